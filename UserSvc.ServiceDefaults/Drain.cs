@@ -1,0 +1,103 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace UserSvc.ServiceDefaults;
+
+/// <summary>Section <c>Drain</c>: how a service leaves.</summary>
+public sealed class DrainOptions
+{
+    internal const string Section = "Drain";
+
+    /// <summary>
+    /// How long new requests are still served after SIGTERM, while readiness already fails. At least the time the callers need
+    /// to see that: a probe interval of the edge, or Kubernetes' endpoint propagation. Default 5 s; 0 to 5 min.
+    /// </summary>
+    public TimeSpan Time { get; set; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>How long requests in flight may take after that before their connections are cut. Default 20 s; 0 to 5 min.</summary>
+    public TimeSpan Grace { get; set; } = TimeSpan.FromSeconds(20);
+}
+
+/// <summary>
+/// SIGTERM fails readiness at once and asks HTTP/1.1 clients to close (HTTP/2 ones get GOAWAY), serves what still comes for
+/// <see cref="DrainOptions.Time"/>, then lets the host stop, which ends the requests in flight.
+/// </summary>
+public sealed partial class Drain(IOptions<DrainOptions> options, TimeProvider time, ILogger<Drain> logger) : IHostedLifecycleService
+{
+    /// <summary>True from SIGTERM on.</summary>
+    public bool Started { get; private set; }
+
+    // StoppingAsync of every service ends before StopAsync of any, the web server's included: the server still listens here.
+    public async Task StoppingAsync(CancellationToken cancellationToken)
+    {
+        Started = true;
+        LogStarted(logger, options.Value.Time);
+        await Task.Delay(options.Value.Time, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    public Task StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Draining: not ready any more, new requests are served for another {Time}")]
+    private static partial void LogStarted(ILogger logger, TimeSpan time);
+}
+
+internal sealed class DrainHealthCheck(Drain drain) : IHealthCheck
+{
+    public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>
+        Task.FromResult(drain.Started ? HealthCheckResult.Unhealthy("draining") : HealthCheckResult.Healthy());
+}
+
+// A start-up filter, so that it stands outside everything a service adds to its pipeline.
+internal sealed class CloseWhileDraining(Drain drain) : IStartupFilter
+{
+    public Action<IApplicationBuilder> Configure(Action<IApplicationBuilder> next) => app =>
+    {
+        app.Use(inner => context =>
+        {
+            if (drain.Started)
+            {
+                context.Response.OnStarting(static state =>
+                {
+                    ((HttpContext)state).Response.Headers.Connection = "close";
+                    return Task.CompletedTask;
+                }, context);
+            }
+
+            return inner(context);
+        });
+        next(app);
+    };
+}
+
+internal static class DrainExtensions
+{
+    private static readonly TimeSpan Longest = TimeSpan.FromMinutes(5);
+
+    public static void AddDrain(this IHostApplicationBuilder builder)
+    {
+        builder.Services.AddOptions<DrainOptions>().BindConfiguration(DrainOptions.Section)
+            .Validate(o => o.Time >= TimeSpan.Zero && o.Time <= Longest && o.Grace >= TimeSpan.Zero && o.Grace <= Longest,
+                "Drain:Time and Drain:Grace must be between 0 and 5 minutes")
+            .ValidateOnStart();
+        builder.Services.AddOptions<HostOptions>().Configure<IOptions<DrainOptions>>(
+            (host, drain) => host.ShutdownTimeout = drain.Value.Time + drain.Value.Grace);
+        builder.Services.AddSingleton(TimeProvider.System);
+        builder.Services.AddSingleton<Drain>();
+        builder.Services.AddHostedService(services => services.GetRequiredService<Drain>());
+        builder.Services.AddTransient<IStartupFilter, CloseWhileDraining>();
+    }
+}

@@ -1,0 +1,91 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.AspNetCore.WebUtilities;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace UserSvc.ServiceDefaults;
+
+/// <summary>
+/// A refusal that is no fault of the request: 503 with Retry-After. <paramref name="overloaded"/> marks it with Envoy's
+/// <c>x-envoy-overloaded</c>: a healthy instance saying no, which a proxy neither retries nor counts against it.
+/// </summary>
+public sealed class UnavailableException(string message, bool overloaded = false, Exception? inner = null) : Exception(message, inner)
+{
+    public bool Overloaded { get; } = overloaded;
+}
+
+/// <summary>
+/// Writes every error as RFC 9457 problem JSON with this system's members beside it: <c>ok</c>, <c>error</c>, <c>hostname</c>,
+/// <c>resolvedname</c>. It writes whatever the request's Accept says (RFC 9110, 15.5.7 allows that), where ASP.NET's own writer
+/// would leave the body empty.
+/// </summary>
+internal sealed class ProblemJsonWriter(Instance instance) : IProblemDetailsWriter
+{
+    public bool CanWrite(ProblemDetailsContext context) => true;
+
+    public async ValueTask WriteAsync(ProblemDetailsContext context)
+    {
+        var response = context.HttpContext.Response;
+        var problem = context.ProblemDetails;
+        switch (context.Exception)
+        {
+            case BadHttpRequestException bad:
+                problem.Status = response.StatusCode = bad.StatusCode;
+                problem.Detail ??= BadRequest.Explain(bad);
+                break;
+            case UnavailableException unavailable:
+                problem.Detail ??= unavailable.Message;
+                response.MarkUnavailable(unavailable.Overloaded);
+                break;
+        }
+
+        problem.Status ??= response.StatusCode;
+        problem.Title ??= ReasonPhrases.GetReasonPhrase(problem.Status.Value);
+        problem.Extensions["ok"] = false;
+        problem.Extensions["error"] = problem.Detail ?? problem.Title;
+        problem.Extensions["hostname"] = instance.Name;
+        problem.Extensions["resolvedname"] = instance.Address;
+        response.StatusCode = problem.Status.Value;
+        await response.WriteAsJsonAsync(problem, problem.GetType(), options: null, "application/problem+json", context.HttpContext.RequestAborted);
+    }
+}
+
+/// <summary>Error answers, the same in every service and environment.</summary>
+public static class ProblemJson
+{
+    internal static void AddProblemJson(this IServiceCollection services)
+    {
+        services.AddSingleton<IProblemDetailsWriter, ProblemJsonWriter>();
+        services.AddProblemDetails();
+        services.Configure<RouteHandlerOptions>(o => o.ThrowOnBadRequest = true);
+    }
+
+    /// <summary>Exceptions, and statuses without a body, become problem JSON. Stands first in the pipeline.</summary>
+    public static void UseProblemJson(this IApplicationBuilder app)
+    {
+        app.UseExceptionHandler(new ExceptionHandlerOptions
+        {
+            StatusCodeSelector = e => e switch
+            {
+                BadHttpRequestException bad => bad.StatusCode,
+                UnavailableException => StatusCodes.Status503ServiceUnavailable,
+                _ => StatusCodes.Status500InternalServerError,
+            },
+            // A client's mistake and an outage that its own component has logged are no news for the error log.
+            SuppressDiagnosticsCallback = c => c.Exception is BadHttpRequestException or UnavailableException or OperationCanceledException,
+        });
+        app.UseStatusCodePages();
+    }
+
+    /// <summary>Marks an answer as 503 that may be tried again: Retry-After, and <c>x-envoy-overloaded</c> where it is overload.</summary>
+    public static void MarkUnavailable(this HttpResponse response, bool overloaded)
+    {
+        response.StatusCode = StatusCodes.Status503ServiceUnavailable;
+        response.Headers.RetryAfter = "1";
+        if (overloaded)
+        {
+            response.Headers["x-envoy-overloaded"] = "true";
+        }
+    }
+}

@@ -1,0 +1,55 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Hosting;
+
+namespace UserSvc.ServiceDefaults;
+
+/// <summary>What every service of this system shares: telemetry, health endpoints, identity, errors and drain.</summary>
+public static class ServiceDefaultsExtensions
+{
+    /// <summary>The tag of a health check that decides readiness, <c>GET /health</c>.</summary>
+    public const string ReadyTag = "ready";
+
+    /// <param name="builder">The service's builder.</param>
+    /// <param name="trustRemoteSampling">
+    /// Whether a caller's sampled flag decides about this service's traces. False at the edge, whose callers are strangers.
+    /// </param>
+    public static IHostApplicationBuilder AddServiceDefaults(this IHostApplicationBuilder builder, bool trustRemoteSampling = true)
+    {
+        builder.AddTelemetry(trustRemoteSampling);
+        builder.AddDrain();
+        builder.Services.AddOptions<InstanceOptions>().BindConfiguration(InstanceOptions.Section);
+        builder.Services.AddSingleton<Instance>();
+        builder.Services.AddProblemJson();
+        builder.Services.AddHealthChecks().AddCheck<DrainHealthCheck>("drain", tags: [ReadyTag]);
+        return builder;
+    }
+
+    /// <summary>
+    /// <c>GET /alive</c> answers while the process can answer at all; <c>GET /health</c> is readiness: 503 while it starts and
+    /// from the moment it drains. Neither is measured or traced.
+    /// </summary>
+    public static void MapHealthEndpoints(this IEndpointRouteBuilder endpoints)
+    {
+        endpoints.MapHealthChecks("/alive", new() { Predicate = _ => false, ResponseWriter = WriteReportAsync }).DisableHttpMetrics();
+        endpoints.MapReadiness("/health");
+    }
+
+    /// <summary>Maps readiness to another path, as <c>/ready</c> beside <c>/health</c>.</summary>
+    public static void MapReadiness(this IEndpointRouteBuilder endpoints, string path) =>
+        endpoints.MapHealthChecks(path, new() { Predicate = c => c.Tags.Contains(ReadyTag), ResponseWriter = WriteReportAsync }).DisableHttpMetrics();
+
+    private static Task WriteReportAsync(HttpContext context, HealthReport report)
+    {
+        if (report.Status != HealthStatus.Unhealthy)
+        {
+            return context.Response.WriteAsync($"{report.Status}\n");
+        }
+
+        var failed = report.Entries.Where(e => e.Value.Status == HealthStatus.Unhealthy).Select(e => $"{e.Key}: {e.Value.Description}");
+        return TypedResults.Problem(string.Join("; ", failed), statusCode: StatusCodes.Status503ServiceUnavailable).ExecuteAsync(context);
+    }
+}
