@@ -6,13 +6,12 @@ namespace UserSvc.ServiceDefaults;
 internal static class BadRequest
 {
     /// <summary>One sentence for the client; never the exception's own text, which names types of this program.</summary>
-    public static string Explain(BadHttpRequestException exception) => exception switch
+    public static string? Explain(BadHttpRequestException exception) => exception switch
     {
-        { StatusCode: StatusCodes.Status413PayloadTooLarge } => "The request body is larger than 64 KiB.",
-        { StatusCode: StatusCodes.Status415UnsupportedMediaType } => "The Content-Type must be application/json.",
         { StatusCode: StatusCodes.Status408RequestTimeout } => "The request body arrived too slowly.",
         { InnerException: JsonException json } => ExplainJson(json),
-        _ => "The request could not be read.",
+        { StatusCode: StatusCodes.Status400BadRequest } => "The request's body or a parameter is missing or malformed.",
+        _ => null,
     };
 
     // Path is "$", "$.password", or null for what is not JSON at all.

@@ -1,3 +1,4 @@
+using System.Text.Encodings.Web;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
@@ -41,14 +42,27 @@ internal sealed class ProblemJsonWriter(Instance instance) : IProblemDetailsWrit
         }
 
         problem.Status ??= response.StatusCode;
-        problem.Title ??= ReasonPhrases.GetReasonPhrase(problem.Status.Value);
+        // With this type the title is the status's own phrase (RFC 9457, 4.2.1).
+        problem.Type = "about:blank";
+        problem.Title = ReasonPhrases.GetReasonPhrase(problem.Status.Value);
+        problem.Detail ??= Explain(problem.Status.Value);
         problem.Extensions["ok"] = false;
-        problem.Extensions["error"] = problem.Detail ?? problem.Title;
+        problem.Extensions["error"] = problem.Detail;
         problem.Extensions["hostname"] = instance.Name;
         problem.Extensions["resolvedname"] = instance.Address;
         response.StatusCode = problem.Status.Value;
         await response.WriteAsJsonAsync(problem, problem.GetType(), options: null, "application/problem+json", context.HttpContext.RequestAborted);
     }
+
+    private static string Explain(int status) => status switch
+    {
+        StatusCodes.Status404NotFound => "There is nothing at this path.",
+        StatusCodes.Status405MethodNotAllowed => "This path does not answer that method; Allow names those it does.",
+        StatusCodes.Status413PayloadTooLarge => "The request body is too large.",
+        StatusCodes.Status415UnsupportedMediaType => "The Content-Type must be application/json.",
+        StatusCodes.Status500InternalServerError => "The service made a mistake; it has been logged.",
+        _ => $"{ReasonPhrases.GetReasonPhrase(status)}.",
+    };
 }
 
 /// <summary>Error answers, the same in every service and environment.</summary>
@@ -58,6 +72,8 @@ public static class ProblemJson
     {
         services.AddSingleton<IProblemDetailsWriter, ProblemJsonWriter>();
         services.AddProblemDetails();
+        // Names are people's and sentences have apostrophes: written as they are. The escapes it leaves out are for JSON inside HTML.
+        services.ConfigureHttpJsonOptions(json => json.SerializerOptions.Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping);
         services.Configure<RouteHandlerOptions>(o => o.ThrowOnBadRequest = true);
     }
 

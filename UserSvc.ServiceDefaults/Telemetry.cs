@@ -31,12 +31,12 @@ internal static class Telemetry
         builder.Services.AddOpenTelemetry()
             .UseOtlpExporter()
             .WithMetrics(metrics => metrics
-                .AddMeter("Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel", "System.Runtime", "Npgsql", builder.Environment.ApplicationName)
+                .AddMeter("Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel", "System.Runtime", builder.Environment.ApplicationName)
                 // Two tagged updates a request for a figure that the duration's rate gives as well.
                 .AddView("http.server.active_requests", MetricStreamConfiguration.Drop))
             .WithTracing(tracing =>
             {
-                tracing.AddSource("Microsoft.AspNetCore", "System.Net.Http", "Yarp.ReverseProxy", "Npgsql", builder.Environment.ApplicationName);
+                tracing.AddSource("Microsoft.AspNetCore", "System.Net.Http", "Yarp.ReverseProxy", builder.Environment.ApplicationName);
                 tracing.SetSampler(new ServiceSampler(builder.Configuration, trustRemoteSampling));
             });
     }

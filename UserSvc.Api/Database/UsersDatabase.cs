@@ -1,0 +1,41 @@
+using System.Diagnostics;
+using Npgsql;
+using UserSvc.ServiceDefaults;
+
+namespace UserSvc.Api.Database;
+
+internal static class UsersDatabase
+{
+    /// <summary>The data source, the schema and readiness on it.</summary>
+    public static void AddUsersDatabase(this WebApplicationBuilder builder)
+    {
+        builder.AddNpgsqlDataSource("users", configureDataSourceBuilder: Configure);
+        builder.Services.AddSingleton<DatabaseOutage>();
+        builder.Services.AddSingleton<SchemaMigration>();
+        builder.Services.AddHostedService(services => services.GetRequiredService<SchemaMigration>());
+        builder.Services.AddHealthChecks().AddCheck<SchemaHealthCheck>("schema", tags: [ServiceDefaultsExtensions.ReadyTag]);
+    }
+
+    // What the connection string itself says goes first.
+    private static void Configure(NpgsqlDataSourceBuilder dataSource)
+    {
+        var connection = dataSource.ConnectionStringBuilder;
+        Default("Timeout", () => connection.Timeout = 2);
+        Default("Command Timeout", () => connection.CommandTimeout = 3);
+        Default("Cancellation Timeout", () => connection.CancellationTimeout = 500);
+        Default("Maximum Pool Size", () => connection.MaxPoolSize = 20);
+        Default("Max Auto Prepare", () => connection.MaxAutoPrepare = 20);
+        Default("Application Name", () => connection.ApplicationName = "usersvc");
+
+        // A command has a span inside a recorded trace only: an unsampled request pays nothing for it.
+        dataSource.ConfigureTracing(tracing => tracing.ConfigureCommandFilter(_ => Activity.Current is { Recorded: true }));
+
+        void Default(string keyword, Action set)
+        {
+            if (!connection.ContainsKey(keyword))
+            {
+                set();
+            }
+        }
+    }
+}

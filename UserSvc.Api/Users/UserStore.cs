@@ -1,0 +1,95 @@
+using Npgsql;
+using UserSvc.Api.Database;
+
+namespace UserSvc.Api.Users;
+
+/// <summary>All SQL but the lookup's. Every method throws <see cref="ServiceDefaults.UnavailableException"/> while the database is away.</summary>
+internal sealed class UserStore(NpgsqlDataSource dataSource, DatabaseOutage outage)
+{
+    /// <returns>Null when the name is taken.</returns>
+    public Task<User?> CreateAsync(string name, string fullname, string passwordHash, CancellationToken cancellationToken) => OneAsync(
+        """
+        INSERT INTO users (uuid, username, fullname, password_hash) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (username) DO NOTHING
+        RETURNING uuid, username, fullname, version
+        """,
+        ReadUser, cancellationToken, Guid.CreateVersion7(), name, fullname, passwordHash);
+
+    public Task<(User User, string PasswordHash)?> FindWithHashAsync(string name, CancellationToken cancellationToken) =>
+        OneValueAsync("SELECT uuid, username, fullname, version, password_hash FROM users WHERE username = $1",
+            reader => (ReadUser(reader), reader.GetString(4)), cancellationToken, name);
+
+    /// <returns>Null when the user has changed since <paramref name="user"/> was read.</returns>
+    public Task<User?> ReplaceAsync(User user, string fullname, string passwordHash, CancellationToken cancellationToken) => OneAsync(
+        """
+        UPDATE users SET fullname = $3, password_hash = $4, version = version + 1, updated_at = now()
+        WHERE uuid = $1 AND version = $2
+        RETURNING uuid, username, fullname, version
+        """,
+        ReadUser, cancellationToken, user.Uuid, user.Version, fullname, passwordHash);
+
+    /// <summary>Stores the same password under new parameters, unless it has been changed meanwhile. No new version: nothing a reader sees changes.</summary>
+    public Task<int> RehashAsync(Guid uuid, string oldHash, string newHash, CancellationToken cancellationToken) => ExecuteAsync(
+        "UPDATE users SET password_hash = $3 WHERE uuid = $1 AND password_hash = $2", cancellationToken, uuid, oldHash, newHash);
+
+    public async Task<bool> DeleteAsync(string name, CancellationToken cancellationToken) =>
+        await ExecuteAsync("DELETE FROM users WHERE username = $1", cancellationToken, name) == 1;
+
+    public async Task DeleteAsync(Guid uuid, CancellationToken cancellationToken) =>
+        await ExecuteAsync("DELETE FROM users WHERE uuid = $1", cancellationToken, uuid);
+
+    public Task<List<User>> ListAsync(string after, int limit, CancellationToken cancellationToken) => RunAsync(
+        "SELECT uuid, username, fullname, version FROM users WHERE username > $1 ORDER BY username LIMIT $2",
+        async command =>
+        {
+            var users = new List<User>(limit);
+            await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+            while (await reader.ReadAsync(cancellationToken))
+            {
+                users.Add(ReadUser(reader));
+            }
+
+            return users;
+        },
+        after, limit);
+
+    private static User ReadUser(NpgsqlDataReader reader) =>
+        new(reader.GetGuid(0), reader.GetString(1), reader.GetString(2), reader.GetInt64(3));
+
+    private Task<int> ExecuteAsync(string sql, CancellationToken cancellationToken, params object[] values) =>
+        RunAsync(sql, command => command.ExecuteNonQueryAsync(cancellationToken), values);
+
+    private Task<T?> OneAsync<T>(string sql, Func<NpgsqlDataReader, T> read, CancellationToken cancellationToken, params object[] values)
+        where T : class => RunAsync(sql, async command =>
+        {
+            await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+            return await reader.ReadAsync(cancellationToken) ? read(reader) : null;
+        }, values);
+
+    private Task<T?> OneValueAsync<T>(string sql, Func<NpgsqlDataReader, T> read, CancellationToken cancellationToken, params object[] values)
+        where T : struct => RunAsync(sql, async command =>
+        {
+            await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+            return await reader.ReadAsync(cancellationToken) ? read(reader) : (T?)null;
+        }, values);
+
+    private async Task<T> RunAsync<T>(string sql, Func<NpgsqlCommand, Task<T>> run, params object[] values)
+    {
+        try
+        {
+            await using var command = dataSource.CreateCommand(sql);
+            foreach (var value in values)
+            {
+                command.Parameters.Add(new() { Value = value });
+            }
+
+            var result = await run(command);
+            outage.Recovered();
+            return result;
+        }
+        catch (Exception e) when (DatabaseOutage.Is(e))
+        {
+            throw outage.Report(e);
+        }
+    }
+}
