@@ -5,25 +5,33 @@ using UserSvc.Api.Passwords;
 using UserSvc.Api.Users;
 using UserSvc.ServiceDefaults;
 
-var builder = WebApplication.CreateSlimBuilder(args);
-builder.Services.Configure<KestrelServerOptions>(builder.Configuration.GetSection("Kestrel"));
+namespace UserSvc.Api;
 
-builder.AddServiceDefaults();
-builder.AddUsersDatabase();
-builder.AddPasswords();
-builder.AddUsers();
-builder.Services.AddOpenApi();
-builder.Services.ConfigureHttpJsonOptions(json => UserJson.Configure(json.SerializerOptions));
-
-var app = builder.Build();
-
-app.UseProblemJson();
-app.MapHealthEndpoints();
-app.MapUsers();
-app.MapOpenApi();
-if (app.Environment.IsDevelopment())
+internal static class Program
 {
-    app.MapScalarApiReference();
-}
+    private static Task Main(string[] args) => Build(args).RunAsync();
 
-await app.RunAsync();
+    /// <summary>The whole service, not started: tests run it in their own process, on ports of their own.</summary>
+    public static WebApplication Build(string[] args)
+    {
+        var builder = WebApplication.CreateSlimBuilder(args);
+        builder.Services.Configure<KestrelServerOptions>(builder.Configuration.GetSection("Kestrel"));
+        builder.AddServiceDefaults();
+        builder.AddUsersDatabase();
+        builder.AddPasswords();
+        builder.AddUsers();
+        builder.Services.AddOpenApi();
+
+        var app = builder.Build();
+        app.UseProblemJson();
+        app.MapHealthEndpoints();
+        app.MapUsers();
+        app.MapOpenApi();
+        if (app.Environment.IsDevelopment())
+        {
+            app.MapScalarApiReference();
+        }
+
+        return app;
+    }
+}

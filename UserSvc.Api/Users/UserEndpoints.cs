@@ -14,6 +14,7 @@ internal static class UserEndpoints
         builder.Services.AddSingleton<UserLookup>();
         builder.Services.AddSingleton<UserStore>();
         builder.Services.AddSingleton<UserReplacement>();
+        builder.Services.ConfigureHttpJsonOptions(json => UserJson.Configure(json.SerializerOptions));
     }
 
     public static void MapUsers(this IEndpointRouteBuilder endpoints)

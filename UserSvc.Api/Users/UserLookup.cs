@@ -46,6 +46,9 @@ internal sealed class UserLookup(NpgsqlDataSource dataSource, DatabaseOutage out
     public ValueTask<User?> FindAsync(string name, CancellationToken cancellationToken) =>
         Activity.Current is { Recorded: true } ? FindTracedAsync(name, cancellationToken) : FindAsync(name, default, cancellationToken);
 
+    /// <summary>The lookups that wait for the query in flight.</summary>
+    public int Waiting => _queue.Count;
+
     public ValueTask DisposeAsync() => _connection.DisposeAsync();
 
     private async ValueTask<User?> FindTracedAsync(string name, CancellationToken cancellationToken)

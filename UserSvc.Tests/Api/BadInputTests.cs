@@ -1,0 +1,227 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Net.Sockets;
+using System.Text;
+
+namespace UserSvc.Tests.Api;
+
+/// <summary>What must not get in: each has its status and leaves the database as it was.</summary>
+public sealed class BadInputTests(PostgresFixture postgres) : IAsyncLifetime
+{
+    private const string Good = """{"fullname":"Alice","password":"a long password"}""";
+    private const string NameRule =
+        "A name is 1 to 64 characters: a letter or digit, then letters, digits, combining marks or any of . _ @ + -; 'health' is reserved.";
+    private const string NotAnObject = "The request body is not a JSON object.";
+
+    private string _database = null!;
+    private ApiInstance _api = null!;
+    private HttpClient _client = null!;
+
+    public static TheoryData<string, string> MalformedBodies => new()
+    {
+        { "", "The request's body or a parameter is missing or malformed." },
+        { "null", "The request's body or a parameter is missing or malformed." },
+        { "{", NotAnObject },
+        { "[]", NotAnObject },
+        { "\"text\"", NotAnObject },
+        { Good + "x", NotAnObject },
+        { """{"fullname":1,"password":"a long password"}""", Malformed("fullname") },
+        { """{"fullname":["Alice"],"password":"a long password"}""", Malformed("fullname") },
+        { """{"fullname":"Alice","password":true}""", Malformed("password") },
+        { """{"fullname":"A","fullname":"B","password":"a long password"}""", Malformed("fullname") },
+        { """{"fullname":"\ud800","password":"a long password"}""", Malformed("fullname") },
+        { """{"fullname":"Alice","password":"a long \udfff password"}""", Malformed("password") },
+        { """{"x":""" + new string('[', 100) + new string(']', 100) + "}", Malformed("x") },
+    };
+
+    public static TheoryData<string, string[]> InvalidBodies => new()
+    {
+        { "{}", ["fullname", "is required", "password", "is required"] },
+        { """{"Fullname":"Alice","PASSWORD":"a long password"}""", ["fullname", "is required", "password", "is required"] },
+        { """{"fullname":null,"password":"a long password"}""", ["fullname", "is required"] },
+        { """{"fullname":"Alice","password":null}""", ["password", "is required"] },
+        { """{"fullname":"","password":"a long password"}""", ["fullname", "must be 1 to 2048 characters long"] },
+        { $$"""{"fullname":"{{new string('x', 2049)}}","password":"a long password"}""", ["fullname", "must be 1 to 2048 characters long"] },
+        { """{"fullname":"a\u0000b","password":"a long password"}""", ["fullname", "must not hold U+0000 or lone surrogates"] },
+        { """{"fullname":"Alice","password":"7 chars"}""", ["password", "must be 8 to 256 characters long"] },
+        { """{"fullname":"Alice","password":"e\u0301e\u0301e\u0301e\u0301"}""", ["password", "must be 8 to 256 characters long"] },
+        { $$"""{"fullname":"Alice","password":"{{new string('x', 257)}}"}""", ["password", "must be 8 to 256 characters long"] },
+        { """{"fullname":"Alice","password":"a long\u0000password"}""", ["password", "must not hold control characters or lone surrogates"] },
+        { """{"fullname":"Alice","password":"a long\npassword"}""", ["password", "must not hold control characters or lone surrogates"] },
+    };
+
+    public async ValueTask InitializeAsync()
+    {
+        _database = await postgres.CreateDatabaseAsync();
+        _api = new ApiInstance(_database);
+        _client = await _api.ReadyAsync();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        Assert.Equal(0L, await Sql.ScalarAsync<long>(_database, "SELECT count(*) FROM users"));
+        await _api.DisposeAsync();
+    }
+
+    [Theory]
+    [MemberData(nameof(MalformedBodies))]
+    public async Task Put_MalformedBody_Is400(string body, string error)
+    {
+        var answer = await PutAsync("/user/alice", Encoding.UTF8.GetBytes(body));
+
+        Assert.Equal(Answer.Problem(400, "Bad Request", error), answer);
+    }
+
+    [Theory]
+    [MemberData(nameof(InvalidBodies))]
+    public async Task Put_InvalidFields_Is400AndNamesThem(string body, string[] errors)
+    {
+        var answer = await PutAsync("/user/alice", Encoding.UTF8.GetBytes(body));
+
+        var expected = errors.Chunk(2).Select(e => (e[0], $"The field {e[0]} {e[1]}.")).ToArray();
+        Assert.Equal(Answer.Invalid(expected), answer);
+    }
+
+    [Fact]
+    public async Task Put_BrokenUtf8_Is400()
+    {
+        var answer = await PutAsync("/user/alice", [.. "{\"fullname\":\"A"u8, 0xC3, 0x28, .. "\",\"password\":\"a long password\"}"u8]);
+
+        Assert.Equal(Answer.Problem(400, "Bad Request", Malformed("fullname")), answer);
+    }
+
+    [Fact]
+    public async Task Put_UnknownFields_AreIgnored()
+    {
+        var answer = await PutAsync("/user/alice", """{"fullname":"Alice","password":"a long password","role":"admin","deep":{"er":[{}]}}"""u8.ToArray());
+        await _client.AsAdministratorAsync(HttpMethod.Delete, "/user/alice");
+
+        Assert.Equal(Answer.User(201, "Alice"), answer);
+    }
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData("text/plain")]
+    [InlineData("application/x-www-form-urlencoded")]
+    public async Task Put_OtherMediaType_Is415(string? mediaType)
+    {
+        var answer = await PutAsync("/user/alice", Encoding.UTF8.GetBytes(Good), mediaType);
+
+        Assert.Equal(Answer.Problem(415, "Unsupported Media Type", "The Content-Type must be application/json."), answer);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Put_BodyOverTheLimit_Is413(bool chunked)
+    {
+        var body = new byte[65 * 1024];
+        body.AsSpan().Fill((byte)' ');
+
+        var answer = await PutAsync("/user/alice", body, chunked: chunked);
+
+        Assert.Equal(Answer.Problem(413, "Payload Too Large", "The request body is too large."), answer);
+    }
+
+    [Theory]
+    [InlineData("/user/a%2Fb")]
+    [InlineData("/user/.alice")]
+    [InlineData("/user/%20alice")]
+    [InlineData("/user/al%0Aice")]
+    [InlineData("/user/alice%7F")]
+    [InlineData("/user/%E2%80%AEalice")]
+    [InlineData("/user/%CC%81alice")]
+    [InlineData("/user/%F0%9F%99%82")]
+    [InlineData("/user/al%FFice")]
+    [InlineData("/user/al%ED%A0%80ice")]
+    [InlineData("/user/health")]
+    [InlineData("/user/HEALTH")]
+    [InlineData("/user/a2345678901234567890123456789012345678901234567890123456789012345")]
+    public async Task Put_InvalidName_Is400(string path)
+    {
+        var answer = await PutAsync(path, Encoding.UTF8.GetBytes(Good));
+
+        Assert.Equal(Answer.Problem(400, "Bad Request", NameRule), answer);
+    }
+
+    [Fact]
+    public async Task Put_NameOfTheGreatestLength_IsFine()
+    {
+        var name = string.Concat(Enumerable.Repeat("\U0001D49C", 64));
+
+        var answer = await PutAsync("/user/" + Uri.EscapeDataString(name), Encoding.UTF8.GetBytes(Good));
+        var deleted = await _client.AsAdministratorAsync(HttpMethod.Delete, "/user/" + Uri.EscapeDataString(name));
+
+        Assert.Equal([Answer.User(201, "Alice"), new(204, "")], [answer, deleted]);
+    }
+
+    [Theory]
+    [InlineData("GET /user/a%00b HTTP/1.1", "HTTP/1.1 400 Bad Request")]
+    [InlineData("GET /user/../../etc/passwd HTTP/1.1", "HTTP/1.1 404 Not Found")]
+    [InlineData("GET /user/%2e%2e/etc HTTP/1.1", "HTTP/1.1 404 Not Found")]
+    [InlineData("GET /user/.. HTTP/1.1", "HTTP/1.1 404 Not Found")]
+    [InlineData("BREW /user/alice HTTP/1.1", "HTTP/1.1 405 Method Not Allowed")]
+    [InlineData("GET no-path HTTP/1.1", "HTTP/1.1 405 Method Not Allowed")]
+    public async Task RawRequestLine_Odd_HasItsStatus(string requestLine, string statusLine)
+    {
+        var answer = await RawAsync($"{requestLine}\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+
+        Assert.Equal(statusLine, answer.Split("\r\n")[0]);
+    }
+
+    [Fact]
+    public async Task RawRequestLine_VeryLong_Is414()
+    {
+        var answer = await RawAsync($"GET /user/{new string('a', 20_000)} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+
+        Assert.Equal("HTTP/1.1 414 URI Too Long", answer.Split("\r\n")[0]);
+    }
+
+    [Theory]
+    [InlineData("OPTIONS", "/user/alice", "DELETE, GET, HEAD, PUT")]
+    [InlineData("PATCH", "/user/alice", "DELETE, GET, HEAD, PUT")]
+    [InlineData("POST", "/user/alice", "DELETE, GET, HEAD, PUT")]
+    [InlineData("GET", "/user/alice/verify", "POST")]
+    [InlineData("DELETE", "/user", "GET")]
+    public async Task Request_OtherMethod_Is405WithAllow(string method, string path, string allow)
+    {
+        using var request = new HttpRequestMessage(new(method), path);
+        using var response = await _client.SendAsync(request, TestContext.Current.CancellationToken);
+
+        Assert.Equal(Answer.Problem(405, "Method Not Allowed", "This path does not answer that method; Allow names those it does."), await Answer.OfAsync(response));
+        Assert.Equal(allow, string.Join(", ", response.Content.Headers.Allow));
+    }
+
+    [Theory]
+    [InlineData("/user?limit=0", "limit must be 1 to 100.")]
+    [InlineData("/user?limit=101", "limit must be 1 to 100.")]
+    [InlineData("/user?limit=ten", "The request's body or a parameter is missing or malformed.")]
+    [InlineData("/user?after=a%2Fb", "after must be the name that the page before gave as next.")]
+    public async Task List_BadPage_Is400(string path, string error)
+    {
+        var answer = await _client.AsAdministratorAsync(HttpMethod.Get, path);
+
+        Assert.Equal(Answer.Problem(400, "Bad Request", error), answer);
+    }
+
+    private static string Malformed(string field) => $"The field {field} is malformed, of the wrong type or given twice.";
+
+    private async Task<Answer> PutAsync(string path, byte[] body, string? mediaType = "application/json", bool chunked = false)
+    {
+        // As given: Uri would otherwise tidy the path before it is sent.
+        var uri = new Uri(_client.BaseAddress!.GetLeftPart(UriPartial.Authority) + path, new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true });
+        using var request = new HttpRequestMessage(HttpMethod.Put, uri) { Content = new ByteArrayContent(body) };
+        request.Content.Headers.ContentType = mediaType is null ? null : new MediaTypeHeaderValue(mediaType);
+        request.Headers.TransferEncodingChunked = chunked;
+        return await _client.AnswerAsync(request);
+    }
+
+    private async Task<string> RawAsync(string request)
+    {
+        using var connection = new TcpClient();
+        await connection.ConnectAsync(IPAddress.Loopback, _client.BaseAddress!.Port, TestContext.Current.CancellationToken);
+        await connection.GetStream().WriteAsync(Encoding.ASCII.GetBytes(request), TestContext.Current.CancellationToken);
+        using var reader = new StreamReader(connection.GetStream());
+        return await reader.ReadToEndAsync(TestContext.Current.CancellationToken);
+    }
+}

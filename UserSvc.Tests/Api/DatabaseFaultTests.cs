@@ -1,0 +1,132 @@
+using System.Diagnostics;
+using UserSvc.AppHost.Postgres;
+
+namespace UserSvc.Tests.Api;
+
+/// <summary>What becomes of the service when its database goes, with a real server that is really killed.</summary>
+public sealed class DatabaseFaultTests : IAsyncLifetime
+{
+    private const string Password = "a long password";
+
+    private PostgresServer _server = null!;
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    public async ValueTask InitializeAsync()
+    {
+        _server = await PostgresServer.StartTemporaryAsync(Cancellation);
+        await _server.CreateDatabaseAsync("users", Cancellation);
+    }
+
+    public ValueTask DisposeAsync() => _server.DisposeAsync();
+
+    [Fact]
+    public async Task Start_ThreeAtOnceOnAnEmptyDatabase_MakeOneSchema()
+    {
+        var instances = Enumerable.Range(0, 3).Select(_ => new ApiInstance(_server.ConnectionString("users"))).ToList();
+
+        await Task.WhenAll(instances.Select(i => Task.Run(i.ReadyAsync)));
+
+        Assert.Equal(1L, await Sql.ScalarAsync<long>(_server.ConnectionString("users"), "SELECT count(*) FROM schema_versions"));
+        foreach (var instance in instances)
+        {
+            await instance.DisposeAsync();
+        }
+    }
+
+    [Fact]
+    public async Task Start_WithoutDatabase_WaitsForItWithoutBeingReady()
+    {
+        await _server.StopAsync();
+        await using var api = new ApiInstance(_server.ConnectionString("users"));
+        var client = await api.StartAsync();
+
+        var before = (await client.AnswerToGetAsync("/health"), (await client.AnswerToGetAsync("/alive")).Status, (await client.AnswerToGetAsync("/user/alice")).Status);
+        await _server.StartAsync(Cancellation);
+        await Eventually.HoldsAsync(async () => (await client.AnswerToGetAsync("/health")).Status == 200);
+
+        Assert.Equal(
+            (Answer.Problem(503, "Service Unavailable", "schema: the database has not answered with its schema in place yet"), 200, 503), before);
+        Assert.Equal(404, (await client.AnswerToGetAsync("/user/alice")).Status);
+    }
+
+    [Fact]
+    public async Task DatabaseAway_Requests503AtOnceWhileTheInstanceStaysReady()
+    {
+        await using var api = new ApiInstance(_server.ConnectionString("users"));
+        var client = await api.ReadyAsync();
+        await client.PutUserAsync("alice", "Alice", Password);
+        await client.AnswerToGetAsync("/user/alice");
+        await _server.StopAsync();
+
+        var clock = Stopwatch.StartNew();
+        var away = new[]
+        {
+            await client.AnswerToGetAsync("/user/alice"),
+            await client.AnswerToGetAsync("/user/nobody"),
+            await client.PutUserAsync("bob", "Bob", Password),
+            await client.VerifyAsync("alice", Password),
+            await client.DeleteUserAsync("alice", UserRequests.Basic("alice", Password)),
+            await client.AsAdministratorAsync(HttpMethod.Get, "/user"),
+        };
+        var took = clock.Elapsed;
+        var health = (await client.AnswerToGetAsync("/health")).Status;
+        await _server.StartAsync(Cancellation);
+
+        Assert.Equal(Enumerable.Repeat(Answer.Problem(503, "Service Unavailable", "The database is not available."), 6), away);
+        Assert.Equal(200, health);
+        Assert.True(took < TimeSpan.FromSeconds(3), $"six refusals took {took}");
+        await Eventually.HoldsAsync(async () => await client.AnswerToGetAsync("/user/alice") == Answer.User(200, "Alice"), TimeSpan.FromSeconds(5));
+    }
+
+    [Fact]
+    public async Task DatabaseRestarted_IdleReadLane_ReadsOnWithoutAnError()
+    {
+        await using var api = new ApiInstance(_server.ConnectionString("users"));
+        var client = await api.ReadyAsync();
+        await client.PutUserAsync("alice", "Alice", Password);
+        await client.AnswerToGetAsync("/user/alice");
+
+        await _server.StopAsync();
+        await _server.StartAsync(Cancellation);
+
+        Assert.Equal(Answer.User(200, "Alice"), await client.AnswerToGetAsync("/user/alice"));
+    }
+
+    [Fact]
+    public async Task DatabaseKilledDuringWrites_LosesNoAcknowledgedUser()
+    {
+        await using var first = new ApiInstance(_server.ConnectionString("users"));
+        await using var second = new ApiInstance(_server.ConnectionString("users"));
+        var clients = new[] { await first.ReadyAsync(), await second.ReadyAsync() };
+        using var stop = new CancellationTokenSource();
+        var writers = Enumerable.Range(0, 8).Select(w => WriteAsync(clients[w % 2], $"writer{w}", stop.Token)).ToList();
+        await Eventually.HoldsAsync(() => CountAsync(50));
+
+        await _server.KillAsync();
+        var killed = await Sql.EventuallyScalarAsync<long>(_server.ConnectionString("users"), "SELECT count(*) FROM users");
+        await Eventually.HoldsAsync(() => CountAsync(killed + 50));
+        await stop.CancelAsync();
+
+        var outcomes = (await Task.WhenAll(writers)).SelectMany(w => w).ToList();
+        var acknowledged = outcomes.Where(o => o.Status == 201).Select(o => o.Name).ToHashSet();
+        var kept = (await Sql.ColumnAsync(_server.ConnectionString("users"), "SELECT username FROM users")).ToHashSet();
+        Assert.Equal([], acknowledged.Except(kept));
+        Assert.Equal([201, 503], outcomes.Select(o => o.Status).Distinct().Order());
+    }
+
+    private static async Task<List<(string Name, int Status)>> WriteAsync(HttpClient client, string prefix, CancellationToken stop)
+    {
+        var outcomes = new List<(string, int)>();
+        for (var i = 0; !stop.IsCancellationRequested; i++)
+        {
+            var name = $"{prefix}.{i}";
+            outcomes.Add((name, (await client.PutUserAsync(name, name, Password)).Status));
+        }
+
+        return outcomes;
+    }
+
+    private async Task<bool> CountAsync(long atLeast) =>
+        await Sql.EventuallyScalarAsync<long>(_server.ConnectionString("users"), "SELECT count(*) FROM users") >= atLeast;
+}

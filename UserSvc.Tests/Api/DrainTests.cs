@@ -1,0 +1,34 @@
+namespace UserSvc.Tests.Api;
+
+public sealed class DrainTests(PostgresFixture postgres)
+{
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Stop_WhileDraining_IsNotReadyAndStillServes()
+    {
+        await using var api = new ApiInstance(await postgres.CreateDatabaseAsync(), ("Drain:Time", "00:00:30"));
+        var client = await api.ReadyAsync();
+
+        var stopping = api.StopAsync();
+        var ready = await client.AnswerToGetAsync("/health");
+        var alive = (await client.AnswerToGetAsync("/alive")).Status;
+        using var served = await client.GetAsync(new Uri("/user/health", UriKind.Relative), Cancellation);
+
+        Assert.Equal(Answer.Problem(503, "Service Unavailable", "drain: draining"), ready);
+        Assert.Equal((200, 200, true, false), (alive, (int)served.StatusCode, served.Headers.ConnectionClose, stopping.IsCompleted));
+    }
+
+    [Fact]
+    public async Task Stop_RequestInFlight_IsAnswered()
+    {
+        await using var api = new ApiInstance(await postgres.CreateDatabaseAsync(), ("Passwords:Passes", "20"));
+        var client = await api.ReadyAsync();
+        var inFlight = client.PutUserAsync("alice", "Alice", "a long password");
+        await Eventually.HoldsAsync(() => Task.FromResult(Environment.TickCount64 > 0 && !inFlight.IsCompleted));
+
+        await api.StopAsync();
+
+        Assert.Equal(Answer.User(201, "Alice"), await inFlight);
+    }
+}

@@ -1,0 +1,106 @@
+using System.Diagnostics.Metrics;
+
+namespace UserSvc.Tests.Api;
+
+public sealed class LookupTests(PostgresFixture postgres) : IAsyncLifetime
+{
+    private string _database = null!;
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    public async ValueTask InitializeAsync()
+    {
+        _database = await postgres.CreateDatabaseAsync();
+        await using var api = new ApiInstance(_database);
+        await api.ReadyAsync();
+        await Sql.ScalarAsync<long>(_database,
+            """
+            WITH made AS (
+                INSERT INTO users (uuid, username, fullname, password_hash)
+                SELECT gen_random_uuid(), 'user' || i, 'User ' || i, 'x' FROM generate_series(1, 1000) i RETURNING 1)
+            SELECT count(*) FROM made
+            """);
+    }
+
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+
+    [Fact]
+    public async Task Get_ThousandAtOnce_EachGetsItsUserFromFewerQueries()
+    {
+        await using var api = new ApiInstance(_database);
+        var client = await api.ReadyAsync();
+        var (queries, lookups) = (0, 0);
+        using var listener = new MeterListener();
+        listener.InstrumentPublished = (instrument, l) =>
+        {
+            if (instrument.Name == "usersvc.lookup.batch.size")
+            {
+                l.EnableMeasurementEvents(instrument);
+            }
+        };
+        listener.SetMeasurementEventCallback<int>((_, size, _, _) => (queries, lookups) = (queries + 1, lookups + size));
+        listener.Start();
+
+        // Every name twice, and some that are not there.
+        var names = Enumerable.Range(1, 500).SelectMany(i => new[] { $"user{i}", $"user{i}", $"nobody{i}" }).ToList();
+        var answers = await Task.WhenAll(names.Select(name => client.AnswerToGetAsync($"/user/{name}")));
+
+        Assert.Equal(names.Select(ExpectedOf), answers);
+        Assert.True(lookups >= 1500 && queries < lookups, $"{queries} queries for {lookups} lookups");
+    }
+
+    [Fact]
+    public async Task Get_CallerGivesUp_OthersAreAnswered()
+    {
+        await using var api = new ApiInstance(_database);
+        var client = await api.ReadyAsync();
+        await using var slow = await SlowDatabase.BeginAsync(_database);
+        var inFlight = client.AnswerToGetAsync("/user/user1");
+        await slow.HasBlockedAsync();
+        using var giveUp = new CancellationTokenSource();
+        var givenUp = client.GetAsync(new Uri("/user/user2", UriKind.Relative), giveUp.Token);
+        var queued = client.AnswerToGetAsync("/user/user3");
+
+        await giveUp.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => givenUp);
+        await slow.EndAsync();
+
+        Assert.Equal([Answer.User(200, "User 1"), Answer.User(200, "User 3")], [await inFlight, await queued]);
+    }
+
+    [Fact]
+    public async Task Get_QueueFull_Is503MarkedAsOverload()
+    {
+        await using var api = new ApiInstance(_database, ("Lookup:QueueLimit", "1"));
+        var client = await api.ReadyAsync();
+        await using var slow = await SlowDatabase.BeginAsync(_database);
+        var gets = Enumerable.Range(1, 3).Select(i => client.GetAsync(new Uri($"/user/user{i}", UriKind.Relative), Cancellation)).ToList();
+
+        var first = await await Task.WhenAny(gets);
+        await slow.EndAsync();
+
+        Assert.Equal(Answer.Problem(503, "Service Unavailable", "Too many reads are waiting for the database."), await Answer.OfAsync(first));
+        Assert.Equal(("1", "true"), (first.Headers.RetryAfter?.ToString(), first.Headers.GetValues("x-envoy-overloaded").Single()));
+        Assert.Equal([200, 200, 503], (await Task.WhenAll(gets)).Select(r => (int)r.StatusCode).Order());
+    }
+
+    [Fact]
+    public async Task Get_DatabaseThatHangs_Is503InTimeAndComesBack()
+    {
+        await using var api = new ApiInstance(_database + ";Command Timeout=1");
+        var client = await api.ReadyAsync();
+        await using var slow = await SlowDatabase.BeginAsync(_database);
+
+        var hung = await client.GetAsync(new Uri("/user/user1", UriKind.Relative), Cancellation);
+        await slow.EndAsync();
+        var after = await client.AnswerToGetAsync("/user/user1");
+
+        Assert.Equal(Answer.Problem(503, "Service Unavailable", "The database is not available."), await Answer.OfAsync(hung));
+        Assert.Equal(("1", false), (hung.Headers.RetryAfter?.ToString(), hung.Headers.Contains("x-envoy-overloaded")));
+        Assert.Equal(Answer.User(200, "User 1"), after);
+    }
+
+    private static Answer ExpectedOf(string name) => name.StartsWith("user", StringComparison.Ordinal)
+        ? Answer.User(200, "User " + name["user".Length..])
+        : Answer.Problem(404, "Not Found", "There is no such user.");
+}

@@ -1,0 +1,178 @@
+using Microsoft.Extensions.Options;
+
+namespace UserSvc.Tests.Api;
+
+public sealed class PasswordTests(PostgresFixture postgres) : IAsyncLifetime
+{
+    private const string Password = "a long password";
+
+    private string _database = null!;
+    private ApiInstance _api = null!;
+    private HttpClient _client = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        _database = await postgres.CreateDatabaseAsync();
+        // No test is so slow that a name gets another try while it runs.
+        _api = new ApiInstance(_database, ("PasswordThrottle:Pause", "01:00:00"));
+        _client = await _api.ReadyAsync();
+        await _client.PutUserAsync("alice", "Alice", Password);
+    }
+
+    public ValueTask DisposeAsync() => _api.DisposeAsync();
+
+    [Fact]
+    public async Task Verify_RightPassword_AnswersWithTheUser()
+    {
+        var answer = await _client.VerifyAsync("alice", Password);
+
+        Assert.Equal(Answer.User(200, "Alice"), answer);
+    }
+
+    [Fact]
+    public async Task Verify_PasswordInItsOtherUnicodeForm_IsTheSame()
+    {
+        await _client.PutUserAsync("bob", "Bob", "Passwort-\u00FC\u00FC");
+
+        var answer = await _client.VerifyAsync("bob", "Passwort-u\u0308u\u0308");
+
+        Assert.Equal(Answer.User(200, "Bob"), answer);
+    }
+
+    [Fact]
+    public async Task Verify_WrongPasswordOrUnknownUser_AreTheSame401()
+    {
+        var wrong = await _client.VerifyAsync("alice", "a wrong password");
+        var unknown = await _client.VerifyAsync("nobody", Password);
+
+        var refusal = Answer.Problem(401, "Unauthorized", "There is no such user, or the password is wrong.");
+        Assert.Equal([refusal, refusal], [wrong, unknown]);
+    }
+
+    [Fact]
+    public async Task Store_Password_IsOnlyItsArgon2idString()
+    {
+        var hash = await Sql.ScalarAsync<string>(_database, "SELECT password_hash FROM users");
+
+        Assert.Matches(@"^\$argon2id\$v=19\$m=19456,t=2,p=1\$[A-Za-z0-9+/]{22}\$[A-Za-z0-9+/]{43}$", hash);
+    }
+
+    [Fact]
+    public async Task Verify_HashWithOlderParameters_IsRehashedWithoutANewVersion()
+    {
+        await using var stronger = new ApiInstance(_database, ("Passwords:Passes", "3"));
+        var client = await stronger.ReadyAsync();
+
+        var answer = await client.VerifyAsync("alice", Password);
+
+        Assert.Equal(Answer.User(200, "Alice"), answer);
+        Assert.Equal("m=19456,t=3,p=1 1", await Sql.ScalarAsync<string>(_database, "SELECT split_part(password_hash, '$', 4) || ' ' || version FROM users"));
+    }
+
+    [Theory]
+    [InlineData("verify")]
+    [InlineData("basic")]
+    [InlineData("put")]
+    public async Task Guessing_WhicheverWay_Is429AfterFiveFailures(string way)
+    {
+        var statuses = new List<int>();
+        for (var i = 0; i < 6; i++)
+        {
+            statuses.Add((await GuessAsync(way, $"a wrong password {i}")).Status);
+        }
+
+        var refused = way switch { "put" => 409, _ => 401 };
+        Assert.Equal([refused, refused, refused, refused, refused, 429], statuses);
+    }
+
+    [Fact]
+    public async Task Guessing_ByTurns_SharesOneThrottle()
+    {
+        var statuses = new List<int>();
+        foreach (var way in (string[])["verify", "basic", "put", "verify", "basic", "put", "verify", "basic"])
+        {
+            statuses.Add((await GuessAsync(way, $"a wrong password {statuses.Count}")).Status);
+        }
+
+        Assert.Equal([401, 401, 409, 401, 401, 429, 429, 429], statuses);
+    }
+
+    [Fact]
+    public async Task Throttled_TheRightPassword_Is429WithTheTimeToWait()
+    {
+        for (var i = 0; i < 5; i++)
+        {
+            await GuessAsync("verify", $"a wrong password {i}");
+        }
+
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/user/alice/verify") { Content = UserRequests.Json(new { password = Password }) };
+        using var response = await _client.SendAsync(request, TestContext.Current.CancellationToken);
+
+        Assert.Equal(Answer.Problem(429, "Too Many Requests", "This user's password has been tried too often."), await Answer.OfAsync(response));
+        Assert.InRange(response.Headers.RetryAfter!.Delta!.Value, TimeSpan.FromMinutes(59), TimeSpan.FromHours(1));
+    }
+
+    [Fact]
+    public async Task Guessing_InParallel_GetsNoMoreTries()
+    {
+        var guesses = Enumerable.Range(0, 40).Select(i => GuessAsync("verify", $"a wrong password {i}"));
+
+        var statuses = (await Task.WhenAll(guesses)).CountBy(a => a.Status).ToDictionary();
+
+        Assert.Equal(new Dictionary<int, int> { [401] = 5, [429] = 35 }, statuses);
+    }
+
+    [Fact]
+    public async Task RightPasswords_InParallel_AllPass()
+    {
+        var checks = Enumerable.Range(0, 20).Select(_ => _client.VerifyAsync("alice", Password));
+
+        var statuses = (await Task.WhenAll(checks)).CountBy(a => a.Status).ToDictionary();
+
+        Assert.Equal(new Dictionary<int, int> { [200] = 20 }, statuses);
+    }
+
+    [Fact]
+    public async Task HashLane_Full_Is503MarkedAsOverload()
+    {
+        await using var narrow = new ApiInstance(_database, ("Passwords:QueueLimit", "1"), ("Passwords:Concurrency", "1"), ("Passwords:Passes", "20"));
+        var client = await narrow.ReadyAsync();
+
+        var puts = await Task.WhenAll(Enumerable.Range(0, 12).Select(i => RawPutAsync(client, $"user{i}")));
+
+        var refused = puts.Where(r => (int)r.StatusCode == 503).ToList();
+        Assert.Equal(12, refused.Count + puts.Count(r => (int)r.StatusCode == 201));
+        Assert.NotEmpty(refused);
+        Assert.All(refused, r => Assert.Equal(("1", "true"), (r.Headers.RetryAfter?.ToString(), r.Headers.GetValues("x-envoy-overloaded").Single())));
+        Assert.Equal(Answer.Problem(503, "Service Unavailable", "Too many passwords are waiting to be hashed."), await Answer.OfAsync(refused[0]));
+    }
+
+    [Theory]
+    [InlineData("Passwords:Passes", "0")]
+    [InlineData("Passwords:MemoryKiB", "1")]
+    [InlineData("PasswordThrottle:Pause", "00:00:00")]
+    [InlineData("Lookup:QueueLimit", "0")]
+    [InlineData("Admin:Key", "short")]
+    [InlineData("Drain:Time", "01:00:00")]
+    public async Task Option_OutOfRange_StopsTheStart(string key, string value)
+    {
+        var failure = await Assert.ThrowsAsync<OptionsValidationException>(async () =>
+        {
+            await using var api = new ApiInstance(_database, (key, value));
+            await api.StartAsync();
+        });
+
+        Assert.Contains(key.Split(':')[1], failure.Message, StringComparison.Ordinal);
+    }
+
+    private static Task<HttpResponseMessage> RawPutAsync(HttpClient client, string name) => client.PutAsync(
+        new Uri($"/user/{name}", UriKind.Relative), UserRequests.Json(new { fullname = "Name", password = Password }), TestContext.Current.CancellationToken);
+
+    private Task<Answer> GuessAsync(string way, string password) => way switch
+    {
+        "verify" => _client.VerifyAsync("alice", password),
+        "basic" => _client.DeleteUserAsync("alice", UserRequests.Basic("alice", password)),
+        "put" => _client.PutUserAsync("alice", "Alice", password),
+        _ => throw new ArgumentOutOfRangeException(nameof(way)),
+    };
+}

@@ -1,0 +1,34 @@
+using System.Text.RegularExpressions;
+
+namespace UserSvc.Tests.Infrastructure;
+
+/// <summary>An answer as a whole value: its status and its body, with uuids written as <c>UUID</c>.</summary>
+internal sealed partial record Answer(int Status, string Body)
+{
+    private const string Identity = "\"hostname\":\"usersvc-1\",\"resolvedname\":\"127.0.0.1\"";
+
+    public static async Task<Answer> OfAsync(HttpResponseMessage response) =>
+        new((int)response.StatusCode, Uuid().Replace(await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken), "UUID"));
+
+    public static Answer User(int status, string fullname) => new(status, $$"""{"ok":true,"uuid":"UUID","fullname":"{{fullname}}",{{Identity}}}""");
+
+    public static Answer Problem(int status, string title, string error) => new(status,
+        $$"""{"type":"about:blank","title":"{{title}}","status":{{status}},"detail":"{{error}}","ok":false,"error":"{{error}}",{{Identity}}}""");
+
+    /// <summary>400 with the sentences by field, in the fields' order.</summary>
+    public static Answer Invalid(params ReadOnlySpan<(string Field, string Error)> errors)
+    {
+        var sentence = string.Empty;
+        var byField = string.Empty;
+        foreach (var (field, error) in errors)
+        {
+            sentence += (sentence.Length > 0 ? " " : "") + error;
+            byField += (byField.Length > 0 ? "," : "") + $"\"{field}\":[\"{error}\"]";
+        }
+
+        return new(400, $$"""{"type":"about:blank","title":"Bad Request","status":400,"detail":"{{sentence}}","errors":{{{byField}}},"ok":false,"error":"{{sentence}}",{{Identity}}}""");
+    }
+
+    [GeneratedRegex("[0-9A-F]{32}")]
+    private static partial Regex Uuid();
+}

@@ -1,0 +1,64 @@
+using System.Runtime.CompilerServices;
+using Microsoft.AspNetCore.Builder;
+
+namespace UserSvc.Tests.Infrastructure;
+
+/// <summary>The API's own Program and appsettings.json on a real Kestrel, as <c>usersvc-1</c> at 127.0.0.1, on a port of its own.</summary>
+internal sealed class ApiInstance : IAsyncDisposable
+{
+    public const string AdminKey = "an-administrators-key";
+
+    private readonly WebApplication _app;
+    private HttpClient? _client;
+
+    /// <param name="connectionString">Of the instance's database.</param>
+    /// <param name="settings">Configuration beside or instead of the tests' own; null takes one of those away.</param>
+    public ApiInstance(string connectionString, params IEnumerable<(string Key, string? Value)> settings)
+    {
+        var configuration = new Dictionary<string, string?>
+        {
+            ["contentRoot"] = Path.GetFullPath(Path.Combine(Path.GetDirectoryName(SourceFile())!, "../../UserSvc.Api")),
+            ["environment"] = "Development",
+            ["urls"] = "http://127.0.0.1:0",
+            ["ConnectionStrings:users"] = connectionString,
+            ["Instance:Name"] = "usersvc-1",
+            ["Instance:Address"] = "127.0.0.1",
+            ["Admin:Key"] = AdminKey,
+            ["Drain:Time"] = "00:00:00",
+            ["Logging:Console:LogLevel:Default"] = "None",
+        };
+        foreach (var (key, value) in settings)
+        {
+            configuration[key] = value;
+        }
+
+        _app = UserSvc.Api.Program.Build([.. configuration.Where(c => c.Value is not null).Select(c => $"--{c.Key}={c.Value}")]);
+    }
+
+    public IServiceProvider Services => _app.Services;
+
+    /// <summary>A client of the instance once it listens.</summary>
+    public async Task<HttpClient> StartAsync()
+    {
+        await _app.StartAsync(TestContext.Current.CancellationToken);
+        return _client = new() { BaseAddress = new(_app.Urls.Single()) };
+    }
+
+    /// <summary>A client of the instance once it is ready.</summary>
+    public async Task<HttpClient> ReadyAsync()
+    {
+        var client = await StartAsync();
+        await Eventually.HoldsAsync(async () => (await client.GetAsync("/health", TestContext.Current.CancellationToken)).IsSuccessStatusCode);
+        return client;
+    }
+
+    public Task StopAsync() => _app.StopAsync(TestContext.Current.CancellationToken);
+
+    public async ValueTask DisposeAsync()
+    {
+        _client?.Dispose();
+        await _app.DisposeAsync();
+    }
+
+    private static string SourceFile([CallerFilePath] string path = "") => path;
+}

@@ -1,0 +1,121 @@
+using System.Collections.Concurrent;
+using System.Text;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+
+namespace UserSvc.Tests.Infrastructure;
+
+/// <summary>A span as it was exported. <paramref name="Kind"/>: 1 internal, 2 server, 3 client, 4 producer, 5 consumer.</summary>
+internal sealed record ExportedSpan(string TraceId, string SpanId, string ParentSpanId, string Name, int Kind);
+
+/// <summary>Receives traces over OTLP as a collector does (HTTP, protobuf) and keeps their spans.</summary>
+internal sealed class OtlpReceiver : IAsyncDisposable
+{
+    private readonly WebApplication _app;
+
+    private OtlpReceiver()
+    {
+        // Empty: the folder of the tests holds the services' appsettings.json.
+        var builder = WebApplication.CreateEmptyBuilder(new());
+        builder.WebHost.UseKestrelCore();
+        _app = builder.Build();
+        _app.Urls.Add("http://127.0.0.1:0");
+        _app.Run(async context =>
+        {
+            using var body = new MemoryStream();
+            await context.Request.Body.CopyToAsync(body);
+            Bodies.Enqueue(body.ToArray());
+            if (context.Request.Path == "/v1/traces")
+            {
+                Read(body.ToArray());
+            }
+        });
+    }
+
+    public ConcurrentQueue<ExportedSpan> Spans { get; } = [];
+
+    /// <summary>Span ids: a span and one that it links to.</summary>
+    public ConcurrentQueue<(string Span, string Linked)> Links { get; } = [];
+
+    /// <summary>All that has arrived, metrics and logs too, as it arrived.</summary>
+    public ConcurrentQueue<byte[]> Bodies { get; } = [];
+
+    /// <summary>What a service needs to export its spans here soon after they end.</summary>
+    public (string Key, string Value)[] Settings =>
+    [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", _app.Urls.Single()),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
+        ("OTEL_BSP_SCHEDULE_DELAY", "100"),
+        ("OTEL_BLRP_SCHEDULE_DELAY", "100"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "200"),
+    ];
+
+    public static async Task<OtlpReceiver> StartAsync()
+    {
+        var receiver = new OtlpReceiver();
+        await receiver._app.StartAsync(TestContext.Current.CancellationToken);
+        return receiver;
+    }
+
+    public ValueTask DisposeAsync() => _app.DisposeAsync();
+
+    // ExportTraceServiceRequest.resource_spans = 1, ResourceSpans.scope_spans = 2, ScopeSpans.spans = 2;
+    // Span.trace_id = 1, span_id = 2, parent_span_id = 4, name = 5, kind = 6, links = 13; Link.span_id = 2.
+    private void Read(byte[] request)
+    {
+        var spans =
+            from resource in Fields(request) where resource.Number == 1
+            from scope in Fields(resource.Bytes) where scope.Number == 2
+            from span in Fields(scope.Bytes) where span.Number == 2
+            select Fields(span.Bytes).ToLookup(f => f.Number);
+        foreach (var span in spans)
+        {
+            Spans.Enqueue(new(
+                Convert.ToHexStringLower(span[1].Single().Bytes.Span),
+                Convert.ToHexStringLower(span[2].Single().Bytes.Span),
+                Convert.ToHexStringLower(span[4].SingleOrDefault().Bytes.Span),
+                Encoding.UTF8.GetString(span[5].Single().Bytes.Span),
+                (int)span[6].SingleOrDefault().Value));
+            foreach (var link in span[13])
+            {
+                Links.Enqueue((Convert.ToHexStringLower(span[2].Single().Bytes.Span), Convert.ToHexStringLower(Fields(link.Bytes).Single(f => f.Number == 2).Bytes.Span)));
+            }
+        }
+    }
+
+    // A protobuf message: a varint (number << 3 | wire type), then a varint (0), 8 bytes (1), a length and bytes (2), or 4 bytes (5).
+    private static List<(int Number, ReadOnlyMemory<byte> Bytes, ulong Value)> Fields(ReadOnlyMemory<byte> message)
+    {
+        var fields = new List<(int, ReadOnlyMemory<byte>, ulong)>();
+        while (!message.IsEmpty)
+        {
+            var tag = Varint(ref message);
+            var value = 0ul;
+            var length = (tag & 7) switch { 1 => 8, 2 => (int)Varint(ref message), 5 => 4, _ => 0 };
+            if ((tag & 7) == 0)
+            {
+                value = Varint(ref message);
+            }
+
+            fields.Add(((int)(tag >> 3), message[..length], value));
+            message = message[length..];
+        }
+
+        return fields;
+    }
+
+    private static ulong Varint(ref ReadOnlyMemory<byte> message)
+    {
+        var value = 0ul;
+        for (var shift = 0; ; shift += 7)
+        {
+            var next = message.Span[0];
+            message = message[1..];
+            value |= (ulong)(next & 0x7F) << shift;
+            if (next < 0x80)
+            {
+                return value;
+            }
+        }
+    }
+}

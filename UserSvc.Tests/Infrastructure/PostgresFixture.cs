@@ -1,0 +1,71 @@
+using Npgsql;
+using UserSvc.AppHost.Postgres;
+
+[assembly: AssemblyFixture(typeof(UserSvc.Tests.Infrastructure.PostgresFixture))]
+
+namespace UserSvc.Tests.Infrastructure;
+
+/// <summary>One real server for the whole run; a database of its own for whoever asks.</summary>
+public sealed class PostgresFixture : IAsyncLifetime
+{
+    private PostgresServer _server = null!;
+    private int _databases;
+
+    public async ValueTask InitializeAsync() => _server = await PostgresServer.StartTemporaryAsync(TestContext.Current.CancellationToken);
+
+    public ValueTask DisposeAsync() => _server.DisposeAsync();
+
+    /// <returns>The connection string of a new, empty database.</returns>
+    public async Task<string> CreateDatabaseAsync()
+    {
+        var name = $"users_{Interlocked.Increment(ref _databases)}";
+        await _server.CreateDatabaseAsync(name, TestContext.Current.CancellationToken);
+        return _server.ConnectionString(name);
+    }
+}
+
+/// <summary>SQL against a test's database, beside the service.</summary>
+internal static class Sql
+{
+    public static async Task<T> ScalarAsync<T>(string connectionString, string sql)
+    {
+        await using var connection = new NpgsqlConnection(connectionString);
+        await connection.OpenAsync(TestContext.Current.CancellationToken);
+        await using var command = new NpgsqlCommand(sql, connection);
+        return (T)(await command.ExecuteScalarAsync(TestContext.Current.CancellationToken))!;
+    }
+
+    public static async Task<List<string>> ColumnAsync(string connectionString, string sql)
+    {
+        await using var connection = new NpgsqlConnection(connectionString);
+        await connection.OpenAsync(TestContext.Current.CancellationToken);
+        await using var command = new NpgsqlCommand(sql, connection);
+        await using var reader = await command.ExecuteReaderAsync(TestContext.Current.CancellationToken);
+        var values = new List<string>();
+        while (await reader.ReadAsync(TestContext.Current.CancellationToken))
+        {
+            values.Add(reader.GetString(0));
+        }
+
+        return values;
+    }
+
+    /// <summary>The same from a server that is about to come back.</summary>
+    public static async Task<T> EventuallyScalarAsync<T>(string connectionString, string sql)
+    {
+        T value = default!;
+        await Eventually.HoldsAsync(async () =>
+        {
+            try
+            {
+                value = await ScalarAsync<T>(connectionString, sql);
+                return true;
+            }
+            catch (NpgsqlException)
+            {
+                return false;
+            }
+        });
+        return value;
+    }
+}

@@ -1,0 +1,27 @@
+using Npgsql;
+
+namespace UserSvc.Tests.Infrastructure;
+
+/// <summary>Makes a database slow by a table lock: queries wait for it, and go on when it is let go.</summary>
+internal sealed class SlowDatabase(string connectionString, NpgsqlConnection connection) : IAsyncDisposable
+{
+    public static async Task<SlowDatabase> BeginAsync(string connectionString)
+    {
+        var connection = new NpgsqlConnection(connectionString);
+        await connection.OpenAsync(TestContext.Current.CancellationToken);
+        await using var command = new NpgsqlCommand("BEGIN; LOCK TABLE users IN ACCESS EXCLUSIVE MODE", connection);
+        await command.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
+        return new(connectionString, connection);
+    }
+
+    public Task HasBlockedAsync() => Eventually.HoldsAsync(async () =>
+        await Sql.ScalarAsync<long>(connectionString, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()") > 0);
+
+    public async Task EndAsync()
+    {
+        await using var command = new NpgsqlCommand("ROLLBACK", connection);
+        await command.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
+    }
+
+    public ValueTask DisposeAsync() => connection.DisposeAsync();
+}
