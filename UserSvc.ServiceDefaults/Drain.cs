@@ -36,6 +36,12 @@ public sealed partial class Drain(IOptions<DrainOptions> options, TimeProvider t
     // StoppingAsync of every service ends before StopAsync of any, the web server's included: the server still listens here.
     public async Task StoppingAsync(CancellationToken cancellationToken)
     {
+        if (Started)
+        {
+            // A host that is disposed of stops once more.
+            return;
+        }
+
         Started = true;
         LogStarted(logger, options.Value.Time);
         await Task.Delay(options.Value.Time, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 
 namespace UserSvc.ServiceDefaults;
 
@@ -25,6 +26,8 @@ public static class ServiceDefaultsExtensions
         builder.Services.AddSingleton<Instance>();
         builder.Services.AddProblemJson();
         builder.Services.AddHealthChecks().AddCheck<DrainHealthCheck>("drain", tags: [ReadyTag]);
+        // A probe that fails is told to the prober, each second; what makes it fail logs itself once.
+        builder.Logging.AddFilter("Microsoft.Extensions.Diagnostics.HealthChecks", LogLevel.None);
         return builder;
     }
 

@@ -34,7 +34,8 @@ internal sealed class ServiceSampler(IConfiguration configuration, bool trustRem
     {
         if (parameters.Kind != ActivityKind.Server)
         {
-            return parameters.Name == "proxy.destination_health_check";
+            // A round of YARP's probes is a trace of its own; what is sent in it are its children.
+            return parameters.Name == "proxy.cluster_health_checks";
         }
 
         foreach (var tag in parameters.Tags ?? [])

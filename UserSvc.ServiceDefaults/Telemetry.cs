@@ -1,3 +1,4 @@
+using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -20,23 +21,21 @@ internal static class Telemetry
             return;
         }
 
-        // Off by default in .NET 10: without it the server's spans have no attributes.
-        AppContext.SetSwitch("Microsoft.AspNetCore.Hosting.SuppressActivityOpenTelemetryData", false);
-
         builder.Logging.AddOpenTelemetry(logging =>
         {
             logging.IncludeFormattedMessage = true;
             logging.IncludeScopes = true;
         });
+        builder.Services.AddTransient<IStartupFilter, ServerSpan>();
         builder.Services.AddOpenTelemetry()
             .UseOtlpExporter()
             .WithMetrics(metrics => metrics
-                .AddMeter("Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel", "System.Runtime", builder.Environment.ApplicationName)
+                .AddMeter("Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel", "System.Runtime", "UserSvc.*")
                 // Two tagged updates a request for a figure that the duration's rate gives as well.
                 .AddView("http.server.active_requests", MetricStreamConfiguration.Drop))
             .WithTracing(tracing =>
             {
-                tracing.AddSource("Microsoft.AspNetCore", "System.Net.Http", "Yarp.ReverseProxy", builder.Environment.ApplicationName);
+                tracing.AddSource("Microsoft.AspNetCore", "System.Net.Http", "Yarp.ReverseProxy", "UserSvc.*");
                 tracing.SetSampler(new ServiceSampler(builder.Configuration, trustRemoteSampling));
             });
     }

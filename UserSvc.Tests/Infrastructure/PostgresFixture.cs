@@ -8,18 +8,18 @@ namespace UserSvc.Tests.Infrastructure;
 /// <summary>One real server for the whole run; a database of its own for whoever asks.</summary>
 public sealed class PostgresFixture : IAsyncLifetime
 {
-    private PostgresServer _server = null!;
+    private PostgresServer? _server;
     private int _databases;
 
     public async ValueTask InitializeAsync() => _server = await PostgresServer.StartTemporaryAsync(TestContext.Current.CancellationToken);
 
-    public ValueTask DisposeAsync() => _server.DisposeAsync();
+    public ValueTask DisposeAsync() => _server?.DisposeAsync() ?? ValueTask.CompletedTask;
 
     /// <returns>The connection string of a new, empty database.</returns>
     public async Task<string> CreateDatabaseAsync()
     {
         var name = $"users_{Interlocked.Increment(ref _databases)}";
-        await _server.CreateDatabaseAsync(name, TestContext.Current.CancellationToken);
+        await _server!.CreateDatabaseAsync(name, TestContext.Current.CancellationToken);
         return _server.ConnectionString(name);
     }
 }

@@ -1,0 +1,54 @@
+using System.Diagnostics;
+using Microsoft.AspNetCore.DataProtection;
+using UserSvc.ServiceDefaults;
+using Yarp.ReverseProxy.Configuration.ClusterValidators;
+using Yarp.ReverseProxy.Forwarder;
+using Yarp.ReverseProxy.Transforms;
+
+namespace UserSvc.Edge.Forwarding;
+
+/// <summary>The proxying itself: YARP over its own <c>ReverseProxy</c> section.</summary>
+internal static class ForwardingExtensions
+{
+    public static void AddForwarding(this IHostApplicationBuilder builder)
+    {
+        var section = builder.Configuration.GetSection("ReverseProxy");
+        ConfiguredDestinations.Require(section);
+
+        builder.Services.AddReverseProxy()
+            .LoadFromConfig(section)
+            .AddTransforms(context =>
+            {
+                // A route that rewrites path or query by YARP's own transforms keeps their outcome.
+                if (!context.RequestTransforms.Any(t => t is PathStringTransform or PathRouteValuesTransform or QueryParameterTransform or QueryParameterRemoveTransform))
+                {
+                    context.RequestTransforms.Add(new OriginalTarget());
+                }
+            });
+        builder.Services.RemoveKeyRingAtStart();
+        builder.Services.AddSingleton<UpstreamClients>();
+        builder.Services.AddSingleton<IForwarderHttpClientFactory>(services => services.GetRequiredService<UpstreamClients>());
+        builder.Services.AddSingleton<IClusterValidator>(services => services.GetRequiredService<UpstreamClients>());
+        builder.Services.AddSingleton<DistributedContextPropagator>(new UntrustedSampling(DistributedContextPropagator.Current));
+        builder.Services.AddSingleton<ClustersHealthCheck>();
+        builder.Services.AddHealthChecks().AddCheck<ClustersHealthCheck>("clusters", tags: [ServiceDefaultsExtensions.ReadyTag]);
+    }
+
+    public static void UseRequestId(this IApplicationBuilder app) => app.UseMiddleware<RequestId>();
+
+    public static ReverseProxyConventionBuilder MapForwarding(this IEndpointRouteBuilder endpoints) => endpoints.MapReverseProxy(pipeline =>
+    {
+        pipeline.UseMiddleware<ForwarderErrors>();
+        pipeline.UseSessionAffinity();
+        pipeline.UseLoadBalancing();
+        pipeline.UsePassiveHealthChecks();
+    });
+
+    // For the cookies of session affinity YARP brings data protection, which makes a key at start and stores it in the home folder.
+    // Without its hosted service that happens when a route first asks for affinity.
+    private static void RemoveKeyRingAtStart(this IServiceCollection services)
+    {
+        var dataProtection = typeof(DataProtectionOptions).Assembly;
+        services.Remove(services.Single(s => s.ServiceType == typeof(IHostedService) && s.ImplementationType?.Assembly == dataProtection));
+    }
+}

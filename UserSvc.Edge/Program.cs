@@ -1,0 +1,30 @@
+using UserSvc.Edge.Forwarding;
+using UserSvc.Edge.Listeners;
+using UserSvc.ServiceDefaults;
+
+namespace UserSvc.Edge;
+
+internal static class Program
+{
+    private static Task Main(string[] args) => Build(args).RunAsync();
+
+    /// <summary>The whole proxy, not started: tests run it in their own process, on ports of their own.</summary>
+    public static WebApplication Build(string[] args)
+    {
+        var builder = WebApplication.CreateBuilder(args);
+        builder.AddServiceDefaults(trustRemoteSampling: false);
+        builder.AddListeners();
+        builder.AddForwarding();
+
+        var app = builder.Build();
+        app.UseRequestId();
+        app.UseProblemJson();
+
+        var health = app.MapGroup("").ServedOn(Listener.Health);
+        health.MapHealthEndpoints();
+        health.MapReadiness("/ready");
+
+        app.MapForwarding().ServedOn(Listener.Public);
+        return app;
+    }
+}

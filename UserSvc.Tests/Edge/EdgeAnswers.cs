@@ -1,0 +1,28 @@
+namespace UserSvc.Tests.Edge;
+
+internal static class EdgeAnswers
+{
+    public static readonly Answer NotFound = Problem(404, "Not Found", "There is nothing at this path.");
+
+    public static readonly Answer NoInstance = Problem(503, "Service Unavailable", "No instance of the service is available.");
+
+    public static Answer Problem(int status, string title, string error) => new(status,
+        $$"""{"type":"about:blank","title":"{{title}}","status":{{status}},"detail":"{{error}}","ok":false,"error":"{{error}}","hostname":"edge-1","resolvedname":"127.0.0.1"}""");
+
+    public static async Task<Answer> AskAsync(this HttpClient client, string path)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, path);
+        return await client.AskAsync(request);
+    }
+
+    public static async Task<Answer> AskAsync(this HttpClient client, HttpRequestMessage request)
+    {
+        using var response = await client.SendAsync(request, TestContext.Current.CancellationToken);
+        return await Answer.OfAsync(response);
+    }
+
+    /// <summary>Asks for the path as it is written here; an ordinary Uri would unescape and shorten it.</summary>
+    public static Task<HttpResponseMessage> GetAsWrittenAsync(this HttpClient client, string path) =>
+        client.GetAsync(new Uri(client.BaseAddress!.AbsoluteUri.TrimEnd('/') + path, new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true }),
+            TestContext.Current.CancellationToken);
+}

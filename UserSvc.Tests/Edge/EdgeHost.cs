@@ -1,0 +1,67 @@
+using System.Runtime.CompilerServices;
+using Microsoft.AspNetCore.Builder;
+
+namespace UserSvc.Tests.Edge;
+
+/// <summary>The edge's own Program and appsettings.json on a real Kestrel, as <c>edge-1</c> at 127.0.0.1, on ports of its own.</summary>
+internal sealed class EdgeHost : IAsyncDisposable
+{
+    public const string Probing = "ReverseProxy:Clusters:usersvc:HealthCheck:Active";
+    public const string HttpRequest = "ReverseProxy:Clusters:usersvc:HttpRequest";
+
+    private readonly WebApplication _app;
+
+    private EdgeHost(WebApplication app)
+    {
+        _app = app;
+        // Listeners are bound in the order of their names: Health, Http.
+        Health = Client(_app.Urls.First());
+        Public = Client(_app.Urls.Last());
+    }
+
+    public static string ContentRoot { get; } = Path.GetFullPath(Path.Combine(Path.GetDirectoryName(SourceFile())!, "../../UserSvc.Edge"));
+
+    public HttpClient Public { get; }
+
+    public HttpClient Health { get; }
+
+    /// <summary>The edge over these upstreams, once it is ready.</summary>
+    public static async Task<EdgeHost> ReadyAsync(IEnumerable<Upstream> upstreams, params IEnumerable<(string Key, string Value)> settings)
+    {
+        var edge = await StartAsync(upstreams.Select(u => (u.Name, u.Address)), settings);
+        await Eventually.HoldsAsync(async () => (await edge.Health.GetAsync("/ready", TestContext.Current.CancellationToken)).IsSuccessStatusCode);
+        return edge;
+    }
+
+    public static async Task<EdgeHost> StartAsync(IEnumerable<(string Name, string Address)> destinations, params IEnumerable<(string Key, string Value)> settings)
+    {
+        var app = UserSvc.Edge.Program.Build(Arguments([("Logging:Console:LogLevel:Default", "None"), ("Drain:Time", "00:00:00"), .. settings], destinations));
+        await app.StartAsync(TestContext.Current.CancellationToken);
+        return new(app);
+    }
+
+    public static string[] Arguments(IEnumerable<(string Key, string Value)> settings, params IEnumerable<(string Name, string Address)> destinations) =>
+    [
+        $"--contentRoot={ContentRoot}",
+        "--environment=Production",
+        "--Instance:Name=edge-1",
+        "--Instance:Address=127.0.0.1",
+        "--Kestrel:Endpoints:Http:Url=http://127.0.0.1:0",
+        "--Kestrel:Endpoints:Health:Url=http://127.0.0.1:0",
+        // Long enough for a busy machine: only tests of the timeout itself set it lower.
+        $"--{Probing}:Timeout=00:00:05",
+        .. destinations.Select(d => $"--ReverseProxy:Clusters:usersvc:Destinations:{d.Name}:Address={d.Address}"),
+        .. settings.Select(s => $"--{s.Key}={s.Value}"),
+    ];
+
+    public async ValueTask DisposeAsync()
+    {
+        Public.Dispose();
+        Health.Dispose();
+        await _app.DisposeAsync();
+    }
+
+    private static HttpClient Client(string address) => new() { BaseAddress = new(address) };
+
+    private static string SourceFile([CallerFilePath] string path = "") => path;
+}

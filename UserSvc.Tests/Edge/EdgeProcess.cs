@@ -1,0 +1,71 @@
+using System.Diagnostics;
+using System.Threading.Channels;
+using UserSvc.AppHost.Processes;
+
+namespace UserSvc.Tests.Edge;
+
+/// <summary>The edge as a process of its own, for what only a process has: signals, an exit code, telemetry that no other test sees.</summary>
+internal sealed class EdgeProcess : IAsyncDisposable
+{
+    private readonly Process _process;
+
+    private EdgeProcess(Process process) => _process = process;
+
+    public HttpClient Public { get; } = new();
+
+    public HttpClient Health { get; } = new();
+
+    public static async Task<EdgeProcess> ReadyAsync(Upstream upstream, params (string Key, string Value)[] settings)
+    {
+        const string Listening = "Now listening on: ";
+        var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true };
+        start.ArgumentList.Add(typeof(UserSvc.Edge.Program).Assembly.Location);
+        foreach (var argument in EdgeHost.Arguments(settings, (upstream.Name, upstream.Address)))
+        {
+            start.ArgumentList.Add(argument);
+        }
+
+        var listening = Channel.CreateUnbounded<Uri>();
+        var edge = new EdgeProcess(Process.Start(start)!);
+        // All of it is read: a full pipe would block the edge.
+        edge._process.OutputDataReceived += (_, line) =>
+        {
+            if (line.Data?.IndexOf(Listening, StringComparison.Ordinal) is >= 0 and var at)
+            {
+                listening.Writer.TryWrite(new(line.Data[(at + Listening.Length)..]));
+            }
+        };
+        edge._process.Exited += (_, _) => listening.Writer.TryComplete(new InvalidOperationException("The edge has ended."));
+        edge._process.EnableRaisingEvents = true;
+        edge._process.BeginOutputReadLine();
+        try
+        {
+            edge.Health.BaseAddress = await listening.Reader.ReadAsync(TestContext.Current.CancellationToken);
+            edge.Public.BaseAddress = await listening.Reader.ReadAsync(TestContext.Current.CancellationToken);
+            await Eventually.HoldsAsync(async () => (await edge.Health.GetAsync("/ready", TestContext.Current.CancellationToken)).IsSuccessStatusCode);
+            return edge;
+        }
+        catch
+        {
+            await edge.DisposeAsync();
+            throw;
+        }
+    }
+
+    public void Terminate() => Signals.Send(_process.Id, Signals.Terminate);
+
+    public async Task<int> ExitCodeAsync()
+    {
+        await _process.WaitForExitAsync(TestContext.Current.CancellationToken);
+        return _process.ExitCode;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        Public.Dispose();
+        Health.Dispose();
+        _process.Kill();
+        await _process.WaitForExitAsync();
+        _process.Dispose();
+    }
+}

@@ -1,0 +1,128 @@
+namespace UserSvc.Tests.Edge;
+
+public sealed class ForwardedRequestTests : IAsyncLifetime
+{
+    private Upstream _upstream = null!;
+    private EdgeHost _edge = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        _upstream = await Upstream.StartAsync();
+        _edge = await EdgeHost.ReadyAsync([_upstream]);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _edge.DisposeAsync();
+        await _upstream.DisposeAsync();
+    }
+
+    [Theory]
+    [InlineData("/user/alice")]
+    [InlineData("/user?limit=2&after=a%2Fb%20c")]
+    [InlineData("/user/a%2Fb")]
+    [InlineData("/user/a%252Fb")]
+    [InlineData("/user/..%2Fhealth")]
+    [InlineData("/user/%C3%A9")]
+    [InlineData("/user/e%CC%81")]
+    [InlineData("/user/%FF")]
+    [InlineData("/user/a%20b+c;d=e@f:g,h!i'j(k)*l$m&n~")]
+    [InlineData("/user/a%3Fb%23c%5Cd%7Ce")]
+    [InlineData("/user/100%")]
+    [InlineData("/user/x/../alice")]
+    [InlineData("/user//alice")]
+    [InlineData("/USER/Alice/")]
+    public async Task Path_ThroughTheEdge_ArrivesAsWhenTheUpstreamIsCalledStraight(string path)
+    {
+        using var straight = new HttpClient { BaseAddress = new(_upstream.Address) };
+
+        using var first = await straight.GetAsWrittenAsync(path);
+        using var second = await _edge.Public.GetAsWrittenAsync(path);
+
+        var arrived = _upstream.Requests.Select(r => (r.Target, r.Path)).ToList();
+        Assert.Equal([(path, arrived[0].Path), (path, arrived[0].Path)], arrived);
+    }
+
+    [Fact]
+    public async Task Forwarded_WithSpoofedHeaders_NamesTheEdgesOwnClient()
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, "/user/alice")
+        {
+            Headers =
+            {
+                { "Forwarded", "for=6.6.6.6" },
+                { "X-Forwarded-For", "6.6.6.6" },
+                { "X-Forwarded-Host", "evil.example" },
+                { "X-Forwarded-Prefix", "/evil" },
+                { "X-Forwarded-Proto", "https" },
+            },
+        };
+
+        using var response = await _edge.Public.SendAsync(request, TestContext.Current.CancellationToken);
+
+        Assert.Equal(
+            [
+                ("Host", new Uri(_upstream.Address).Authority),
+                ("X-Forwarded-For", "127.0.0.1"),
+                ("X-Forwarded-Host", _edge.Public.BaseAddress!.Authority),
+                ("X-Forwarded-Proto", "http"),
+            ],
+            _upstream.Requests.Single().Headers.Where(h => h.Key.Contains("Forwarded", StringComparison.OrdinalIgnoreCase) || h.Key == "Host")
+                .Select(h => (h.Key, h.Value)).Order());
+    }
+
+    [Theory]
+    [InlineData("alice")]
+    [InlineData("0b9d5a6e-23d3-4a4c-9a2b-8f2c9f6f3f11")]
+    [InlineData("A.b_C-9")]
+    public async Task RequestId_WellFormed_IsKept(string id)
+    {
+        var (upstreams, clients) = await AskWithRequestIdAsync("/user/alice", id);
+
+        Assert.Equal((id, id), (upstreams, clients));
+    }
+
+    [Theory]
+    [InlineData]
+    [InlineData("")]
+    [InlineData("two words")]
+    [InlineData("a,b")]
+    [InlineData("a\tb")]
+    [InlineData("<script>")]
+    [InlineData("two", "headers")]
+    public async Task RequestId_AbsentOrMalformed_IsReplaced(params string[] ids)
+    {
+        var (upstreams, clients) = await AskWithRequestIdAsync("/user/alice", ids);
+
+        Assert.Equal(upstreams, clients);
+        Assert.Matches("^[0-9a-f]{32}$", clients);
+    }
+
+    [Theory]
+    [InlineData(128, true)]
+    [InlineData(129, false)]
+    public async Task RequestId_OfThisLength_IsKeptUpTo128(int length, bool kept)
+    {
+        var id = new string('a', length);
+
+        var (_, clients) = await AskWithRequestIdAsync("/user/alice", id);
+
+        Assert.Equal(kept, clients == id);
+    }
+
+    [Fact]
+    public async Task RequestId_OnTheEdgesOwnError_IsReturned()
+    {
+        var (_, clients) = await AskWithRequestIdAsync("/nothing", "my-id");
+
+        Assert.Equal("my-id", clients);
+    }
+
+    private async Task<(string? Upstreams, string Clients)> AskWithRequestIdAsync(string path, params string[] ids)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, path);
+        request.Headers.TryAddWithoutValidation("X-Request-Id", ids);
+        using var response = await _edge.Public.SendAsync(request, TestContext.Current.CancellationToken);
+        return (_upstream.Requests.SingleOrDefault()?.Headers["X-Request-Id"], response.Headers.GetValues("X-Request-Id").Single());
+    }
+}

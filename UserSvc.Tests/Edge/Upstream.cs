@@ -1,0 +1,73 @@
+using System.Collections.Concurrent;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+
+namespace UserSvc.Tests.Edge;
+
+/// <summary>A request as an upstream has received it, body and all.</summary>
+internal sealed record Received(string Method, string Target, string Path, IReadOnlyDictionary<string, string> Headers, int BodyLength);
+
+/// <summary>A real server behind the edge. It answers <c>/health</c> and, with its name unless told otherwise, everything else.</summary>
+internal sealed class Upstream : IAsyncDisposable
+{
+    private readonly WebApplication _app;
+    private int _probes;
+
+    private Upstream(string name, RequestDelegate? answer)
+    {
+        Name = name;
+        // Empty: the folder of the tests holds the services' appsettings.json.
+        var builder = WebApplication.CreateEmptyBuilder(new());
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(o => o.AddServerHeader = false);
+        // A test's held request must not hold its end.
+        builder.Services.Configure<HostOptions>(o => o.ShutdownTimeout = TimeSpan.Zero);
+        _app = builder.Build();
+        _app.Urls.Add("http://127.0.0.1:0");
+        _app.Run(context => context.Request.Path == "/health" ? ProbedAsync(context) : ReceivedAsync(context, answer));
+    }
+
+    public string Name { get; }
+
+    public string Address => _app.Urls.Single();
+
+    public bool Healthy { get; set; } = true;
+
+    public int Probes => Volatile.Read(ref _probes);
+
+    public ConcurrentQueue<Received> Requests { get; } = [];
+
+    public static async Task<Upstream> StartAsync(string name = "usersvc-1", RequestDelegate? answer = null)
+    {
+        var upstream = new Upstream(name, answer);
+        await upstream._app.StartAsync(TestContext.Current.CancellationToken);
+        return upstream;
+    }
+
+    public Task StopAsync() => _app.StopAsync(TestContext.Current.CancellationToken);
+
+    public ValueTask DisposeAsync() => _app.DisposeAsync();
+
+    private Task ProbedAsync(HttpContext context)
+    {
+        Interlocked.Increment(ref _probes);
+        context.Response.StatusCode = Healthy ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable;
+        return Task.CompletedTask;
+    }
+
+    private async Task ReceivedAsync(HttpContext context, RequestDelegate? answer)
+    {
+        using var body = new MemoryStream();
+        await context.Request.Body.CopyToAsync(body, context.RequestAborted);
+        Requests.Enqueue(new(
+            context.Request.Method,
+            context.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget,
+            context.Request.Path,
+            context.Request.Headers.ToDictionary(h => h.Key, h => h.Value.ToString(), StringComparer.OrdinalIgnoreCase),
+            (int)body.Length));
+        await (answer?.Invoke(context) ?? context.Response.WriteAsync(Name, context.RequestAborted));
+    }
+}
