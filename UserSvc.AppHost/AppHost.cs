@@ -1,0 +1,41 @@
+using UserSvc.AppHost;
+using UserSvc.AppHost.Resources;
+
+try
+{
+    var builder = DistributedApplication.CreateBuilder(LocalRun.BuilderOptions(args));
+    await using var local = await LocalRun.PrepareAsync(builder, args);
+
+    var adminKey = builder.AddParameter("admin-key", secret: true);
+    var postgresPassword = builder.AddParameter("postgres-password", secret: true);
+
+    var users = builder.AddPostgres("postgres", password: postgresPassword)
+        .WithUsersCluster(local)
+        .AddDatabase("users");
+
+    var instances = local.InstanceNames.Select(name => builder.AddProject<Projects.UserSvc_Api>(name, ServiceProjects.Explicit)
+        .WithReference(users)
+        .WaitFor(users)
+        .WithEnvironment("Admin__Key", adminKey)
+        .WithInstanceEndpoint(local)
+        .WithLocalEnvironment(local)
+        .WithHttpProbe(ProbeType.Liveness, "/alive")
+        .WithHttpProbe(ProbeType.Readiness, "/health")
+        .WithReplicas(local.ReplicasOfEach)).ToList();
+
+    builder.AddProject<Projects.UserSvc_Edge>("edge", ServiceProjects.Explicit)
+        .WithDestinations("usersvc", instances)
+        .WithEdgeEndpoints(local)
+        .WithLocalEnvironment(local)
+        .WithHttpProbe(ProbeType.Liveness, "/alive", endpointName: "health")
+        .WithHttpProbe(ProbeType.Readiness, "/ready", endpointName: "health")
+        .OnResourceReady(local.WelcomeAsync);
+
+    await builder.Build().RunAsync();
+    return local.ExitCode;
+}
+catch (LaunchException failure)
+{
+    Console.Error.WriteLine(failure.Message);
+    return 1;
+}

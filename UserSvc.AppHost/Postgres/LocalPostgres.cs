@@ -1,0 +1,164 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Runtime.Versioning;
+using System.Security.Cryptography;
+using System.Text;
+using UserSvc.AppHost.Processes;
+
+namespace UserSvc.AppHost.Postgres;
+
+/// <summary>PostgreSQL from the machine's own binaries, as an unprivileged user.</summary>
+[UnsupportedOSPlatform("windows")]
+internal sealed class LocalPostgres(PostgresOptions options, string binaries) : PostgresEngine
+{
+    // The server refuses to run as root.
+    private readonly SystemUser? _user = Environment.IsPrivilegedProcess
+        ? SystemUser.Find("postgres", "nobody") ?? throw new LaunchException("PostgreSQL does not run as root, and the system has neither a user 'postgres' nor 'nobody'.")
+        : null;
+
+    private const UnixFileMode Traversable = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
+
+    private string _data = Path.Combine(Path.GetFullPath(options.Folder), "data");
+
+    public override string Description => $"PostgreSQL from {binaries}{(_user is null ? "" : $" as user {_user.Name}")}, data in {_data}";
+
+    public override async Task PrepareAsync(string password, CancellationToken cancellationToken)
+    {
+        await ChooseFolderAsync(cancellationToken);
+        if (!Directory.Exists(_data))
+        {
+            await InitializeAsync(password, cancellationToken);
+        }
+
+        await StopOrphanAsync(cancellationToken);
+    }
+
+    public override ProcessStartInfo Command(int port) => Processes.Command.InOwnSession(Runs(
+    [
+        Path.Combine(binaries, "postgres"), "-D", _data, "-p", port.ToString(CultureInfo.InvariantCulture),
+        "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", .. Arguments(options.Settings),
+    ]));
+
+    public override Task<int> PostmasterAsync(Process process, CancellationToken cancellationToken) => Task.FromResult(process.Id);
+
+    public override Task SignalAsync(Process process, int signal)
+    {
+        Signals.Send(process.Id, signal);
+        return Task.CompletedTask;
+    }
+
+    public override async Task DeleteDataAsync(CancellationToken cancellationToken)
+    {
+        await ChooseFolderAsync(cancellationToken);
+        await StopOrphanAsync(cancellationToken);
+        if (Directory.Exists(_data))
+        {
+            Directory.Delete(_data, recursive: true);
+        }
+    }
+
+    /// <summary>The clone may lie in a folder that is closed to the server's user (/root is): the data then goes to /var/lib/usersvc.</summary>
+    private async Task ChooseFolderAsync(CancellationToken cancellationToken)
+    {
+        var folder = Path.GetDirectoryName(_data)!;
+        if (_user is null)
+        {
+            return;
+        }
+
+        File.SetUnixFileMode(folder, Traversable);
+        if ((await RunAsync(["test", "-x", folder], cancellationToken)).Succeeded)
+        {
+            return;
+        }
+
+        var key = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(folder)))[..12];
+        var reachable = Path.Combine("/var/lib/usersvc", key);
+        Directory.CreateDirectory(reachable);
+        File.SetUnixFileMode("/var/lib/usersvc", Traversable);
+        File.SetUnixFileMode(reachable, Traversable);
+        File.WriteAllText(Path.Combine(reachable, "belongs-to"), folder + "\n");
+        _data = Path.Combine(reachable, "data");
+        options.Log($"user {_user.Name} cannot reach {folder}: the data is in {_data}");
+    }
+
+    private async Task InitializeAsync(string password, CancellationToken cancellationToken)
+    {
+        // Under its final name only when complete: an initdb that was cut off is not taken for a server's data.
+        var unfinished = _data + ".new";
+        if (Directory.Exists(unfinished))
+        {
+            Directory.Delete(unfinished, recursive: true);
+        }
+
+        Directory.CreateDirectory(unfinished, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        var passwordFile = Path.Combine(Path.GetDirectoryName(_data)!, "initdb.password");
+        SecretFile.Write(passwordFile, password);
+        if (_user is not null)
+        {
+            Signals.ChangeOwner(unfinished, _user);
+            Signals.ChangeOwner(passwordFile, _user);
+        }
+
+        try
+        {
+            var result = await RunAsync(
+                [Path.Combine(binaries, "initdb"), "-D", unfinished, "-U", User, $"--pwfile={passwordFile}", .. InitDbOptions, .. options.Temporary ? (string[])["--no-sync"] : []],
+                cancellationToken);
+            if (!result.Succeeded)
+            {
+                throw new LaunchException($"initdb failed: {result.Error}");
+            }
+        }
+        finally
+        {
+            File.Delete(passwordFile);
+        }
+
+        Directory.Move(unfinished, _data);
+    }
+
+    /// <summary>A launcher that was killed leaves its server running; the lock says that no launcher lives, so the server is nobody's.</summary>
+    private async Task StopOrphanAsync(CancellationToken cancellationToken)
+    {
+        // Line 1 of postmaster.pid is the process id; the file may outlive the process, and the id may be another program's by now.
+        var pidFile = Path.Combine(_data, "postmaster.pid");
+        if (!File.Exists(pidFile)
+            || !int.TryParse(File.ReadLines(pidFile).FirstOrDefault(), CultureInfo.InvariantCulture, out var id)
+            || ProcessExtensions.Find(id) is not { ProcessName: "postgres" } orphan)
+        {
+            return;
+        }
+
+        using (orphan)
+        {
+            // The postmaster's working folder is its data folder, where the system can tell (Linux).
+            if (Directory.ResolveLinkTarget($"/proc/{id}/cwd", returnFinalTarget: false) is { } folder && folder.FullName != RealPath(_data))
+            {
+                return;
+            }
+
+            options.Log($"stopping the server {id} that an earlier launcher left behind");
+            foreach (var signal in (int[])[Signals.Interrupt, Signals.Quit, Signals.Kill])
+            {
+                Signals.Send(id, signal);
+                if (await orphan.ExitsWithinAsync(options.StopTimeout, cancellationToken))
+                {
+                    return;
+                }
+            }
+        }
+    }
+
+    private static string RealPath(string folder)
+    {
+        var parent = Path.GetDirectoryName(folder);
+        var link = Directory.ResolveLinkTarget(folder, returnFinalTarget: true)?.FullName;
+        return link ?? (parent is null ? folder : Path.Combine(RealPath(parent), Path.GetFileName(folder)));
+    }
+
+    private IReadOnlyList<string> Runs(IReadOnlyList<string> command) => _user is null ? command : _user.Runs(command);
+
+    private Task<CommandResult> RunAsync(IReadOnlyList<string> command, CancellationToken cancellationToken) =>
+        Processes.Command.RunAsync(Runs(command), options.StartTimeout, cancellationToken, ("LC_ALL", "C"));
+}

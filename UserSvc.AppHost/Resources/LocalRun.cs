@@ -1,0 +1,93 @@
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using UserSvc.AppHost.Postgres;
+using UserSvc.AppHost.Topology;
+
+namespace UserSvc.AppHost.Resources;
+
+/// <summary>What a run on one machine adds to the model. While publishing it adds nothing, and every member gives the cluster's value.</summary>
+internal sealed class LocalRun : IAsyncDisposable
+{
+    private const int ClusterReplicas = 3;
+
+    private readonly IConfiguration _configuration;
+    private readonly LocalState? _state;
+    private bool _welcomed;
+
+    private LocalRun(IConfiguration configuration, TopologyOptions? options, LocalState? state, bool localBinaries)
+    {
+        _configuration = configuration;
+        _state = state;
+        Options = options;
+        LocalBinaries = localBinaries;
+    }
+
+    /// <summary>Null while publishing.</summary>
+    public TopologyOptions? Options { get; }
+
+    /// <summary>PostgreSQL runs from the machine's own binaries, for want of a container runtime.</summary>
+    public bool LocalBinaries { get; }
+
+    /// <summary>One resource an instance: behind the proxy that replicas share, the edge would see a single destination.</summary>
+    public IEnumerable<string> InstanceNames => Options is null ? ["usersvc"] : Enumerable.Range(1, Options.Replicas).Select(i => $"usersvc-{i}");
+
+    public int ReplicasOfEach => Options is null ? ClusterReplicas : 1;
+
+    public PostgresServer? Postgres { get; set; }
+
+    public int ExitCode { get; set; }
+
+    public static DistributedApplicationOptions BuilderOptions(string[] args) => new()
+    {
+        Args = args,
+        DisableDashboard = !TopologyOptions.Read(args).Dashboard,
+    };
+
+    /// <exception cref="LaunchException">An option is out of range, another run holds the state, a port is taken, or there is no PostgreSQL.</exception>
+    public static async Task<LocalRun> PrepareAsync(IDistributedApplicationBuilder builder, string[] args)
+    {
+        if (builder.ExecutionContext.IsPublishMode)
+        {
+            return new(builder.Configuration, null, null, false);
+        }
+
+        var options = TopologyOptions.Read(args);
+        var state = LocalState.Take(options);
+        try
+        {
+            state.RequireFreePorts();
+            var engine = await PostgresChoice.EngineAsync(state.Postgres(Console.WriteLine), CancellationToken.None);
+            builder.Configuration["Parameters:admin-key"] = state.AdminKey;
+            builder.Configuration["Parameters:postgres-password"] = state.PostgresPassword;
+            builder.Services.AddHostedService<OrderlyStop>();
+            // PostgreSQL from local binaries stops after that, when nothing uses it any more.
+            builder.Configuration["DcpPublisher:WaitForResourceCleanup"] = "true";
+            return new(builder.Configuration, options, state, engine is not ContainerPostgres);
+        }
+        catch
+        {
+            state.Dispose();
+            throw;
+        }
+    }
+
+    public PostgresOptions PostgresOptions(Action<string> log) => _state!.Postgres(log) with { Fresh = false };
+
+    public Task WelcomeAsync(IResource edge, ResourceReadyEvent ready, CancellationToken cancellationToken)
+    {
+        if (Options is not null && !_welcomed)
+        {
+            _welcomed = true;
+            var url = _configuration["ASPNETCORE_URLS"]?.Split(';')[0];
+            Console.WriteLine(Welcome.Text(Options, _state!.AdminKeyFile, Options.Dashboard ? $"{url}/login?t={_configuration["AppHost:BrowserToken"]}" : null));
+        }
+
+        return Task.CompletedTask;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await (Postgres?.DisposeAsync() ?? ValueTask.CompletedTask);
+        _state?.Dispose();
+    }
+}

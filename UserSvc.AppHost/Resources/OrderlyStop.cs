@@ -1,0 +1,48 @@
+using System.Globalization;
+using Microsoft.Extensions.Hosting;
+using UserSvc.AppHost.Processes;
+
+namespace UserSvc.AppHost.Resources;
+
+/// <summary>
+/// Ends the edge, then the instances, before the orchestrator ends what is left. It stops a project by a signal that <c>dotnet run</c>
+/// does not pass on, so each would be killed after several seconds, in any order and without its drain.
+/// </summary>
+internal sealed class OrderlyStop(DistributedApplicationModel model, ResourceNotificationService notifications) : IHostedLifecycleService
+{
+    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(2.5);
+
+    public async Task StoppingAsync(CancellationToken cancellationToken)
+    {
+        if (OperatingSystem.IsWindows())
+        {
+            return;
+        }
+
+        foreach (var tier in model.Resources.OfType<ProjectResource>().GroupBy(project => project.Name == "edge").OrderByDescending(tier => tier.Key))
+        {
+            await Task.WhenAll(tier.Select(EndAsync));
+        }
+    }
+
+    public Task StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    private async Task EndAsync(ProjectResource project)
+    {
+        if (notifications.TryGetCurrentState(project.Name, out var current)
+            && current.Snapshot.State == KnownResourceStates.Running
+            && current.Snapshot.Properties.FirstOrDefault(property => property.Name == "executable.pid")?.Value is { } id)
+        {
+            using var process = ProcessExtensions.Find(Convert.ToInt32(id, CultureInfo.InvariantCulture));
+            await (process?.EndAsync(Grace) ?? Task.CompletedTask);
+        }
+    }
+}

@@ -1,0 +1,55 @@
+using System.Globalization;
+
+namespace UserSvc.AppHost.Resources;
+
+internal static class ServiceProjects
+{
+    /// <summary>
+    /// Endpoints are declared in the model alone: from launch profiles and Kestrel's sections Aspire would also make an https one that
+    /// nothing listens on.
+    /// </summary>
+    public static void Explicit(ProjectResourceOptions options) => (options.ExcludeLaunchProfile, options.ExcludeKestrelEndpoints) = (true, true);
+
+    /// <summary>
+    /// No proxy in front of an instance: it would hide the instance's death, answering connections that the edge then sees reset.
+    /// </summary>
+    public static IResourceBuilder<ProjectResource> WithInstanceEndpoint(this IResourceBuilder<ProjectResource> project, LocalRun local) => local.Options is null
+        ? project.WithHttpEndpoint(targetPort: 8080).DisableForwardedHeaders()
+        : project.WithHttpEndpoint(isProxied: false);
+
+    /// <summary>The public port, and the health port, which only this machine or the cluster reaches.</summary>
+    public static IResourceBuilder<ProjectResource> WithEdgeEndpoints(this IResourceBuilder<ProjectResource> edge, LocalRun local) => local.Options is not { } options
+        ? edge.WithHttpEndpoint(targetPort: 8080).WithHttpEndpoint(targetPort: 8002, name: "health")
+            .WithEndpoint("http", endpoint => endpoint.IsExternal = true)
+            // The edge's own settings name its listeners, and strangers must not choose their address by X-Forwarded-For.
+            .WithEndpointsInEnvironment(_ => false)
+            .DisableForwardedHeaders()
+        : edge.WithHttpEndpoint(port: options.Port, targetPort: options.Port, isProxied: false)
+            .WithHttpEndpoint(port: options.HealthPort, targetPort: options.HealthPort, name: "health", isProxied: false)
+            .WithEndpoint("http", endpoint => endpoint.IsExternal = true)
+            .WithEndpointsInEnvironment(_ => false)
+            .WithEnvironment("Kestrel__Endpoints__Http__Url", string.Create(CultureInfo.InvariantCulture, $"http://{options.BindAddress}:{options.Port}"))
+            .WithEnvironment("Kestrel__Endpoints__Health__Url", string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{options.HealthPort}"));
+
+    /// <summary>Makes each instance a destination of the edge's cluster, by its own name.</summary>
+    public static IResourceBuilder<ProjectResource> WithDestinations(
+        this IResourceBuilder<ProjectResource> edge, string cluster, IReadOnlyList<IResourceBuilder<ProjectResource>> instances)
+    {
+        foreach (var instance in instances)
+        {
+            edge.WaitFor(instance)
+                .WithEnvironment($"ReverseProxy__Clusters__{cluster}__Destinations__{instance.Resource.Name}__Address", instance.GetEndpoint("http"));
+        }
+
+        return edge;
+    }
+
+    public static IResourceBuilder<ProjectResource> WithLocalEnvironment(this IResourceBuilder<ProjectResource> project, LocalRun local) => local.Options is null
+        ? project
+        : project
+            .WithEnvironment("ASPNETCORE_ENVIRONMENT", "Development")
+            .WithEnvironment("Instance__Name", project.Resource.Name)
+            .WithEnvironment("Instance__Address", "127.0.0.1")
+            .WithEnvironment("Drain__Time", "00:00:01")
+            .WithEnvironment("OTEL_TRACES_SAMPLER", "always_on");
+}

@@ -1,0 +1,123 @@
+using System.Diagnostics;
+using UserSvc.AppHost.Postgres;
+using UserSvc.AppHost.Processes;
+using UserSvc.AppHost.Topology;
+
+namespace UserSvc.AppHost.Standalone;
+
+/// <summary>
+/// The AppHost's topology as plain processes: PostgreSQL, the instances, the edge before them and, where there is one, the dashboard.
+/// Disposal stops them in the order edge, instances, dashboard, PostgreSQL, within ten seconds whatever they do.
+/// </summary>
+internal sealed class LocalSystem(TopologyOptions options, LocalState state, Journal journal) : IAsyncDisposable
+{
+    private static readonly TimeSpan StartTimeout = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan ServiceGrace = TimeSpan.FromSeconds(2.5);
+    private static readonly TimeSpan DashboardGrace = TimeSpan.FromSeconds(0.5);
+
+    private readonly Leftovers _leftovers = new(Path.Combine(state.StateFolder, "children"));
+    private readonly Dashboard? _dashboard = options.Dashboard ? Dashboard.Find(state.StateFolder) : null;
+    private readonly List<Child> _instances = [];
+    private PostgresServer? _postgres;
+    private Child? _edge;
+    private Child? _dashboardProcess;
+
+    public string? DashboardUrl => _dashboard?.Url;
+
+    /// <exception cref="LaunchException">The edge is not ready in time; what the processes wrote tells why.</exception>
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        await _leftovers.EndAsync(line => journal.Write("apphost", line));
+        state.RequireFreePorts();
+        if (_dashboard is not null)
+        {
+            _dashboardProcess = Start("dashboard", _dashboard.Command);
+        }
+
+        _postgres = await PostgresServer.StartAsync(state.Postgres(line => journal.Write("postgres", line)), cancellationToken);
+        var addresses = new List<string>();
+        for (var i = 1; i <= options.Replicas; i++)
+        {
+            addresses.Add($"http://127.0.0.1:{Ports.Free()}");
+            _instances.Add(Start($"usersvc-{i}", [Program("UserSvc.Api")],
+                ("ASPNETCORE_URLS", addresses[^1]),
+                ("ConnectionStrings__users", _postgres.ConnectionString("users")),
+                ("Admin__Key", state.AdminKey)));
+        }
+
+        await Task.WhenAll(addresses.Select(address => AnswersAsync($"{address}/health", cancellationToken)));
+        _edge = Start("edge", [Program("UserSvc.Edge")],
+        [
+            ("Kestrel__Endpoints__Http__Url", $"http://{options.BindAddress}:{options.Port}"),
+            ("Kestrel__Endpoints__Health__Url", $"http://127.0.0.1:{options.HealthPort}"),
+            .. addresses.Select((address, i) => ($"ReverseProxy__Clusters__usersvc__Destinations__usersvc-{i + 1}__Address", address)),
+        ]);
+        await AnswersAsync($"http://127.0.0.1:{options.HealthPort}/ready", cancellationToken);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await (_edge?.DisposeAsync() ?? ValueTask.CompletedTask);
+        await Task.WhenAll(_instances.Select(instance => instance.DisposeAsync().AsTask()));
+        await (_dashboardProcess?.DisposeAsync() ?? ValueTask.CompletedTask);
+        await (_postgres?.DisposeAsync() ?? ValueTask.CompletedTask);
+    }
+
+    private static string Program(string project) => Path.ChangeExtension(TopologyOptions.BuildFact(project), null);
+
+    private Child Start(string name, IReadOnlyList<string> command, params IEnumerable<(string Name, string Value)> environment)
+    {
+        var start = Command.InOwnSession(command);
+        // Where a service's appsettings.json lies beside it.
+        start.WorkingDirectory = Path.GetDirectoryName(command[0]);
+        // The launch profile's own address is the launcher's, not theirs.
+        start.Environment.Remove("ASPNETCORE_URLS");
+        start.Environment["DOTNET_ROOT"] = Path.GetFullPath(Path.Combine(System.Runtime.InteropServices.RuntimeEnvironment.GetRuntimeDirectory(), "../../.."));
+        start.Environment["ASPNETCORE_ENVIRONMENT"] = "Development";
+        start.Environment["Instance__Name"] = name;
+        start.Environment["Instance__Address"] = "127.0.0.1";
+        start.Environment["Drain__Time"] = "00:00:01";
+        start.Environment["OTEL_SERVICE_NAME"] = name.Split('-')[0];
+        start.Environment["OTEL_RESOURCE_ATTRIBUTES"] = $"service.instance.id={name}";
+        start.Environment["OTEL_TRACES_SAMPLER"] = "always_on";
+        if (_dashboard is not null)
+        {
+            start.Environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = _dashboard.OtlpEndpoint;
+            // As Aspire sets them: a person is looking.
+            start.Environment["OTEL_BSP_SCHEDULE_DELAY"] = start.Environment["OTEL_BLRP_SCHEDULE_DELAY"] = "1000";
+            start.Environment["OTEL_METRIC_EXPORT_INTERVAL"] = "1000";
+        }
+
+        foreach (var (key, value) in environment)
+        {
+            start.Environment[key] = value;
+        }
+
+        var child = new Child(name, start, name == "dashboard" ? DashboardGrace : ServiceGrace, journal, _leftovers);
+        child.Start();
+        return child;
+    }
+
+    private static async Task AnswersAsync(string url, CancellationToken cancellationToken)
+    {
+        using var client = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { Timeout = TimeSpan.FromSeconds(2) };
+        using var tick = new PeriodicTimer(TimeSpan.FromMilliseconds(50));
+        for (var elapsed = Stopwatch.StartNew(); elapsed.Elapsed < StartTimeout; await tick.WaitForNextTickAsync(cancellationToken))
+        {
+            try
+            {
+                using var answer = await client.GetAsync(new Uri(url), cancellationToken);
+                if (answer.IsSuccessStatusCode)
+                {
+                    return;
+                }
+            }
+            catch (Exception failure) when (failure is HttpRequestException || (failure is TaskCanceledException && !cancellationToken.IsCancellationRequested))
+            {
+                // Not listening yet.
+            }
+        }
+
+        throw new LaunchException($"{url} is not ready after {StartTimeout.TotalSeconds:0} s: see what was written above.");
+    }
+}

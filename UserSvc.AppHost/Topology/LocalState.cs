@@ -1,0 +1,73 @@
+using System.Net;
+using System.Net.Sockets;
+using UserSvc.AppHost.Postgres;
+using UserSvc.AppHost.Processes;
+
+namespace UserSvc.AppHost.Topology;
+
+/// <summary>What a local run keeps in its state folder, held by one launcher at a time.</summary>
+internal sealed class LocalState : IDisposable
+{
+    private readonly TopologyOptions _options;
+    private readonly FileLock _folderLock;
+
+    private LocalState(TopologyOptions options, FileLock folderLock)
+    {
+        _options = options;
+        _folderLock = folderLock;
+        AdminKey = SecretFile.ReadOrCreate(AdminKeyFile);
+    }
+
+    public string StateFolder => _options.StateFolder;
+
+    public string AdminKeyFile => Path.Combine(_options.StateFolder, "admin.key");
+
+    public string AdminKey { get; }
+
+    public string PostgresPassword => SecretFile.ReadOrCreate(Postgres(_ => { }).PasswordFile);
+
+    /// <exception cref="LaunchException">Another launcher runs, or a port of the edge's is taken.</exception>
+    public static LocalState Take(TopologyOptions options)
+    {
+        Directory.CreateDirectory(options.StateFolder);
+        var path = Path.Combine(options.StateFolder, "lock");
+        var folderLock = FileLock.TryTake(path) ?? throw new LaunchException(
+            $"UserSvc already runs from here, as process {FileLock.Holder(path)}: use that one, or stop it first (Ctrl-C, or kill {FileLock.Holder(path)}).");
+        try
+        {
+            Directory.CreateDirectory(Path.Combine(options.StateFolder, "postgres"));
+            return new(options, folderLock);
+        }
+        catch
+        {
+            folderLock.Dispose();
+            throw;
+        }
+    }
+
+    /// <exception cref="LaunchException">A port of the edge's is taken; the message names it and the option.</exception>
+    public void RequireFreePorts()
+    {
+        Require(_options.Port, "--Port");
+        Require(_options.HealthPort, "--HealthPort");
+    }
+
+    public PostgresOptions Postgres(Action<string> log) => new()
+    {
+        Folder = Path.Combine(_options.StateFolder, "postgres"),
+        Databases = ["users"],
+        Kind = _options.Postgres,
+        Fresh = _options.Fresh,
+        Log = log,
+    };
+
+    public void Dispose() => _folderLock.Dispose();
+
+    private static void Require(int port, string option)
+    {
+        if (!Ports.IsFree(IPAddress.Loopback, port) || (Socket.OSSupportsIPv6 && !Ports.IsFree(IPAddress.IPv6Loopback, port)))
+        {
+            throw new LaunchException($"Port {port} is taken by another program: stop that one, or choose another port with {option} (up.sh: {(option == "--Port" ? "--port" : "--health-port")}).");
+        }
+    }
+}

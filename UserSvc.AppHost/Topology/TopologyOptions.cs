@@ -1,0 +1,92 @@
+using System.Globalization;
+using System.Reflection;
+using Microsoft.Extensions.Configuration;
+using UserSvc.AppHost.Postgres;
+
+namespace UserSvc.AppHost.Topology;
+
+/// <summary>
+/// What the person who starts the system may choose, by command line (<c>--Replicas 5</c>) or environment (<c>Replicas=5</c>); the same
+/// in both modes.
+/// </summary>
+internal sealed record TopologyOptions
+{
+    /// <summary>Instances of the user service: 1 to 20, default 3.</summary>
+    public required int Replicas { get; init; }
+
+    /// <summary>The edge's public port, default 8080.</summary>
+    public required int Port { get; init; }
+
+    /// <summary>The edge's health port, default 8002.</summary>
+    public required int HealthPort { get; init; }
+
+    /// <summary>The host or address that the edge's public port is bound to, default <c>localhost</c>; <c>*</c> opens it to the network.</summary>
+    public required string BindAddress { get; init; }
+
+    /// <summary>Whether the Aspire dashboard is shown, default true.</summary>
+    public required bool Dashboard { get; init; }
+
+    /// <summary>Deletes all users first. Default false.</summary>
+    public required bool Fresh { get; init; }
+
+    /// <summary><c>Container</c> or <c>Local</c>; unset, what there is.</summary>
+    public required PostgresKind? Postgres { get; init; }
+
+    /// <summary>Holds data, secrets and locks of the local run; default <c>.local</c> in the clone.</summary>
+    public required string StateFolder { get; init; }
+
+    /// <exception cref="LaunchException">A value is out of its range; the message names the option and the range.</exception>
+    public static TopologyOptions Read(string[] arguments)
+    {
+        IConfiguration configuration = new ConfigurationBuilder().AddEnvironmentVariables().AddCommandLine(arguments).Build();
+        return new()
+        {
+            Replicas = Number(configuration, nameof(Replicas), 3, 1, 20),
+            Port = Number(configuration, nameof(Port), 8080, 1, 65535),
+            HealthPort = Number(configuration, nameof(HealthPort), 8002, 1, 65535),
+            BindAddress = Text(configuration, nameof(BindAddress)) ?? "localhost",
+            Dashboard = Switch(configuration, nameof(Dashboard), true),
+            Fresh = Switch(configuration, nameof(Fresh), false),
+            Postgres = Text(configuration, nameof(Postgres)) is not { } kind ? null
+                : Enum.TryParse<PostgresKind>(kind, ignoreCase: true, out var parsed) && Enum.IsDefined(parsed) ? parsed
+                : throw new LaunchException($"Postgres must be Container or Local, not '{kind}'."),
+            StateFolder = Path.GetFullPath(Text(configuration, nameof(StateFolder)) ?? BuildFact(nameof(StateFolder))),
+        };
+    }
+
+    /// <summary>Refuses what the command line provider would skip in silence: an unknown option, or one without a value.</summary>
+    /// <exception cref="LaunchException">The message names the option.</exception>
+    public static void CheckNames(IReadOnlyList<string> arguments)
+    {
+        var known = typeof(TopologyOptions).GetProperties().Select(property => property.Name).ToList();
+        for (var i = 0; i < arguments.Count; i++)
+        {
+            var parts = arguments[i].Split('=', 2);
+            if (!known.Exists(name => string.Equals(parts[0], "--" + name, StringComparison.OrdinalIgnoreCase)))
+            {
+                throw new LaunchException($"Unknown option '{arguments[i]}'. Known: {string.Join(", ", known.Select(name => "--" + name))}, each with a value.");
+            }
+
+            if (parts.Length == 1 && ++i == arguments.Count)
+            {
+                throw new LaunchException($"{parts[0]} lacks its value.");
+            }
+        }
+    }
+
+    /// <summary>A path that the build wrote into this assembly.</summary>
+    public static string BuildFact(string name) =>
+        typeof(TopologyOptions).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().Single(fact => fact.Key == name).Value!;
+
+    private static string? Text(IConfiguration configuration, string name) => configuration[name] is { Length: > 0 } value ? value : null;
+
+    private static int Number(IConfiguration configuration, string name, int otherwise, int least, int most) =>
+        Text(configuration, name) is not { } text ? otherwise
+        : int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number >= least && number <= most ? number
+        : throw new LaunchException($"{name} must be a whole number from {least} to {most}, not '{text}'.");
+
+    private static bool Switch(IConfiguration configuration, string name, bool otherwise) =>
+        Text(configuration, name) is not { } text ? otherwise
+        : bool.TryParse(text, out var value) ? value
+        : throw new LaunchException($"{name} must be true or false, not '{text}'.");
+}

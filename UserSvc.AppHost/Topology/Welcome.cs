@@ -1,0 +1,31 @@
+namespace UserSvc.AppHost.Topology;
+
+internal static class Welcome
+{
+    /// <summary>Where everything is, and a request of each kind, ready to paste.</summary>
+    public static string Text(TopologyOptions options, string adminKeyFile, string? dashboard)
+    {
+        var url = $"http://localhost:{options.Port}";
+        return $$"""
+
+            UserSvc is ready: {{options.Replicas}} instances of the user service behind the edge.
+
+              edge        {{url}}
+              readiness   http://127.0.0.1:{{options.HealthPort}}/ready
+              dashboard   {{dashboard ?? "(none: no Aspire CLI, or switched off)"}}
+              admin key   {{adminKeyFile}}
+
+              # create, read, check, replace, list, delete, health
+              curl -i -X PUT {{url}}/user/alice -H 'Content-Type: application/json' -d '{"fullname":"Alice","password":"correct horse"}'
+              curl -i {{url}}/user/alice
+              curl -i {{url}}/user/alice/verify -H 'Content-Type: application/json' -d '{"password":"correct horse"}'
+              curl -i -X PUT {{url}}/user/alice -u 'alice:correct horse' -H 'Content-Type: application/json' -d '{"fullname":"Alice A.","password":"correct horse"}'
+              curl -i {{url}}/user -H "Authorization: Bearer $(cat {{adminKeyFile}})"
+              curl -i -X DELETE {{url}}/user/alice -u 'alice:correct horse'
+              curl -i {{url}}/user/health
+
+            Ctrl-C stops everything.
+
+            """;
+    }
+}

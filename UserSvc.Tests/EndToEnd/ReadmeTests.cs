@@ -1,0 +1,124 @@
+using System.Diagnostics;
+using System.Runtime.CompilerServices;
+using System.Text.RegularExpressions;
+using UserSvc.AppHost.Processes;
+
+namespace UserSvc.Tests.EndToEnd;
+
+/// <summary>Runs the README's console blocks from top to bottom, as a reader would, on ports and a state folder of their own.</summary>
+public sealed partial class ReadmeTests : IAsyncDisposable
+{
+    private static readonly TimeSpan StartLimit = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(10);
+
+    private readonly string _state = Directory.CreateTempSubdirectory("usersvc-readme-").FullName;
+    private readonly int _port = Ports.Free();
+    private readonly int _healthPort = Ports.Free();
+    private Process? _up;
+
+    private static string Root { get; } = Path.GetFullPath(Path.Combine(Path.GetDirectoryName(SourceFile())!, "../.."));
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_up is { HasExited: false })
+        {
+            await _up.EndAsync(StopLimit);
+        }
+
+        _up?.Dispose();
+        Directory.Delete(_state, recursive: true);
+    }
+
+    [Fact]
+    public async Task ConsoleBlocks_FromTopToBottom_PrintWhatTheReadmeShows()
+    {
+        var steps = Steps(await File.ReadAllTextAsync(Path.Combine(Root, "README.md"), TestContext.Current.CancellationToken));
+        var printed = new List<(string Command, string Output)>();
+
+        foreach (var (command, _) in steps)
+        {
+            printed.Add((command, Mask(command switch
+            {
+                "./up.sh" => await UpAsync(),
+                // This test is part of what it runs.
+                "./test.sh" => await RunAsync("./test.sh --help >/dev/null"),
+                _ => await RunAsync(command),
+            })));
+        }
+
+        var stopped = await _up!.EndAsync(StopLimit);
+        Assert.Equal(steps.Select(s => (s.Command, Mask(s.Output))), printed);
+        Assert.True(stopped, $"up.sh did not stop within {StopLimit}");
+    }
+
+    // "$ command", then what it prints until the next one.
+    private static List<(string Command, string Output)> Steps(string readme) =>
+    [
+        .. ConsoleBlock().Matches(readme)
+            .SelectMany(block => block.Groups[1].Value.Split("$ ", StringSplitOptions.RemoveEmptyEntries))
+            .Select(step => step.Split('\n', 2))
+            .Select(parts => (parts[0], parts[1].Trim())),
+    ];
+
+    /// <returns>What it prints up to the list of curl lines.</returns>
+    private async Task<string> UpAsync()
+    {
+        _up = Start($"exec ./up.sh --port {_port} --health-port {_healthPort} --no-dashboard");
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+        limit.CancelAfter(StartLimit);
+        var lines = new List<string>();
+        while (await _up.StandardOutput.ReadLineAsync(limit.Token) is { } line)
+        {
+            lines.Add(line);
+            if (line.Contains("admin key", StringComparison.Ordinal))
+            {
+                // Read on, or the system would block on a full pipe.
+                _ = _up.StandardOutput.BaseStream.CopyToAsync(Stream.Null, TestContext.Current.CancellationToken);
+                return string.Join('\n', lines.SkipWhile(l => !l.StartsWith("UserSvc is ready", StringComparison.Ordinal)));
+            }
+        }
+
+        Assert.Fail("up.sh ended before it was ready:\n" + string.Join('\n', lines));
+        return string.Empty;
+    }
+
+    private async Task<string> RunAsync(string command)
+    {
+        using var process = Start(command.Replace("localhost:8080", $"localhost:{_port}", StringComparison.Ordinal).Replace(".local/", _state + "/", StringComparison.Ordinal));
+        var output = await process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
+        await process.WaitForExitAsync(TestContext.Current.CancellationToken);
+        Assert.True(process.ExitCode == 0, $"exit code {process.ExitCode} from: {command}");
+        return output.Trim();
+    }
+
+    private Process Start(string command)
+    {
+        // curl's progress, which it shows when it is not on a terminal, is no output.
+        var start = new ProcessStartInfo("bash", ["-c", command.Replace("curl ", "curl --no-progress-meter ", StringComparison.Ordinal)]) { WorkingDirectory = Root, RedirectStandardOutput = true };
+        start.Environment["StateFolder"] = _state;
+        return Process.Start(start)!;
+    }
+
+    // What differs from run to run: uuids, which instance answers, ports, folders, and the dashboard, which this run is without.
+    private string Mask(string text)
+    {
+        text = Uuid().Replace(text.Replace(_state + "/", ".local/", StringComparison.Ordinal), "UUID");
+        text = InstanceName().Replace(text, "\"hostname\":\"usersvc-N\"");
+        text = Dashboard().Replace(text, "dashboard");
+        return text.Replace($":{_port}", ":8080", StringComparison.Ordinal).Replace($":{_healthPort}/", ":8002/", StringComparison.Ordinal);
+    }
+
+    private static string SourceFile([CallerFilePath] string path = "") => path;
+
+    [GeneratedRegex("```console\n(.*?)```", RegexOptions.Singleline)]
+    private static partial Regex ConsoleBlock();
+
+    [GeneratedRegex("[0-9A-F]{32}")]
+    private static partial Regex Uuid();
+
+    [GeneratedRegex("\"hostname\":\"usersvc-[123]\"")]
+    private static partial Regex InstanceName();
+
+    [GeneratedRegex("dashboard .*")]
+    private static partial Regex Dashboard();
+}
