@@ -70,15 +70,20 @@ internal sealed class LocalSystem(TopologyOptions options, LocalState state, Jou
         var start = Command.InOwnSession(command);
         // Where a service's appsettings.json lies beside it.
         start.WorkingDirectory = Path.GetDirectoryName(command[0]);
-        // The launch profile's own address is the launcher's, not theirs.
-        start.Environment.Remove("ASPNETCORE_URLS");
+        // What the launch profile says is the Aspire AppHost's: its address, and its dashboard, which the standalone one refuses.
+        foreach (var profiles in start.Environment.Keys.Where(key => key == "ASPNETCORE_URLS" || key.StartsWith("ASPIRE_", StringComparison.Ordinal)).ToList())
+        {
+            start.Environment.Remove(profiles);
+        }
+
         start.Environment["DOTNET_ROOT"] = Path.GetFullPath(Path.Combine(System.Runtime.InteropServices.RuntimeEnvironment.GetRuntimeDirectory(), "../../.."));
         start.Environment["ASPNETCORE_ENVIRONMENT"] = "Development";
         start.Environment["Instance__Name"] = name;
         start.Environment["Instance__Address"] = "127.0.0.1";
         start.Environment["Drain__Time"] = "00:00:01";
         start.Environment["OTEL_SERVICE_NAME"] = name.Split('-')[0];
-        start.Environment["OTEL_RESOURCE_ATTRIBUTES"] = $"service.instance.id={name}";
+        // The dashboard shows both, as usersvc-2.
+        start.Environment["OTEL_RESOURCE_ATTRIBUTES"] = $"service.instance.id={name.Split('-')[^1]}";
         start.Environment["OTEL_TRACES_SAMPLER"] = "always_on";
         if (_dashboard is not null)
         {
