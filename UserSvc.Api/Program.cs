@@ -24,6 +24,7 @@ internal static class Program
 
         var app = builder.Build();
         app.UseProblemJson();
+        app.UseUtf8Only();
         app.MapHealthEndpoints();
         app.MapUsers();
         app.MapOpenApi();

@@ -51,7 +51,8 @@ internal sealed class ProblemJsonWriter(Instance instance) : IProblemDetailsWrit
         problem.Extensions["hostname"] = instance.Name;
         problem.Extensions["resolvedname"] = instance.Address;
         response.StatusCode = problem.Status.Value;
-        await response.WriteAsJsonAsync(problem, problem.GetType(), options: null, "application/problem+json", context.HttpContext.RequestAborted);
+        // Without a token it is the request's own, and a client that has left is no error.
+        await response.WriteAsJsonAsync(problem, problem.GetType(), options: null, "application/problem+json");
     }
 
     private static string Explain(int status) => status switch
@@ -59,7 +60,7 @@ internal sealed class ProblemJsonWriter(Instance instance) : IProblemDetailsWrit
         StatusCodes.Status404NotFound => "There is nothing at this path.",
         StatusCodes.Status405MethodNotAllowed => "This path does not answer that method; Allow names those it does.",
         StatusCodes.Status413PayloadTooLarge => "The request body is too large.",
-        StatusCodes.Status415UnsupportedMediaType => "The Content-Type must be application/json.",
+        StatusCodes.Status415UnsupportedMediaType => "The Content-Type must be application/json, in UTF-8.",
         StatusCodes.Status500InternalServerError => "The service made a mistake; it has been logged.",
         _ => $"{ReasonPhrases.GetReasonPhrase(status)}.",
     };
@@ -89,7 +90,7 @@ public static class ProblemJson
                 _ => StatusCodes.Status500InternalServerError,
             },
             // A client's mistake and an outage that its own component has logged are no news for the error log.
-            SuppressDiagnosticsCallback = c => c.Exception is BadHttpRequestException or UnavailableException or OperationCanceledException,
+            SuppressDiagnosticsCallback = c => c.Exception is BadHttpRequestException or UnavailableException,
         });
         app.UseStatusCodePages();
     }

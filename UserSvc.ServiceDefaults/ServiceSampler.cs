@@ -22,7 +22,7 @@ internal sealed class ServiceSampler(IConfiguration configuration, bool trustRem
         var parent = samplingParameters.ParentContext;
         if (parent.TraceId != default && (trustRemote || !parent.IsRemote))
         {
-            return new(parent.TraceFlags.HasFlag(ActivityTraceFlags.Recorded));
+            return new(parent.TraceFlags.HasFlag(ActivityTraceFlags.Recorded) && !IsProbe(samplingParameters));
         }
 
         return IsProbe(samplingParameters) ? new(false)

@@ -3,44 +3,88 @@ using UserSvc.ServiceDefaults;
 
 namespace UserSvc.Api.Database;
 
-/// <summary>Tells an outage of the database from an error of ours, and logs its begin and its end once each.</summary>
-internal sealed partial class DatabaseOutage(NpgsqlDataSource dataSource, ILogger<DatabaseOutage> logger)
+/// <summary>
+/// Tells an outage of the database from an error of ours. While the database cannot be reached, one request in each
+/// <see cref="Pause"/> tries it and all others are refused at once: none of them waits for a timeout of its own.
+/// </summary>
+internal sealed partial class DatabaseOutage(NpgsqlDataSource dataSource, TimeProvider time, ILogger<DatabaseOutage> logger)
 {
-    private int _down;
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan LogPause = TimeSpan.FromMinutes(1);
 
-    /// <summary>Connection failures, timeouts, a server that starts, stops or is full, and a schema that is not there yet.</summary>
+    // Timestamps; 0 while the database is reached, and before the first log record.
+    private long _tryAt;
+    private long _logAt;
+
+    /// <summary>Connection failures, timeouts, a server that starts, stops, refuses us or is full, and a schema that is not there yet.</summary>
     public static bool Is(Exception exception) => exception switch
     {
-        // 08 connection, 25006 a standby, 3D000/42P01 not created yet, 53 out of resources, 57P operator intervention.
-        PostgresException { SqlState: var state } => state.StartsWith("08", StringComparison.Ordinal) || state.StartsWith("53", StringComparison.Ordinal)
-            || state.StartsWith("57", StringComparison.Ordinal) || state is PostgresErrorCodes.ReadOnlySqlTransaction
-                or PostgresErrorCodes.InvalidCatalogName or PostgresErrorCodes.UndefinedTable,
+        PostgresException answer => IsUnreachable(answer) || answer.SqlState[..2] is "28" or "53"
+            || answer.SqlState is PostgresErrorCodes.ReadOnlySqlTransaction or PostgresErrorCodes.InvalidCatalogName or PostgresErrorCodes.UndefinedTable,
         NpgsqlException or TimeoutException => true,
         _ => false,
     };
 
-    /// <summary>What the caller gets; pooled connections are dropped, since those of a dead server fail one by one.</summary>
+    /// <summary>
+    /// Whether the connection may have been a dead one of a server that is back, so that a read may try once more. A timeout tells
+    /// otherwise.
+    /// </summary>
+    public static bool MayBeStale(Exception exception) => exception is NpgsqlException { InnerException: not TimeoutException } && IsUnreachable(exception);
+
+    /// <summary>Before anything is asked of the database.</summary>
+    /// <exception cref="UnavailableException">It cannot be reached, and it is not this caller's turn to try.</exception>
+    public void ThrowIfAway()
+    {
+        var tryAt = Volatile.Read(ref _tryAt);
+        if (tryAt != 0 && (time.GetTimestamp() < tryAt || Interlocked.CompareExchange(ref _tryAt, After(Pause), tryAt) != tryAt))
+        {
+            throw Away(null);
+        }
+    }
+
+    /// <returns>What the caller gets.</returns>
     public UnavailableException Report(Exception exception)
     {
-        if (Interlocked.Exchange(ref _down, 1) == 0)
+        if (IsUnreachable(exception))
         {
-            LogDown(logger, exception);
+            Volatile.Write(ref _tryAt, After(Pause));
+            // The pooled connections of a dead server would fail one by one.
+            dataSource.Clear();
+        }
+        else if (exception is PostgresException { SqlState: PostgresErrorCodes.ReadOnlySqlTransaction })
+        {
+            // They lead to a primary that has become a standby.
+            dataSource.Clear();
         }
 
-        dataSource.Clear();
-        return new("The database is not available.", inner: exception);
+        var logAt = Volatile.Read(ref _logAt);
+        if (time.GetTimestamp() >= logAt && Interlocked.CompareExchange(ref _logAt, After(LogPause), logAt) == logAt)
+        {
+            LogAway(logger, exception);
+        }
+
+        return Away(exception);
     }
 
     public void Recovered()
     {
-        if (_down == 1 && Interlocked.Exchange(ref _down, 0) == 1)
+        if (Volatile.Read(ref _tryAt) != 0 && Interlocked.Exchange(ref _tryAt, 0) != 0)
         {
+            Volatile.Write(ref _logAt, 0);
             LogBack(logger);
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "The database is not available; requests that need it get 503 until it is back")]
-    private static partial void LogDown(ILogger logger, Exception exception);
+    // 08 connection, 57P operator intervention: the server stops, starts or has crashed. Any other answer is that of a server that runs.
+    private static bool IsUnreachable(Exception exception) =>
+        exception is not PostgresException answer || answer.SqlState.StartsWith("08", StringComparison.Ordinal) || answer.SqlState.StartsWith("57P", StringComparison.Ordinal);
+
+    private static UnavailableException Away(Exception? cause) => new("The database is not available.", inner: cause);
+
+    private long After(TimeSpan pause) => time.GetTimestamp() + (long)(pause.TotalSeconds * time.TimestampFrequency);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "The database is not available; requests that need it get 503 until it is (told once a minute)")]
+    private static partial void LogAway(ILogger logger, Exception exception);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "The database is back")]
     private static partial void LogBack(ILogger logger);

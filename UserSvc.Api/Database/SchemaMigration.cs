@@ -9,7 +9,8 @@ namespace UserSvc.Api.Database;
 /// Brings the schema up to date at start, under a lock of the database's, so that any number of instances may start at once. While
 /// the database is away it tries again with a growing pause; the instance is not ready, and does not crash.
 /// </summary>
-internal sealed partial class SchemaMigration(NpgsqlDataSource dataSource, TimeProvider time, ILogger<SchemaMigration> logger) : BackgroundService
+internal sealed partial class SchemaMigration(
+    NpgsqlDataSource dataSource, DatabaseOutage outage, TimeProvider time, ILogger<SchemaMigration> logger) : BackgroundService
 {
     // Any number will do, so long as it is always the same one.
     private const long LockKey = 7_365_727_376_63;
@@ -25,12 +26,19 @@ internal sealed partial class SchemaMigration(NpgsqlDataSource dataSource, TimeP
             try
             {
                 await MigrateAsync(stoppingToken);
+                outage.Recovered();
                 Done = true;
             }
             catch (Exception e) when (DatabaseOutage.Is(e))
             {
                 LogWaiting(logger, e.Message);
                 await Task.Delay(pause * (0.5 + Random.Shared.NextDouble()), time, stoppingToken);
+            }
+            catch (Exception e) when (e is not OperationCanceledException)
+            {
+                // The host stops on it, and would say with exit code 0 that all went well.
+                Environment.ExitCode = 1;
+                throw;
             }
         }
     }
@@ -48,6 +56,8 @@ internal sealed partial class SchemaMigration(NpgsqlDataSource dataSource, TimeP
                 .WithScriptsEmbeddedInAssembly(typeof(SchemaMigration).Assembly, name => name.EndsWith(".sql", StringComparison.Ordinal))
                 .JournalToPostgresqlTable("public", "schema_versions")
                 .WithTransactionPerScript()
+                // $body$ is PostgreSQL's quoting, not a variable.
+                .WithVariablesDisabled()
                 .WithExecutionTimeout(TimeSpan.FromMinutes(1))
                 .LogToNowhere()
                 .Build()

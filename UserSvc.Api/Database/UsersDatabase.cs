@@ -22,17 +22,23 @@ internal static class UsersDatabase
         var connection = dataSource.ConnectionStringBuilder;
         Default("Timeout", () => connection.Timeout = 2);
         Default("Command Timeout", () => connection.CommandTimeout = 3);
-        Default("Cancellation Timeout", () => connection.CancellationTimeout = 500);
+        // A timed-out query's connection is given up at once: asking a server that hangs to cancel would hang as well.
+        Default("Cancellation Timeout", () => connection.CancellationTimeout = -1);
+        // The lookup's connection may idle for long, and networks forget idle connections (Google Cloud's after 10 minutes).
+        Default("Tcp Keepalive", () => connection.TcpKeepAlive = true);
+        Default("Tcp Keepalive Time", () => connection.TcpKeepAliveTime = 60);
+        Default("Tcp Keepalive Interval", () => connection.TcpKeepAliveInterval = 10);
         Default("Maximum Pool Size", () => connection.MaxPoolSize = 20);
         Default("Max Auto Prepare", () => connection.MaxAutoPrepare = 20);
         Default("Application Name", () => connection.ApplicationName = "usersvc");
 
         // A command has a span inside a recorded trace only: an unsampled request pays nothing for it.
-        dataSource.ConfigureTracing(tracing => tracing.ConfigureCommandFilter(_ => Activity.Current is { Recorded: true }));
+        dataSource.ConfigureTracing(tracing => tracing.ConfigureCommandFilter(_ => Activity.Current is { Recorded: true }).EnablePhysicalOpenTracing(false));
 
         void Default(string keyword, Action set)
         {
-            if (!connection.ContainsKey(keyword))
+            // Not ContainsKey, which is true of every keyword there is.
+            if (!connection.ShouldSerialize(keyword))
             {
                 set();
             }

@@ -24,6 +24,9 @@ internal abstract record Credentials
     /// <summary>RFC 6750: the administrator's key.</summary>
     public sealed record Bearer(string Key) : Credentials;
 
+    // The compiler's would print what they are.
+    public sealed override string ToString() => GetType().Name;
+
     private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     /// <returns>Null where there is no such header, or none that can be understood.</returns>
@@ -51,7 +54,7 @@ internal abstract record Credentials
         {
             var pair = StrictUtf8.GetString(Convert.FromBase64String(token));
             // The name cannot hold a colon, the password can.
-            return pair.IndexOf(':', StringComparison.Ordinal) is >= 0 and var colon && UserName.TryNormalize(pair[..colon], out var name)
+            return Text.IsText(pair) && pair.IndexOf(':', StringComparison.Ordinal) is >= 0 and var colon && UserName.TryNormalize(pair[..colon], out var name)
                 ? new(name, Text.PasswordBytes(pair[(colon + 1)..]))
                 : null;
         }

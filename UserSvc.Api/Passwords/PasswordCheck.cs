@@ -1,4 +1,5 @@
 using UserSvc.Api.Users;
+using UserSvc.ServiceDefaults;
 
 namespace UserSvc.Api.Passwords;
 
@@ -31,7 +32,14 @@ internal sealed class PasswordCheck(UserStore store, PasswordHasher hasher, Pass
             var (user, hash) = known!.Value;
             if (hasher.NeedsRehash(hash))
             {
-                await store.RehashAsync(user.Uuid, hash, await hasher.HashAsync(password, cancellationToken), cancellationToken);
+                try
+                {
+                    await store.RehashAsync(user.Uuid, hash, await hasher.HashAsync(password, cancellationToken), cancellationToken);
+                }
+                catch (UnavailableException)
+                {
+                    // The password is right all the same; the next check renews its hash.
+                }
             }
 
             return new(user, null);

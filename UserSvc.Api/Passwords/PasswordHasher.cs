@@ -19,9 +19,9 @@ internal sealed class PasswordHasherOptions
     [Range(1, 20)]
     public int Passes { get; set; } = 2;
 
-    /// <summary>Hashes at a time, each on a thread of its own. Default half of the processors, one at least; 1 to 64.</summary>
+    /// <summary>Hashes at a time, each on a thread of its own. Default half of the processors; 1 to 64.</summary>
     [Range(1, 64)]
-    public int Concurrency { get; set; } = Math.Max(1, Environment.ProcessorCount / 2);
+    public int Concurrency { get; set; } = Math.Clamp(Environment.ProcessorCount / 2, 1, 64);
 
     /// <summary>Hashes that may wait; past it a request is refused with 503. Default 64; 1 to 10,000.</summary>
     [Range(1, 10_000)]

@@ -59,7 +59,27 @@ internal sealed class PasswordThrottle(IOptions<PasswordThrottleOptions> options
                 turn = bucket.Ended.Task;
             }
 
-            await turn.WaitAsync(cancellationToken);
+            try
+            {
+                await turn.WaitAsync(cancellationToken);
+            }
+            catch (OperationCanceledException)
+            {
+                Leave(name, turn);
+                throw;
+            }
+        }
+    }
+
+    private void Leave(string name, Task turn)
+    {
+        lock (_gate)
+        {
+            // Unless the turn has come meanwhile, which let all go.
+            if (_buckets.TryGetValue(name, out var node) && node.Value.Ended.Task == turn)
+            {
+                node.Value.Waiting--;
+            }
         }
     }
 

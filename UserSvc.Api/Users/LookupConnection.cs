@@ -1,4 +1,5 @@
 using Npgsql;
+using UserSvc.Api.Database;
 
 namespace UserSvc.Api.Users;
 
@@ -69,7 +70,7 @@ internal sealed class LookupConnection(NpgsqlDataSource dataSource) : IAsyncDisp
             catch (Exception e)
             {
                 await CloseAsync();
-                if (!mayRetry || e is not NpgsqlException || e.InnerException is TimeoutException)
+                if (!mayRetry || !DatabaseOutage.MayBeStale(e))
                 {
                     throw;
                 }

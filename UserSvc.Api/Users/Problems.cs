@@ -15,10 +15,10 @@ internal static class Problems
         "The user exists with other content; that user's own credentials replace it.", statusCode: StatusCodes.Status409Conflict);
 
     public static ProblemHttpResult PreconditionFailed() => TypedResults.Problem(
-        "The user exists, and If-None-Match asked for none.", statusCode: StatusCodes.Status412PreconditionFailed);
+        "If-Match or If-None-Match does not hold.", statusCode: StatusCodes.Status412PreconditionFailed);
 
     public static ValidationProblem Invalid(Dictionary<string, string[]> errors) =>
-        TypedResults.ValidationProblem(errors, string.Join(' ', errors.Values.Select(e => e[0])));
+        TypedResults.ValidationProblem(errors, string.Join("; ", errors.Values.Select(e => e[0])) + ".");
 
     /// <param name="response">Gets the Retry-After header, in whole seconds.</param>
     /// <param name="retryAfter">The time until the next try is allowed.</param>
@@ -46,6 +46,11 @@ internal static class Problems
 
         return TypedResults.Problem("This service has no administrator's key.", statusCode: status);
     }
+
+    /// <summary>
+    /// RFC 9110, 13.1.1: by strong comparison, which no version's tag passes, as all are weak; so only <c>*</c> can hold.
+    /// </summary>
+    public static bool IfMatchFails(this HttpRequest request, bool exists) => request.Headers.IfMatch.Count > 0 && !(exists && request.Headers.IfMatch == "*");
 
     /// <summary>Whether <c>If-None-Match</c> names this version (RFC 9110, 13.1.2: <c>*</c>, or by weak comparison).</summary>
     public static bool NamesVersion(this HttpRequest request, string etag)

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text;
 
 namespace UserSvc.Api.Users;
@@ -5,22 +6,26 @@ namespace UserSvc.Api.Users;
 /// <summary>What every text of a request has to keep to, whatever it means.</summary>
 internal static class Text
 {
-    /// <summary>True for UTF-16 that is no Unicode text; <see cref="string.Normalize()"/> throws on it.</summary>
-    public static bool HasLoneSurrogate(string text)
+    private static readonly SearchValues<char> Suspect = SearchValues.Create([.. Enumerable.Range(0xD800, 0x800).Select(c => (char)c), '\uFFFE']);
+
+    /// <summary>
+    /// False for what <see cref="string.Normalize()"/> throws on: lone surrogates, and U+FFFE, a byte order mark the wrong way round.
+    /// </summary>
+    public static bool IsText(string text)
     {
-        for (var i = text.AsSpan().IndexOfAnyInRange('\uD800', '\uDFFF'); i >= 0 && i < text.Length; i++)
+        for (var i = text.AsSpan().IndexOfAny(Suspect); i >= 0 && i < text.Length; i++)
         {
             if (char.IsHighSurrogate(text[i]) && i + 1 < text.Length && char.IsLowSurrogate(text[i + 1]))
             {
                 i++;
             }
-            else if (char.IsSurrogate(text[i]))
+            else if (char.IsSurrogate(text[i]) || text[i] == '\uFFFE')
             {
-                return true;
+                return false;
             }
         }
 
-        return false;
+        return true;
     }
 
     /// <summary>The length in Unicode scalars, the unit of every limit on text.</summary>

@@ -12,6 +12,9 @@ internal sealed record UserContent(string? Fullname, string? Password)
     /// <summary>What is wrong, by field; empty when nothing is.</summary>
     public Dictionary<string, string[]> Validate() => Errors(("fullname", FullnameError()), ("password", PasswordRequest.ErrorOf(Password)));
 
+    // The compiler's would print the password.
+    public override string ToString() => nameof(UserContent);
+
     internal static Dictionary<string, string[]> Errors(params ReadOnlySpan<(string Field, string? Error)> fields)
     {
         var errors = new Dictionary<string, string[]>();
@@ -28,9 +31,9 @@ internal sealed record UserContent(string? Fullname, string? Password)
 
     private string? FullnameError() => Fullname switch
     {
-        null => "The field fullname is required.",
-        _ when Fullname.Contains('\0') || Text.HasLoneSurrogate(Fullname) => "The field fullname must not hold U+0000 or lone surrogates.",
-        _ when Text.Scalars(Fullname) is 0 or > 2048 => "The field fullname must be 1 to 2048 characters long.",
+        null => "fullname is required",
+        _ when Fullname.Contains('\0') || !Text.IsText(Fullname) => "fullname must not hold U+0000, U+FFFE or lone surrogates",
+        _ when Text.Scalars(Fullname) is 0 or > 2048 => "fullname must be 1 to 2048 characters long",
         _ => null,
     };
 }
@@ -40,11 +43,13 @@ internal sealed record PasswordRequest(string? Password)
 {
     public Dictionary<string, string[]> Validate() => UserContent.Errors(("password", ErrorOf(Password)));
 
+    public override string ToString() => nameof(PasswordRequest);
+
     public static string? ErrorOf(string? password) => password switch
     {
-        null => "The field password is required.",
-        _ when Text.HasLoneSurrogate(password) || password.Any(char.IsControl) => "The field password must not hold control characters or lone surrogates.",
-        _ when Text.Scalars(password.Normalize(NormalizationForm.FormC)) is < 8 or > 256 => "The field password must be 8 to 256 characters long.",
+        null => "password is required",
+        _ when !Text.IsText(password) || password.Any(char.IsControl) => "password must not hold control characters, U+FFFE or lone surrogates",
+        _ when Text.Scalars(password.Normalize(NormalizationForm.FormC)) is < 8 or > 256 => "password must be 8 to 256 characters long",
         _ => null,
     };
 }

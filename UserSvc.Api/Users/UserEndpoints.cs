@@ -31,7 +31,7 @@ internal static class UserEndpoints
             .ProducesProblems(400, 409, 412, 413, 415, 429, 503);
 
         users.MapDelete("/{name}", DeleteUser).WithName(nameof(DeleteUser)).WithSummary("Deletes a user, by its own credentials or the administrator's key")
-            .ProducesProblems(400, 401, 403, 404, 429, 503);
+            .ProducesProblems(400, 401, 403, 404, 412, 429, 503);
 
         users.MapPost("/{name}/verify", VerifyPassword).WithName(nameof(VerifyPassword)).WithSummary("Checks a user's password")
             .ProducesProblems(400, 401, 413, 415, 429, 503);
@@ -102,6 +102,11 @@ internal static class UserEndpoints
             return Problems.InvalidName();
         }
 
+        if (context.Request.IfMatchFails(exists: true))
+        {
+            return Problems.PreconditionFailed();
+        }
+
         switch (Credentials.Read(context.Request))
         {
             case Credentials.Bearer bearer when administrator.Refuse(bearer) is { } status:
@@ -119,8 +124,7 @@ internal static class UserEndpoints
                     case { User: var user } when user.Name != key:
                         return TypedResults.Problem("These are another user's credentials.", statusCode: StatusCodes.Status403Forbidden);
                     case { User: var user }:
-                        await store.DeleteAsync(user.Uuid, cancellationToken);
-                        return TypedResults.NoContent();
+                        return await store.DeleteAsync(user, cancellationToken) ? TypedResults.NoContent() : throw new UnavailableException("This user is being written by others.");
                 }
 
             default:

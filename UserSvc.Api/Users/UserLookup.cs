@@ -28,12 +28,11 @@ internal sealed class UserLookupOptions
 /// A caller that gives up leaves the others alone: no caller's token reaches the connection. A failed query fails the callers it
 /// carried, and the next one opens a new connection.
 /// </remarks>
-internal sealed class UserLookup(NpgsqlDataSource dataSource, DatabaseOutage outage, IOptions<UserLookupOptions> options) : IAsyncDisposable
+internal sealed class UserLookup(NpgsqlDataSource dataSource, DatabaseOutage outage, IOptions<UserLookupOptions> options, IMeterFactory meters) : IAsyncDisposable
 {
     private static readonly ActivitySource Source = new("UserSvc.Api");
-    private static readonly Meter Meter = new("UserSvc.Api");
-    private static readonly Histogram<int> BatchSize = Meter.CreateHistogram<int>("usersvc.lookup.batch.size", "{lookup}", "Lookups sent as one query");
 
+    private readonly Histogram<int> _batchSize = meters.Create("UserSvc.Api").CreateHistogram<int>("usersvc.lookup.batch.size", "{lookup}", "Lookups sent as one query");
     private readonly Lock _gate = new();
     private readonly LookupConnection _connection = new(dataSource);
     private readonly int _queueLimit = options.Value.QueueLimit;
@@ -67,25 +66,26 @@ internal sealed class UserLookup(NpgsqlDataSource dataSource, DatabaseOutage out
 
     private ValueTask<User?> FindAsync(string name, ActivityContext span, CancellationToken cancellationToken)
     {
-        PendingLookup pending;
+        outage.ThrowIfAway();
+        PendingLookup? pending = null;
         lock (_gate)
         {
             if (!_busy)
             {
                 _busy = true;
-                return FindAloneAsync(name);
             }
-
-            if (_queue.Count >= _queueLimit)
+            else if (_queue.Count < _queueLimit)
+            {
+                pending = new(name, span);
+                _queue.Add(pending);
+            }
+            else
             {
                 throw new UnavailableException("Too many reads are waiting for the database.", overloaded: true);
             }
-
-            pending = new(name, span);
-            _queue.Add(pending);
         }
 
-        return new(pending.Task.WaitAsync(cancellationToken));
+        return pending is null ? FindAloneAsync(name) : new(pending.Task.WaitAsync(cancellationToken));
     }
 
     private async ValueTask<User?> FindAloneAsync(string name)
@@ -94,7 +94,7 @@ internal sealed class UserLookup(NpgsqlDataSource dataSource, DatabaseOutage out
         {
             var user = await _connection.FindAsync(name);
             outage.Recovered();
-            BatchSize.Record(1);
+            _batchSize.Record(1);
             return user;
         }
         catch (Exception e) when (DatabaseOutage.Is(e))
@@ -163,18 +163,25 @@ internal sealed class UserLookup(NpgsqlDataSource dataSource, DatabaseOutage out
     // Never throws, or the lane would stand still for ever: what goes wrong is the callers' result.
     private async Task<Exception?> QueryAsync(List<PendingLookup> batch)
     {
-        using var span = StartBatchSpan(batch);
+        Activity? span = null;
         try
         {
+            // Those who gathered behind a query that failed would wait for its timeout once more.
+            outage.ThrowIfAway();
+            span = StartBatchSpan(batch);
             await _connection.FindAsync(batch);
             outage.Recovered();
-            BatchSize.Record(batch.Count);
+            _batchSize.Record(batch.Count);
             return null;
         }
         catch (Exception e)
         {
             span?.SetStatus(ActivityStatusCode.Error);
             return DatabaseOutage.Is(e) ? outage.Report(e) : e;
+        }
+        finally
+        {
+            span?.Dispose();
         }
     }
 

@@ -22,7 +22,7 @@ internal static class UserName
     public static bool TryNormalize(string raw, [NotNullWhen(true)] out string? name)
     {
         name = null;
-        if (raw.Length is 0 or > MaxRawLength || Text.HasLoneSurrogate(raw))
+        if (raw.Length is 0 or > MaxRawLength || !Text.IsText(raw))
         {
             return false;
         }

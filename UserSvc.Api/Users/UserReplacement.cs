@@ -36,6 +36,11 @@ internal sealed class UserReplacement(UserStore store, PasswordHasher hasher, Pa
         {
             if (await store.FindWithHashAsync(name, cancellationToken) is not var (user, hash))
             {
+                if (request.IfMatchFails(exists: false))
+                {
+                    return new PutOutcome.PreconditionFailed();
+                }
+
                 newHash ??= await hasher.HashAsync(password, cancellationToken);
                 if (await store.CreateAsync(name, content.Fullname!, newHash, cancellationToken) is { } created)
                 {
@@ -45,7 +50,7 @@ internal sealed class UserReplacement(UserStore store, PasswordHasher hasher, Pa
                 continue;
             }
 
-            if (request.NamesVersion(user.ETag))
+            if (request.NamesVersion(user.ETag) || request.IfMatchFails(exists: true))
             {
                 return new PutOutcome.PreconditionFailed();
             }

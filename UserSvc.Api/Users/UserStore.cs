@@ -35,8 +35,9 @@ internal sealed class UserStore(NpgsqlDataSource dataSource, DatabaseOutage outa
     public async Task<bool> DeleteAsync(string name, CancellationToken cancellationToken) =>
         await ExecuteAsync("DELETE FROM users WHERE username = $1", cancellationToken, name) == 1;
 
-    public async Task DeleteAsync(Guid uuid, CancellationToken cancellationToken) =>
-        await ExecuteAsync("DELETE FROM users WHERE uuid = $1", cancellationToken, uuid);
+    /// <returns>False when the user has changed since it was read, by which its credentials may have.</returns>
+    public async Task<bool> DeleteAsync(User user, CancellationToken cancellationToken) =>
+        await ExecuteAsync("DELETE FROM users WHERE uuid = $1 AND version = $2", cancellationToken, user.Uuid, user.Version) == 1;
 
     public Task<List<User>> ListAsync(string after, int limit, CancellationToken cancellationToken) => RunAsync(
         "SELECT uuid, username, fullname, version FROM users WHERE username > $1 ORDER BY username LIMIT $2",
@@ -75,21 +76,30 @@ internal sealed class UserStore(NpgsqlDataSource dataSource, DatabaseOutage outa
 
     private async Task<T> RunAsync<T>(string sql, Func<NpgsqlCommand, Task<T>> run, params object[] values)
     {
-        try
+        outage.ThrowIfAway();
+        // A write whose connection broke may have been done.
+        for (var mayRetry = sql.StartsWith("SELECT", StringComparison.Ordinal); ; mayRetry = false)
         {
-            await using var command = dataSource.CreateCommand(sql);
-            foreach (var value in values)
+            try
             {
-                command.Parameters.Add(new() { Value = value });
-            }
+                await using var command = dataSource.CreateCommand(sql);
+                foreach (var value in values)
+                {
+                    command.Parameters.Add(new() { Value = value });
+                }
 
-            var result = await run(command);
-            outage.Recovered();
-            return result;
-        }
-        catch (Exception e) when (DatabaseOutage.Is(e))
-        {
-            throw outage.Report(e);
+                var result = await run(command);
+                outage.Recovered();
+                return result;
+            }
+            catch (Exception e) when (mayRetry && DatabaseOutage.MayBeStale(e))
+            {
+                dataSource.Clear();
+            }
+            catch (Exception e) when (DatabaseOutage.Is(e))
+            {
+                throw outage.Report(e);
+            }
         }
     }
 }

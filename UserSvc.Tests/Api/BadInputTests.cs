@@ -42,12 +42,14 @@ public sealed class BadInputTests(PostgresFixture postgres) : IAsyncLifetime
         { """{"fullname":"Alice","password":null}""", ["password", "is required"] },
         { """{"fullname":"","password":"a long password"}""", ["fullname", "must be 1 to 2048 characters long"] },
         { $$"""{"fullname":"{{new string('x', 2049)}}","password":"a long password"}""", ["fullname", "must be 1 to 2048 characters long"] },
-        { """{"fullname":"a\u0000b","password":"a long password"}""", ["fullname", "must not hold U+0000 or lone surrogates"] },
+        { """{"fullname":"a\u0000b","password":"a long password"}""", ["fullname", "must not hold U+0000, U+FFFE or lone surrogates"] },
+        { """{"fullname":"a\ufffeb","password":"a long password"}""", ["fullname", "must not hold U+0000, U+FFFE or lone surrogates"] },
+        { """{"fullname":"Alice","password":"a long\ufffepassword"}""", ["password", "must not hold control characters, U+FFFE or lone surrogates"] },
         { """{"fullname":"Alice","password":"7 chars"}""", ["password", "must be 8 to 256 characters long"] },
         { """{"fullname":"Alice","password":"e\u0301e\u0301e\u0301e\u0301"}""", ["password", "must be 8 to 256 characters long"] },
         { $$"""{"fullname":"Alice","password":"{{new string('x', 257)}}"}""", ["password", "must be 8 to 256 characters long"] },
-        { """{"fullname":"Alice","password":"a long\u0000password"}""", ["password", "must not hold control characters or lone surrogates"] },
-        { """{"fullname":"Alice","password":"a long\npassword"}""", ["password", "must not hold control characters or lone surrogates"] },
+        { """{"fullname":"Alice","password":"a long\u0000password"}""", ["password", "must not hold control characters, U+FFFE or lone surrogates"] },
+        { """{"fullname":"Alice","password":"a long\npassword"}""", ["password", "must not hold control characters, U+FFFE or lone surrogates"] },
     };
 
     public async ValueTask InitializeAsync()
@@ -78,7 +80,7 @@ public sealed class BadInputTests(PostgresFixture postgres) : IAsyncLifetime
     {
         var answer = await PutAsync("/user/alice", Encoding.UTF8.GetBytes(body));
 
-        var expected = errors.Chunk(2).Select(e => (e[0], $"The field {e[0]} {e[1]}.")).ToArray();
+        var expected = errors.Chunk(2).Select(e => (e[0], $"{e[0]} {e[1]}")).ToArray();
         Assert.Equal(Answer.Invalid(expected), answer);
     }
 
@@ -103,11 +105,33 @@ public sealed class BadInputTests(PostgresFixture postgres) : IAsyncLifetime
     [InlineData(null)]
     [InlineData("text/plain")]
     [InlineData("application/x-www-form-urlencoded")]
+    [InlineData("application/json; charset=utf-16")]
+    [InlineData("application/json; charset=foo")]
     public async Task Put_OtherMediaType_Is415(string? mediaType)
     {
         var answer = await PutAsync("/user/alice", Encoding.UTF8.GetBytes(Good), mediaType);
 
-        Assert.Equal(Answer.Problem(415, "Unsupported Media Type", "The Content-Type must be application/json."), answer);
+        Assert.Equal(Answer.Problem(415, "Unsupported Media Type", "The Content-Type must be application/json, in UTF-8."), answer);
+    }
+
+    [Theory]
+    [InlineData("application/json; charset=utf-8")]
+    [InlineData("application/json; charset=\"UTF-8\"")]
+    [InlineData("application/merge-patch+json")]
+    public async Task Put_JsonInUtf8_IsRead(string mediaType)
+    {
+        var answer = await PutAsync("/user/alice", Encoding.UTF8.GetBytes(Good), mediaType);
+        await _client.AsAdministratorAsync(HttpMethod.Delete, "/user/alice");
+
+        Assert.Equal(Answer.User(201, "Alice"), answer);
+    }
+
+    [Fact]
+    public async Task Delete_CredentialsThatAreNoText_AreNone()
+    {
+        var answer = await _client.DeleteUserAsync("alice", UserRequests.Basic("alice", "a long\uFFFEpassword"));
+
+        Assert.Equal(401, answer.Status);
     }
 
     [Theory]
@@ -133,6 +157,7 @@ public sealed class BadInputTests(PostgresFixture postgres) : IAsyncLifetime
     [InlineData("/user/%CC%81alice")]
     [InlineData("/user/%F0%9F%99%82")]
     [InlineData("/user/al%FFice")]
+    [InlineData("/user/al%EF%BF%BEice")]
     [InlineData("/user/al%ED%A0%80ice")]
     [InlineData("/user/health")]
     [InlineData("/user/HEALTH")]
@@ -196,6 +221,7 @@ public sealed class BadInputTests(PostgresFixture postgres) : IAsyncLifetime
     [InlineData("/user?limit=0", "limit must be 1 to 100.")]
     [InlineData("/user?limit=101", "limit must be 1 to 100.")]
     [InlineData("/user?limit=ten", "The request's body or a parameter is missing or malformed.")]
+    [InlineData("/user?after=%EF%BF%BE", "after must be the name that the page before gave as next.")]
     [InlineData("/user?after=a%2Fb", "after must be the name that the page before gave as next.")]
     public async Task List_BadPage_Is400(string path, string error)
     {
@@ -211,7 +237,7 @@ public sealed class BadInputTests(PostgresFixture postgres) : IAsyncLifetime
         // As given: Uri would otherwise tidy the path before it is sent.
         var uri = new Uri(_client.BaseAddress!.GetLeftPart(UriPartial.Authority) + path, new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true });
         using var request = new HttpRequestMessage(HttpMethod.Put, uri) { Content = new ByteArrayContent(body) };
-        request.Content.Headers.ContentType = mediaType is null ? null : new MediaTypeHeaderValue(mediaType);
+        request.Content.Headers.ContentType = mediaType is null ? null : MediaTypeHeaderValue.Parse(mediaType);
         request.Headers.TransferEncodingChunked = chunked;
         return await _client.AnswerAsync(request);
     }

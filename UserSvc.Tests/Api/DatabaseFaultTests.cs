@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using Microsoft.Extensions.DependencyInjection;
+using Npgsql;
 using UserSvc.AppHost.Postgres;
 
 namespace UserSvc.Tests.Api;
@@ -77,6 +79,41 @@ public sealed class DatabaseFaultTests : IAsyncLifetime
         Assert.Equal(200, health);
         Assert.True(took < TimeSpan.FromSeconds(3), $"six refusals took {took}");
         await Eventually.HoldsAsync(async () => await client.AnswerToGetAsync("/user/alice") == Answer.User(200, "Alice"), TimeSpan.FromSeconds(5));
+    }
+
+    [Fact]
+    public async Task DatabaseFrozen_Requests503InTimeThenAtOnceAndComeBack()
+    {
+        await using var network = new TcpRelay(_server.Port);
+        var throughIt = new NpgsqlConnectionStringBuilder(_server.ConnectionString("users")) { Port = network.Port }.ConnectionString;
+        await using var api = new ApiInstance(throughIt);
+        var client = await api.ReadyAsync();
+        await client.PutUserAsync("alice", "Alice", Password);
+        network.Freeze();
+
+        var clock = Stopwatch.StartNew();
+        var first = await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => client.AnswerToGetAsync("/user/alice")));
+        var firstTook = clock.Elapsed;
+        clock.Restart();
+        var later = await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => client.AnswerToGetAsync("/user/alice")));
+        var laterTook = clock.Elapsed;
+        network.Thaw();
+
+        Assert.All([.. first, .. later], a => Assert.Equal(Answer.Problem(503, "Service Unavailable", "The database is not available."), a));
+        Assert.True(firstTook < TimeSpan.FromSeconds(8), $"the first refusals took {firstTook}");
+        Assert.True(laterTook < TimeSpan.FromSeconds(4), $"the later refusals took {laterTook}");
+        await Eventually.HoldsAsync(async () => await client.AnswerToGetAsync("/user/alice") == Answer.User(200, "Alice"), TimeSpan.FromSeconds(10));
+    }
+
+    [Fact]
+    public async Task Connections_AsShipped_HaveTheirDefaults()
+    {
+        await using var api = new ApiInstance(_server.ConnectionString("users") + ";Command Timeout=7");
+        await api.ReadyAsync();
+
+        var connection = new NpgsqlConnectionStringBuilder(api.Services.GetRequiredService<NpgsqlDataSource>().ConnectionString);
+
+        Assert.Equal(("usersvc", 2, 7, 20, 20), (connection.ApplicationName, connection.Timeout, connection.CommandTimeout, connection.MaxPoolSize, connection.MaxAutoPrepare));
     }
 
     [Fact]

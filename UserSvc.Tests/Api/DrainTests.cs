@@ -22,12 +22,16 @@ public sealed class DrainTests(PostgresFixture postgres)
     [Fact]
     public async Task Stop_RequestInFlight_IsAnswered()
     {
-        await using var api = new ApiInstance(await postgres.CreateDatabaseAsync(), ("Passwords:Passes", "20"));
+        var database = await postgres.CreateDatabaseAsync();
+        await using var api = new ApiInstance(database);
         var client = await api.ReadyAsync();
+        await using var slow = await SlowDatabase.BeginAsync(database);
         var inFlight = client.PutUserAsync("alice", "Alice", "a long password");
-        await Eventually.HoldsAsync(() => Task.FromResult(Environment.TickCount64 > 0 && !inFlight.IsCompleted));
+        await slow.HasBlockedAsync();
 
-        await api.StopAsync();
+        var stopping = api.StopAsync();
+        await slow.EndAsync();
+        await stopping;
 
         Assert.Equal(Answer.User(201, "Alice"), await inFlight);
     }

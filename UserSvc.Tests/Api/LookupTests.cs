@@ -1,4 +1,6 @@
 using System.Diagnostics.Metrics;
+using Microsoft.Extensions.DependencyInjection;
+using UserSvc.Api.Users;
 
 namespace UserSvc.Tests.Api;
 
@@ -33,7 +35,7 @@ public sealed class LookupTests(PostgresFixture postgres) : IAsyncLifetime
         using var listener = new MeterListener();
         listener.InstrumentPublished = (instrument, l) =>
         {
-            if (instrument.Name == "usersvc.lookup.batch.size")
+            if (instrument.Name == "usersvc.lookup.batch.size" && instrument.Meter.Scope == api.Services.GetRequiredService<IMeterFactory>())
             {
                 l.EnableMeasurementEvents(instrument);
             }
@@ -60,6 +62,8 @@ public sealed class LookupTests(PostgresFixture postgres) : IAsyncLifetime
         using var giveUp = new CancellationTokenSource();
         var givenUp = client.GetAsync(new Uri("/user/user2", UriKind.Relative), giveUp.Token);
         var queued = client.AnswerToGetAsync("/user/user3");
+        var lane = api.Services.GetRequiredService<UserLookup>();
+        await Eventually.HoldsAsync(() => Task.FromResult(lane.Waiting == 2));
 
         await giveUp.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => givenUp);
@@ -87,13 +91,14 @@ public sealed class LookupTests(PostgresFixture postgres) : IAsyncLifetime
     [Fact]
     public async Task Get_DatabaseThatHangs_Is503InTimeAndComesBack()
     {
-        await using var api = new ApiInstance(_database + ";Command Timeout=1");
+        await using var api = new ApiInstance(_database);
         var client = await api.ReadyAsync();
         await using var slow = await SlowDatabase.BeginAsync(_database);
 
         var hung = await client.GetAsync(new Uri("/user/user1", UriKind.Relative), Cancellation);
         await slow.EndAsync();
-        var after = await client.AnswerToGetAsync("/user/user1");
+        Answer? after = null;
+        await Eventually.HoldsAsync(async () => (after = await client.AnswerToGetAsync("/user/user1")).Status == 200, TimeSpan.FromSeconds(5));
 
         Assert.Equal(Answer.Problem(503, "Service Unavailable", "The database is not available."), await Answer.OfAsync(hung));
         Assert.Equal(("1", false), (hung.Headers.RetryAfter?.ToString(), hung.Headers.Contains("x-envoy-overloaded")));

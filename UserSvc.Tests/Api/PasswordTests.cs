@@ -69,6 +69,17 @@ public sealed class PasswordTests(PostgresFixture postgres) : IAsyncLifetime
         Assert.Equal("m=19456,t=3,p=1 1", await Sql.ScalarAsync<string>(_database, "SELECT split_part(password_hash, '$', 4) || ' ' || version FROM users"));
     }
 
+    [Fact]
+    public async Task Verify_RehashThatCannotBeStored_IsStillRight()
+    {
+        await using var stronger = new ApiInstance(_database + ";Options=-c default_transaction_read_only=on", ("Passwords:Passes", "3"));
+        var client = await stronger.StartAsync();
+
+        var answer = await client.VerifyAsync("alice", Password);
+
+        Assert.Equal(Answer.User(200, "Alice"), answer);
+    }
+
     [Theory]
     [InlineData("verify")]
     [InlineData("basic")]

@@ -96,16 +96,22 @@ public sealed class UserEndpointsTests(PostgresFixture postgres) : IAsyncLifetim
         Assert.Equal(2L, await Sql.ScalarAsync<long>(_database, "SELECT version FROM users"));
     }
 
-    [Fact]
-    public async Task Put_IfNoneMatchAnyOnAnExistingUser_Is412()
+    [Theory]
+    [InlineData("PUT", "alice", "If-None-Match", "*")]
+    [InlineData("PUT", "alice", "If-Match", "\"other\"")]
+    [InlineData("PUT", "nobody", "If-Match", "*")]
+    [InlineData("DELETE", "alice", "If-Match", "\"other\"")]
+    public async Task Write_PreconditionThatDoesNotHold_Is412(string method, string name, string header, string value)
     {
         await _client.PutUserAsync("alice", "Alice", Password);
-        using var request = new HttpRequestMessage(HttpMethod.Put, "/user/alice") { Content = UserRequests.Json(new { fullname = "Alice", password = Password }) };
-        request.Headers.TryAddWithoutValidation("If-None-Match", "*");
+        using var request = new HttpRequestMessage(new(method), $"/user/{name}") { Content = UserRequests.Json(new { fullname = "Alice", password = Password }) };
+        request.Headers.Authorization = UserRequests.Basic("alice", Password);
+        request.Headers.TryAddWithoutValidation(header, value);
 
         var answer = await _client.AnswerAsync(request);
 
-        Assert.Equal(Answer.Problem(412, "Precondition Failed", "The user exists, and If-None-Match asked for none."), answer);
+        Assert.Equal(Answer.Problem(412, "Precondition Failed", "If-Match or If-None-Match does not hold."), answer);
+        Assert.Equal(1L, await Sql.ScalarAsync<long>(_database, "SELECT count(*) FROM users"));
     }
 
     [Fact]

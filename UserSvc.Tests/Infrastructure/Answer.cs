@@ -22,10 +22,11 @@ internal sealed partial record Answer(int Status, string Body)
         var byField = string.Empty;
         foreach (var (field, error) in errors)
         {
-            sentence += (sentence.Length > 0 ? " " : "") + error;
+            sentence += (sentence.Length > 0 ? "; " : "") + error;
             byField += (byField.Length > 0 ? "," : "") + $"\"{field}\":[\"{error}\"]";
         }
 
+        sentence += ".";
         return new(400, $$"""{"type":"about:blank","title":"Bad Request","status":400,"detail":"{{sentence}}","errors":{{{byField}}},"ok":false,"error":"{{sentence}}",{{Identity}}}""");
     }
 

@@ -1,0 +1,64 @@
+using System.Net;
+using System.Net.Sockets;
+
+namespace UserSvc.Tests.Infrastructure;
+
+/// <summary>Stands between a service and a server on loopback and can be frozen: connections stay, and nothing passes any more.</summary>
+internal sealed class TcpRelay : IAsyncDisposable
+{
+    private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly int _target;
+    private readonly Task _accepting;
+    private volatile TaskCompletionSource _open = new();
+
+    public TcpRelay(int target)
+    {
+        _target = target;
+        _open.SetResult();
+        _listener.Start();
+        _accepting = AcceptAsync();
+    }
+
+    public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
+
+    public void Freeze() => _open = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public void Thaw() => _open.SetResult();
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stopping.CancelAsync();
+        _listener.Stop();
+        await _accepting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _stopping.Dispose();
+    }
+
+    private async Task AcceptAsync()
+    {
+        while (true)
+        {
+            _ = RelayAsync(await _listener.AcceptTcpClientAsync(_stopping.Token));
+        }
+    }
+
+    private async Task RelayAsync(TcpClient client)
+    {
+        using var server = new TcpClient();
+        using (client)
+        {
+            await server.ConnectAsync(IPAddress.Loopback, _target, _stopping.Token);
+            await Task.WhenAny(PassAsync(client.GetStream(), server.GetStream()), PassAsync(server.GetStream(), client.GetStream()));
+        }
+    }
+
+    private async Task PassAsync(NetworkStream from, NetworkStream to)
+    {
+        var buffer = new byte[16 * 1024];
+        while (await from.ReadAsync(buffer, _stopping.Token) is > 0 and var count)
+        {
+            await _open.Task.WaitAsync(_stopping.Token);
+            await to.WriteAsync(buffer.AsMemory(0, count), _stopping.Token);
+        }
+    }
+}
