@@ -43,7 +43,7 @@ run() { # dotnet test's options
 run --project UserSvc.Tests
 if grep -qs '<AspirePackages>true<' .local/feed.props; then
   # Folders of its own: the two modes would undo each other's restore and build.
-  AspirePackages=false run --project UserSvc.Tests --artifacts-path .local/artifacts/standalone --filter-namespace 'UserSvc.Tests.AppHost*'
+  AspirePackages=false run --project UserSvc.Tests --artifacts-path .local/artifacts/standalone --filter-namespace UserSvc.Tests.AppHost.Standalone
 fi
 
 ((passed > 0)) || exit_code=1

@@ -55,7 +55,8 @@ done
 require_sole_run() {
   local holder
   holder=$(cat .local/lock.holder 2>/dev/null || true)
-  if [[ -n "$holder" ]] && ps -p "$holder" -o args= 2>/dev/null | grep -q 'UserSvc\.AppHost'; then
+  # ps is missing on small Linux systems, /proc on macOS.
+  if [[ -n "$holder" ]] && { tr '\0' ' ' <"/proc/$holder/cmdline" || ps -p "$holder" -o args=; } 2>/dev/null | grep -q 'UserSvc\.AppHost'; then
     fail "UserSvc already runs from here, as process $holder: use that one, or stop it first (Ctrl-C, or kill $holder)"
   fi
 }
@@ -198,7 +199,10 @@ fi
 find_dashboard
 
 say 'building'
-dotnet build UserSvc.AppHost/UserSvc.AppHost.csproj --configuration Release --verbosity quiet --nologo
+if ! dotnet build UserSvc.AppHost/UserSvc.AppHost.csproj --configuration Release --verbosity quiet --nologo >.local/build.log 2>&1; then
+  cat .local/build.log >&2
+  fail 'the build failed, for the reasons above'
+fi
 
 say 'starting'
 # In this process's place: what stops up.sh is received by the AppHost, which stops the rest in order.

@@ -20,7 +20,7 @@ internal static class PostgresChoice
         var engine = await ContainerAsync(wanted, options, reasons, cancellationToken) ?? Local(wanted, options, reasons)
             ?? throw new LaunchException(
                 $"There is no PostgreSQL to run: {string.Join("; ", reasons)}."
-                + (options.Kind is null && made is not null ? $" The data in {options.Folder} needs that one; --Fresh starts empty with what there is." : ""));
+                + (options.Kind is null && made is not null ? $" The data in {options.Folder} needs that one; --Fresh true (up.sh: --fresh) starts empty with what there is." : ""));
         if (made is null)
         {
             await File.WriteAllTextAsync(KindFile(options.Folder), (engine is ContainerPostgres ? PostgresKind.Container : PostgresKind.Local).ToString(), cancellationToken);
@@ -30,7 +30,7 @@ internal static class PostgresChoice
     }
 
     /// <summary>Forgets what the folder was made with, and its data.</summary>
-    private static async Task DeleteDataAsync(PostgresOptions options, CancellationToken cancellationToken)
+    public static async Task DeleteDataAsync(PostgresOptions options, CancellationToken cancellationToken)
     {
         if (KindOf(options.Folder) is not { } made)
         {

@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Net;
 using Npgsql;
 using UserSvc.AppHost.Processes;
-using UserSvc.AppHost.Topology;
 
 namespace UserSvc.AppHost.Postgres;
 
@@ -12,6 +11,8 @@ namespace UserSvc.AppHost.Postgres;
 /// </summary>
 internal sealed class PostgresServer : IAsyncDisposable
 {
+    public const string LockName = "lock";
+
     private static readonly TimeSpan Probe = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan QuitTimeout = TimeSpan.FromSeconds(0.5);
     private static readonly TimeSpan LongestBackoff = TimeSpan.FromSeconds(5);
@@ -20,9 +21,9 @@ internal sealed class PostgresServer : IAsyncDisposable
     private readonly PostgresEngine _engine;
     private readonly FileLock _folderLock;
     private readonly string _password;
-    private readonly Queue<string> _lastLines = [];
 
     private Process? _process;
+    private bool _hasRun;
     private CancellationTokenSource _stopping = new();
     private Task _supervision = Task.CompletedTask;
 
@@ -48,7 +49,7 @@ internal sealed class PostgresServer : IAsyncDisposable
     public static async Task<PostgresServer> StartAsync(PostgresOptions options, CancellationToken cancellationToken)
     {
         Directory.CreateDirectory(options.Folder);
-        var lockPath = Path.Combine(options.Folder, "lock");
+        var lockPath = Path.Combine(options.Folder, LockName);
         var folderLock = FileLock.TryTake(lockPath)
             ?? throw new LaunchException($"The PostgreSQL data in {options.Folder} is in use by process {FileLock.Holder(lockPath)}: stop that one first.");
         PostgresServer? server = null;
@@ -57,8 +58,8 @@ internal sealed class PostgresServer : IAsyncDisposable
             var engine = await PostgresChoice.EngineAsync(options, cancellationToken);
             var password = SecretFile.ReadOrCreate(options.PasswordFile);
             server = new PostgresServer(options, engine, folderLock, password);
-            options.Log(engine.Description);
             await engine.PrepareAsync(password, cancellationToken);
+            options.Log(engine.Description);
             await server.StartAsync(cancellationToken);
             foreach (var database in options.Databases)
             {
@@ -82,16 +83,8 @@ internal sealed class PostgresServer : IAsyncDisposable
         }
     }
 
-    /// <summary>A server of its own in a temporary folder, which goes when it is disposed of. <c>Postgres=Local</c> in the environment does without a container.</summary>
-    public static Task<PostgresServer> StartTemporaryAsync(CancellationToken cancellationToken) => StartAsync(
-        new()
-        {
-            Folder = Directory.CreateTempSubdirectory("usersvc-postgres-").FullName,
-            Temporary = true,
-            Kind = TopologyOptions.Read([]).Postgres,
-            Settings = new Dictionary<string, string> { ["max_connections"] = "300" },
-        },
-        cancellationToken);
+    /// <inheritdoc cref="TemporaryPostgres" />
+    public static Task<PostgresServer> StartTemporaryAsync(CancellationToken cancellationToken) => TemporaryPostgres.StartAsync(cancellationToken);
 
     /// <summary>An Npgsql connection string.</summary>
     public string ConnectionString(string database) => Connection(database).ConnectionString;
@@ -198,7 +191,7 @@ internal sealed class PostgresServer : IAsyncDisposable
             if (!Ports.IsFree(IPAddress.Loopback, Port))
             {
                 // A server that has just died may hold it for a moment; another program's would answer the readiness check below.
-                if (ProcessId != 0 && deadline.Elapsed < _options.StopTimeout)
+                if (_hasRun && deadline.Elapsed < _options.StopTimeout)
                 {
                     await Task.Delay(Probe, cancellationToken);
                     continue;
@@ -208,12 +201,13 @@ internal sealed class PostgresServer : IAsyncDisposable
             }
 
             _process?.Dispose();
-            _lastLines.Clear();
             _process = Command.Start(_engine.Command(Port));
-            var reading = Task.WhenAll(ReadAsync(_process.StandardOutput), ReadAsync(_process.StandardError));
+            var output = new OutputTail(_options.Log);
+            var reading = output.ReadAsync(_process);
             if (await IsReadyAsync(_process, deadline, cancellationToken))
             {
                 ProcessId = await _engine.PostmasterAsync(_process, cancellationToken);
+                _hasRun = true;
                 return;
             }
 
@@ -224,9 +218,9 @@ internal sealed class PostgresServer : IAsyncDisposable
             }
 
             await reading.WaitAsync(_options.StopTimeout, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            if (deadline.Elapsed > _options.StartTimeout || !IsTransient())
+            if (deadline.Elapsed > _options.StartTimeout || !IsTransient(string.Join('\n', output.Lines)))
             {
-                throw new LaunchException($"PostgreSQL does not start on port {Port}:\n  {string.Join("\n  ", Lines())}");
+                throw new LaunchException($"PostgreSQL does not start on port {Port}:\n  {string.Join("\n  ", output.Lines)}");
             }
 
             await Task.Delay(Probe, cancellationToken);
@@ -234,16 +228,18 @@ internal sealed class PostgresServer : IAsyncDisposable
     }
 
     /// <summary>After a crash the last backends may hold the shared memory for a moment; and a port found free may be taken since.</summary>
-    private bool IsTransient()
+    private bool IsTransient(string lines)
     {
-        var lines = string.Join('\n', Lines());
-        if (_options.Port == 0 && ProcessId == 0 && lines.Contains("Address already in use", StringComparison.Ordinal))
+        if (_options.Port == 0 && !_hasRun
+            && (lines.Contains("address already in use", StringComparison.OrdinalIgnoreCase) || lines.Contains("port is already allocated", StringComparison.Ordinal)))
         {
             Port = 0;
             return true;
         }
 
-        return lines.Contains("shared memory block", StringComparison.Ordinal) || lines.Contains("lock file \"postmaster.pid\" already exists", StringComparison.Ordinal);
+        return lines.Contains("shared memory block", StringComparison.Ordinal)
+            || lines.Contains("lock file \"postmaster.pid\" already exists", StringComparison.Ordinal)
+            || lines.Contains("is already in use by container", StringComparison.Ordinal);
     }
 
     private async Task<bool> IsReadyAsync(Process process, Stopwatch elapsed, CancellationToken cancellationToken)
@@ -268,30 +264,6 @@ internal sealed class PostgresServer : IAsyncDisposable
         }
 
         return false;
-    }
-
-    private async Task ReadAsync(StreamReader lines)
-    {
-        while (await lines.ReadLineAsync() is { } line)
-        {
-            _options.Log(line);
-            lock (_lastLines)
-            {
-                _lastLines.Enqueue(line);
-                if (_lastLines.Count > 10)
-                {
-                    _lastLines.Dequeue();
-                }
-            }
-        }
-    }
-
-    private string[] Lines()
-    {
-        lock (_lastLines)
-        {
-            return [.. _lastLines];
-        }
     }
 
     private NpgsqlConnectionStringBuilder Connection(string database, bool pooling = true) => new()

@@ -1,6 +1,8 @@
+using System.Net;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using UserSvc.AppHost.Postgres;
+using UserSvc.AppHost.Processes;
 using UserSvc.AppHost.Topology;
 
 namespace UserSvc.AppHost.Resources;
@@ -37,11 +39,19 @@ internal sealed class LocalRun : IAsyncDisposable
 
     public int ExitCode { get; set; }
 
-    public static DistributedApplicationOptions BuilderOptions(string[] args) => new()
+    public static DistributedApplicationOptions BuilderOptions(string[] args)
     {
-        Args = args,
-        DisableDashboard = !TopologyOptions.Read(args).Dashboard,
-    };
+        // The dashboard's ports matter to nobody: another dashboard on them is no reason to fail.
+        foreach (var name in (string[])["ASPNETCORE_URLS", "ASPIRE_DASHBOARD_OTLP_ENDPOINT_URL"])
+        {
+            if (Uri.TryCreate(Environment.GetEnvironmentVariable(name), UriKind.Absolute, out var url) && url.IsLoopback && !Ports.IsFree(IPAddress.Loopback, url.Port))
+            {
+                Environment.SetEnvironmentVariable(name, $"{url.Scheme}://{url.Host}:{Ports.Free()}");
+            }
+        }
+
+        return new() { Args = args, DisableDashboard = !TopologyOptions.Read(args).Dashboard };
+    }
 
     /// <exception cref="LaunchException">An option is out of range, another run holds the state, a port is taken, or there is no PostgreSQL.</exception>
     public static async Task<LocalRun> PrepareAsync(IDistributedApplicationBuilder builder, string[] args)

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using Microsoft.Extensions.Hosting;
 using UserSvc.AppHost.Processes;
 
@@ -8,9 +9,17 @@ namespace UserSvc.AppHost.Resources;
 /// Ends the edge, then the instances, before the orchestrator ends what is left. It stops a project by a signal that <c>dotnet run</c>
 /// does not pass on, so each would be killed after several seconds, in any order and without its drain.
 /// </summary>
-internal sealed class OrderlyStop(DistributedApplicationModel model, ResourceNotificationService notifications) : IHostedLifecycleService
+internal sealed class OrderlyStop(DistributedApplicationModel model, ResourceNotificationService notifications, IHostApplicationLifetime lifetime)
+    : IHostedLifecycleService, IDisposable
 {
-    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(2.5);
+    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(2);
+
+    // The host does not handle a terminal that is closed: everything would be left running.
+    private readonly PosixSignalRegistration _hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, signal =>
+    {
+        signal.Cancel = true;
+        lifetime.StopApplication();
+    });
 
     public async Task StoppingAsync(CancellationToken cancellationToken)
     {
@@ -24,6 +33,8 @@ internal sealed class OrderlyStop(DistributedApplicationModel model, ResourceNot
             await Task.WhenAll(tier.Select(EndAsync));
         }
     }
+
+    public void Dispose() => _hangUp.Dispose();
 
     public Task StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 

@@ -14,6 +14,8 @@ internal static partial class UsersCluster
         postgres
             .WithEnvironment("POSTGRES_DB", "users")
             .WithEnvironment("POSTGRES_INITDB_ARGS", string.Join(' ', PostgresEngine.InitDbOptions))
+            // The orchestrator leaves a container that died where it is.
+            .WithContainerRuntimeArgs("--restart", "on-failure")
             .WithDataVolume(local.Options is null ? "postgres-data" : ContainerPostgres.NameOf(local.PostgresOptions(_ => { }).Folder));
         return local.LocalBinaries ? postgres.RunsFromLocalBinaries(local) : postgres;
     }

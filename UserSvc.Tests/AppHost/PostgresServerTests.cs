@@ -11,7 +11,7 @@ public sealed class PostgresServerTests : IDisposable
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
 
-    private readonly string _folder = Directory.CreateTempSubdirectory("usersvc-tests-").FullName;
+    private readonly string _folder = Directory.CreateTempSubdirectory("usersvc-postgres-").FullName;
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 

@@ -1,0 +1,51 @@
+using UserSvc.AppHost.Processes;
+using UserSvc.AppHost.Topology;
+
+namespace UserSvc.AppHost.Postgres;
+
+/// <summary>Servers for tests: each in a temporary folder, which goes when the server is disposed of.</summary>
+internal static class TemporaryPostgres
+{
+    private const string Prefix = "usersvc-postgres-";
+
+    // A younger folder may be another run's that is about to take its lock.
+    private static readonly TimeSpan LeftoverAge = TimeSpan.FromMinutes(1);
+
+    /// <summary><c>Postgres=Local</c> in the environment does without a container.</summary>
+    public static async Task<PostgresServer> StartAsync(CancellationToken cancellationToken)
+    {
+        await DeleteLeftoversAsync(cancellationToken);
+        return await PostgresServer.StartAsync(
+            new()
+            {
+                Folder = Directory.CreateTempSubdirectory(Prefix).FullName,
+                Temporary = true,
+                Kind = TopologyOptions.Read([]).Postgres,
+                Settings = new Dictionary<string, string> { ["max_connections"] = "300" },
+            },
+            cancellationToken);
+    }
+
+    /// <summary>Test runs are killed now and then: their servers would pile up. A folder whose lock is free belongs to nobody.</summary>
+    private static async Task DeleteLeftoversAsync(CancellationToken cancellationToken)
+    {
+        var leftBefore = DateTime.UtcNow - LeftoverAge;
+        foreach (var folder in Directory.GetDirectories(Path.GetTempPath(), Prefix + "*").Where(folder => Directory.GetLastWriteTimeUtc(folder) < leftBefore))
+        {
+            var path = Path.Combine(folder, PostgresServer.LockName);
+            try
+            {
+                using var folderLock = FileLock.TryTake(path);
+                if (folderLock is not null)
+                {
+                    await PostgresChoice.DeleteDataAsync(new() { Folder = folder }, cancellationToken);
+                    Directory.Delete(folder, recursive: true);
+                }
+            }
+            catch (Exception failure) when (failure is UnauthorizedAccessException or IOException)
+            {
+                // Another user's, or another run deletes it.
+            }
+        }
+    }
+}
