@@ -14,6 +14,7 @@ try
         .AddDatabase("users");
 
     var instances = local.InstanceNames.Select(name => builder.AddProject<Projects.UserSvc_Api>(name, ServiceProjects.Explicit)
+        .WithReferenceEnvironment(ReferenceEnvironmentInjectionFlags.ConnectionString)
         .WithReference(users)
         .WaitFor(users)
         .WithEnvironment("Admin__Key", adminKey)

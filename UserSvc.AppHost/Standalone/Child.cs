@@ -56,14 +56,14 @@ internal sealed class Child(string name, ProcessStartInfo start, TimeSpan grace,
         try
         {
             _process = Command.Start(start);
+            leftovers.Add(_process);
         }
         catch (InvalidOperationException failure)
         {
-            // A build that is under way takes the program away for a moment.
+            // A build that is under way takes the program away for a moment; or it ended before it could be noted.
             return failure.Message;
         }
 
-        leftovers.Add(_process);
         _ = RelayAsync(_process.StandardOutput);
         _ = RelayAsync(_process.StandardError);
         await _process.WaitForExitAsync(cancellationToken);
