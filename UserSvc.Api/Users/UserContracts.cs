@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
@@ -83,6 +84,8 @@ internal sealed record HealthAnswer(bool Ok, string Msg, string Hostname, string
 [JsonSerializable(typeof(HealthAnswer))]
 internal sealed partial class UserJson : JsonSerializerContext
 {
+    public static UserJson Wire { get; } = new(new JsonSerializerOptions(JsonSerializerDefaults.Web) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+
     public static void Configure(JsonSerializerOptions json)
     {
         json.TypeInfoResolverChain.Insert(0, Default);

@@ -43,7 +43,7 @@ internal static class UserEndpoints
     internal static Ok<HealthAnswer> GetHealth(Instance instance) =>
         TypedResults.Ok(new HealthAnswer(true, "user health check OK", instance.Name, instance.Address));
 
-    internal static async Task<Results<Ok<UserAnswer>, StatusCodeHttpResult, ProblemHttpResult>> GetUser(
+    internal static async Task<Results<UserOk, StatusCodeHttpResult, ProblemHttpResult>> GetUser(
         string name, HttpContext context, UserLookup lookup, Instance instance, CancellationToken cancellationToken)
     {
         if (!UserName.TryNormalize(name, out var key))
@@ -60,7 +60,7 @@ internal static class UserEndpoints
         context.Response.Headers.ETag = etag;
         return context.Request.NamesVersion(etag)
             ? TypedResults.StatusCode(StatusCodes.Status304NotModified)
-            : TypedResults.Ok(user.Answer(instance));
+            : new UserOk(user.Answer(instance));
     }
 
     internal static async Task<Results<Ok<UserAnswer>, Created<UserAnswer>, ValidationProblem, ProblemHttpResult>> PutUser(
