@@ -1,0 +1,95 @@
+# Shared by the benchmarks: prerequisites, a throw-away PostgreSQL, processes and what they cost. To be sourced, after set -euo pipefail.
+
+bench=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(dirname "$bench")
+work=$(mktemp -d "${TMPDIR:-/tmp}/usersvc-bench.XXXXXX")
+chmod 711 "$work"
+pids=()
+ticks=$(getconf CLK_TCK)
+trap clean_up EXIT
+trap 'exit 130' INT TERM
+
+die() { echo "error: $*" >&2; exit 1; }
+
+# The last started ends first; what does not end within 10 s is killed.
+clean_up() {
+    local i n
+    for ((i = ${#pids[@]} - 1; i >= 0; i--)); do
+        kill -TERM "${pids[i]}" 2>/dev/null || continue
+        for ((n = 0; n < 100; n++)); do kill -0 "${pids[i]}" 2>/dev/null || continue 2; sleep 0.1; done
+        kill -KILL "${pids[i]}" 2>/dev/null || true
+    done
+    rm -rf "$work"
+}
+
+# need COMMAND PACKAGE: the package is Debian's and Ubuntu's name.
+need() { command -v "$1" >/dev/null || die "$1 is missing; on Debian or Ubuntu: sudo apt-get install -y $2"; }
+
+free_port() {
+    local port
+    while port=$((20000 + RANDOM % 10000)); (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do :; done
+    echo "$port"
+}
+
+# start NAME COMMAND...: in the background, its output in $work/NAME.log, its process id in $pid.
+start() {
+    "${@:2}" >"$work/$1.log" 2>&1 &
+    pid=$!
+    pids+=("$pid")
+}
+
+# wait_http URL NAME PID: until it answers 200.
+wait_http() {
+    local deadline=$((SECONDS + 30))
+    until curl -fso /dev/null "$1"; do
+        kill -0 "$3" 2>/dev/null || { cat "$work/$2.log" >&2; die "$2 has ended"; }
+        ((SECONDS < deadline)) || { tail "$work/$2.log" >&2; die "$2 did not answer $1 within 30 s"; }
+        sleep 0.01
+    done
+}
+
+# publish PROJECT: builds it as it is shipped, into $work/bin/PROJECT.
+publish() {
+    local output="$work/bin/$(basename "$1")"
+    dotnet publish "$root/$1" -c Release -o "$output" --nologo -v quiet >"$work/build.log" 2>&1 || { cat "$work/build.log" >&2; die "$1 does not build"; }
+}
+
+# PostgreSQL refuses to run as root.
+unprivileged() {
+    if ((EUID != 0)); then "$@"
+    elif id postgres >/dev/null 2>&1; then runuser -u postgres -- "$@"
+    else runuser -u nobody -- "$@"; fi
+}
+
+# Sets $pg_port and $postmaster; the database is empty, settings are the server's defaults, durability's among them.
+start_postgres() {
+    local bin
+    bin=$(dirname "$(command -v postgres || ls -d /usr/lib/postgresql/*/bin/postgres /usr/pgsql-*/bin/postgres 2>/dev/null | sort -V | tail -n 1)")
+    [[ -x $bin/initdb ]] || die "PostgreSQL's server is missing; on Debian or Ubuntu: sudo apt-get install -y postgresql"
+    pg_port=$(free_port)
+    install -d -m 777 "$work/postgres"
+    unprivileged "$bin/initdb" -D "$work/postgres/data" -U postgres -A trust -E UTF8 --no-locale >"$work/initdb.log" 2>&1 || { cat "$work/initdb.log" >&2; die "initdb failed"; }
+    unprivileged "$bin/pg_ctl" start -D "$work/postgres/data" -l "$work/postgres/log" -w -s \
+        -o "-p $pg_port -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c max_connections=300" || { cat "$work/postgres/log" >&2; die "PostgreSQL did not start"; }
+    postmaster=$(head -n 1 "$work/postgres/data/postmaster.pid")
+    pids+=("$postmaster")
+    export PGHOST=127.0.0.1 PGPORT=$pg_port PGUSER=postgres PGOPTIONS='-c client_min_messages=warning'
+    psql -qc 'CREATE DATABASE users' postgres
+    export ConnectionStrings__users="Host=127.0.0.1;Port=$pg_port;Username=postgres;Database=users"
+}
+
+# What a process has used so far, in microseconds of CPU time.
+cpu() { awk -v hz="$ticks" '{ sub(/.*\) /, ""); print ($12 + $13) * 1000000 / hz }' "/proc/$1/stat"; }
+
+# PostgreSQL's: the postmaster, its children, and those that have ended.
+cpu_postgres() {
+    local stats=("/proc/$postmaster/stat") child
+    for child in $(cat "/proc/$postmaster/task/$postmaster/children"); do stats+=("/proc/$child/stat"); done
+    cat "${stats[@]}" 2>/dev/null | awk -v hz="$ticks" '{ sub(/.*\) /, ""); t += $12 + $13; if (NR == 1) t += $14 + $15 } END { print t * 1000000 / hz }'
+}
+
+# The whole machine's, ours and that of others.
+cpu_machine() { awk -v hz="$ticks" '/^cpu / { print ($2 + $3 + $4 + $7 + $8) * 1000000 / hz }' /proc/stat; }
+
+# memory PID FIELD: VmRSS or VmHWM in MB.
+memory() { awk -v field="$2:" '$1 == field { printf "%.0f", $2 / 1024 }' "/proc/$1/status"; }

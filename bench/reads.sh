@@ -1,0 +1,221 @@
+#!/usr/bin/env bash
+set -euo pipefail
+
+usage() {
+    cat <<'TEXT'
+usage: bench/reads.sh [--rounds N] [--seconds N] [--quick] [--help]
+
+Measures GET /user/{name} on this machine against pgbench and a plain variant, rounds taken in turn, and writes
+bench/results/reads.md and reads.svg. About half an hour; see bench/README.md.
+
+  --rounds N    measured rounds of each variant, after one that only warms up (default 7)
+  --seconds N   how long a round takes (default 10)
+  --quick       2 rounds of 2 s, to see that it runs; writes nothing
+  --help        this text
+TEXT
+}
+
+rounds=7 seconds=10 quick=false
+while (($#)); do
+    case $1 in
+        --rounds) rounds=${2:?--rounds needs a number}; shift 2 ;;
+        --seconds) seconds=${2:?--seconds needs a number}; shift 2 ;;
+        --quick) rounds=2 seconds=2 quick=true; shift ;;
+        --help) usage; exit ;;
+        *) usage >&2; exit 2 ;;
+    esac
+done
+
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+need wrk wrk
+need pgbench postgresql
+need psql postgresql-client
+need curl curl
+need dotnet dotnet-sdk-10.0
+
+echo "Building..."
+for project in UserSvc.Api UserSvc.Edge bench/PlainReads bench/OtlpReceiver; do publish "$project"; done
+
+start_postgres
+export DOTNET_ENVIRONMENT=Production ASPNETCORE_ENVIRONMENT=Production Drain__Time=00:00:00
+unset "${!OTEL_@}"
+
+declare -A process url
+# serve NAME PROJECT SETTING...: starts a service on a port of its own; the settings are environment variables.
+serve() {
+    local name=$1 project=$2
+    url[$name]=http://127.0.0.1:$(free_port)
+    start "$name" env --chdir="$work/bin/$project" Kestrel__Endpoints__Http__Url="${url[$name]}" Instance__Name="$name" "${@:3}" "./$project"
+    process[$name]=$pid
+}
+
+serve receiver OtlpReceiver
+wait_http "${url[receiver]}/" receiver "$pid"
+telemetry=(OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf OTEL_EXPORTER_OTLP_ENDPOINT="${url[receiver]}")
+
+# The first instance brings the schema.
+serve api0 UserSvc.Api
+wait_http "${url[api0]}/health" api0 "$pid"
+# Names of six digits, which pgbench can make.
+psql -q users <<'SQL'
+INSERT INTO users (uuid, username, fullname, password_hash)
+SELECT gen_random_uuid(), n, 'User Number ' || n, '$argon2id$v=19$m=19456,t=2,p=1$' || repeat('x', 66) FROM generate_series(100000, 199999) n;
+VACUUM ANALYZE users;
+SQL
+
+echo "Starting..."
+# Ready is GET /health; five starts, the last one stays.
+for ((i = 0; i < 5; i++)); do
+    if [[ ${process[api]:-} ]]; then kill -TERM "${process[api]}"; wait "${process[api]}" || true; unset 'pids[-1]'; fi
+    from=${EPOCHREALTIME/./}
+    serve api UserSvc.Api "${telemetry[@]}"
+    wait_http "${url[api]}/health" api "$pid"
+    echo $(((${EPOCHREALTIME/./} - from) / 1000)) >>"$work/ready"
+done
+ready=$(sort -n "$work/ready" | sed -n 3p)
+serve plain0 PlainReads
+serve plain PlainReads "${telemetry[@]}"
+edge_health=http://127.0.0.1:$(free_port)
+serve edge UserSvc.Edge "${telemetry[@]}" ReverseProxy__Clusters__usersvc__Destinations__1__Address="${url[api]}" \
+    Kestrel__Endpoints__Health__Url="$edge_health"
+wait_http "$edge_health/ready" edge "$pid"
+
+cat >"$work/select.sql" <<'SQL'
+\set name random(100000, 199999)
+SELECT uuid, username, fullname, version FROM users WHERE username = :name;
+SQL
+
+# Each sets $requests, $duration, $p50, $p99 (all in microseconds) and $errors.
+run_pgbench() {
+    local out
+    out=$(cd "$work" && pgbench -M prepared -n -f select.sql -j 1 -c "$1" -T "$seconds" --log --log-prefix=latency --sampling-rate=0.05 users 2>&1) || die "pgbench failed: $out"
+    read -r requests duration < <(awk '/actually processed/ { n = $NF } /^tps/ { tps = $3 } END { printf "%d %d\n", n, n / tps * 1e6 }' <<<"$out")
+    read -r p50 p99 < <(cut -d' ' -f3 "$work"/latency.* | sort -n | awk '{ v[NR] = $1 } END { print v[int(NR * 0.5) + 1], v[int(NR * 0.99) + 1] }')
+    rm "$work"/latency.*
+    errors=0
+}
+
+run_wrk() {
+    local out
+    out=$(wrk -t1 -c"$1" -d"${seconds}s" -s "$bench/reads.lua" "${url[$2]}") || die "wrk failed: $out"
+    read -r _ requests duration p50 p99 errors < <(grep ^figures <<<"$out")
+    ((errors == 0)) || die "$errors of $requests requests failed: $(tail "$work/$2.log")"
+}
+
+# The variants, in the order of the rounds: key, service that answers, what runs.
+best=
+run() {
+    case $1 in
+        a) run_pgbench 64 ;;
+        a-best) run_pgbench "$best" ;;
+        b) run_wrk 64 api ;;
+        b0) run_wrk 64 api0 ;;
+        c) run_wrk 64 edge ;;
+        d) run_wrk 64 plain ;;
+        d0) run_wrk 64 plain0 ;;
+        b0-one) run_wrk 1 api0 ;;
+        d0-one) run_wrk 1 plain0 ;;
+    esac
+}
+variants=(a a-best b b0 c d d0 b0-one d0-one)
+declare -A service=([b]=api [b0]=api0 [c]=api [d]=plain [d0]=plain0 [b0-one]=api0 [d0-one]=plain0)
+
+# What has been used so far: by each process, by the load generators, by the whole machine.
+usage_now() {
+    local name
+    for name in api api0 plain plain0 edge receiver; do cpu "${process[$name]}"; done
+    cpu_postgres
+    awk -v hz="$ticks" '{ sub(/.*\) /, ""); print ($14 + $15) * 1000000 / hz }' "/proc/$$/stat"
+    cpu_machine
+}
+
+# measure VARIANT FILE: appends variant, requests/s, p50, p99, CPU of service, edge, postgres, receiver (each in
+# microseconds a request) and the CPU that others took meanwhile, in % of a core.
+measure() {
+    local before after
+    before=$(usage_now)
+    run "$1"
+    after=$(usage_now)
+    paste <(echo "$before") <(echo "$after") | awk -v OFS='\t' -v variant="$1" -v n="$requests" -v us="$duration" -v p50="$p50" -v p99="$p99" '
+        { used[NR] = $2 - $1 }
+        END {
+            others = used[9]; for (i = 1; i <= 8; i++) others -= used[i]
+            printf "%s\t%.0f\t%d\t%d\t%.1f\t%.1f\t%.1f\t%.2f\t%.0f\n", variant, n / us * 1e6, p50, p99,
+                (used[1] + used[2] + used[3] + used[4]) / n, used[5] / n, used[7] / n, used[6] / n, others / us * 100
+        }' >>"$2"
+}
+
+# median FILE VARIANT COLUMN
+median() { awk -F'\t' -v v="$2" -v c="$3" '$1 == v { print $c }' "$1" | sort -n | awk '{ v[NR] = $1 } END { print (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 }'; }
+range() { awk -F'\t' -v v="$2" -v c="$3" '$1 == v { print $c }' "$1" | sort -n | awk 'NR == 1 { min = $1 } END { print min "–" $1 }'; }
+
+echo "Looking for pgbench's best client count..."
+for ((round = 0; round < 2; round++)); do
+    for clients in 4 8 16 32; do best=$clients; measure a-best "$work/search-$clients"; done
+done
+best=$(for clients in 4 8 16 32; do echo "$(median "$work/search-$clients" a-best 2) $clients"; done | sort -n | tail -n 1 | cut -d' ' -f2)
+
+for ((round = 0; round <= rounds; round++)); do
+    ((round == 0)) && echo "Warming up..." || echo "Round $round of $rounds..."
+    for variant in "${variants[@]}"; do
+        if ((round == 0)); then measure "$variant" "$work/warm-up"; else measure "$variant" "$work/rounds"; fi
+    done
+done
+
+# --- the report ------------------------------------------------------------------------------------------------------------
+declare -A title=(
+    [a]="pgbench, prepared, 64 clients" [a-best]="pgbench, prepared, $best clients, its best" [b]="one instance, telemetry as shipped"
+    [b0]="one instance, no telemetry" [c]="the same through the edge, telemetry as shipped" [d]="plain variant, telemetry as shipped"
+    [d0]="plain variant, no telemetry" [b0-one]="one instance, no telemetry, 1 connection" [d0-one]="plain variant, no telemetry, 1 connection"
+)
+report="$work/reads.md"
+value() { median "$work/rounds" "$1" "$2"; }
+ratio() { awk -v x="$(value "$1" 2)" -v y="$(value "$2" 2)" 'BEGIN { printf "%.2f", x / y }'; }
+# bar NAME FIGURE OPERATOR LIMIT
+bar() { awk -v name="$1" -v x="$2" -v op="$3" -v y="$4" 'BEGIN { met = op == ">=" ? x >= y : x <= y; printf "| %s | %s | %s %s | %s |\n", name, x, op == ">=" ? "≥" : "≤", y, met ? "met" : "**not met**" }'; }
+
+{
+    echo "# Reads: GET /user/{name}, random names out of 100,000"
+    echo
+    echo "Medians of $rounds rounds of $seconds s each, taken in turn, on $(nproc) shared cores that also carried the load generator; the range of the"
+    echo "rounds in brackets. Written by bench/reads.sh."
+    echo
+    echo "| | requests/s | p50 ms | p99 ms | CPU µs a request: service | edge | PostgreSQL | receiver |"
+    echo "| --- | --- | --- | --- | --- | --- | --- | --- |"
+    for variant in "${variants[@]}"; do
+        awk -v key="$variant" -v title="${title[$variant]}" -v rps="$(value "$variant" 2)" -v range="$(range "$work/rounds" "$variant" 2)" \
+            -v p50="$(value "$variant" 3)" -v p99="$(value "$variant" 4)" -v own="$(value "$variant" 5)" -v edge="$(value "$variant" 6)" \
+            -v pg="$(value "$variant" 7)" -v receiver="$(value "$variant" 8)" \
+            'BEGIN { printf "| %s: %s | %.0f (%s) | %.2f | %.2f | %.1f | %.1f | %.1f | %.2f |\n", key, title, rps, range, p50 / 1000, p99 / 1000, own, edge, pg, receiver }'
+    done
+    echo
+    echo "| | figure | bar | |"
+    echo "| --- | --- | --- | --- |"
+    bar "b0 / a" "$(ratio b0 a)" ">=" 1.0
+    bar "b0 / d0" "$(ratio b0 d0)" ">=" 3
+    bar "b / a (aim: 1.2)" "$(ratio b a)" ">=" 0.8
+    bar "b / d" "$(ratio b d)" ">=" 2.5
+    bar "p50 of b0 at one connection, µs, against d0's" "$(value b0-one 3)" "<=" "$(value d0-one 3)"
+    bar "resident memory of b's instance after the load, MB (highest $(memory "${process[api]}" VmHWM))" "$(memory "${process[api]}" VmRSS)" "<=" 150
+    bar "ready after its start, ms, median of 5" "$ready" "<=" 1000
+} >"$report"
+
+# Horizontal bars of requests a second at 64 connections.
+for variant in a a-best b b0 c d d0; do printf '%s\t%s\t%s\n' "$variant" "${title[$variant]}" "$(value "$variant" 2)"; done | awk -F'\t' '
+    { key[NR] = $1; label[NR] = $2; rps[NR] = $3; if ($3 > most) most = $3 }
+    END {
+        printf "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 860 %d\" font-family=\"sans-serif\" font-size=\"13\">\n", NR * 34 + 46
+        print "<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/><text x=\"10\" y=\"24\" font-weight=\"bold\">GET /user/{name}, requests a second, 64 connections</text>"
+        for (i = 1; i <= NR; i++) {
+            y = i * 34 + 8; width = 400 * rps[i] / most; fill = key[i] ~ /^a/ ? "#9aa5b1" : key[i] ~ /^d/ ? "#d9a06b" : "#3b82c4"
+            printf "<text x=\"340\" y=\"%d\" text-anchor=\"end\">%s</text><rect x=\"350\" y=\"%d\" width=\"%.0f\" height=\"20\" fill=\"%s\"/><text x=\"%.0f\" y=\"%d\">%.0f</text>\n", y + 15, label[i], y, width, fill, 356 + width, y + 15, rps[i]
+        }
+        print "</svg>"
+    }' >"$work/reads.svg"
+
+cat "$report"
+if ! $quick; then
+    mkdir -p "$bench/results"
+    cp "$report" "$work/reads.svg" "$bench/results/"
+    echo "Written to bench/results/reads.md and reads.svg."
+fi
