@@ -18,7 +18,7 @@ public sealed class ManifestTests(PostgresFixture postgres)
         Assert.Equal(
             [
                 "admin-key parameter.v0", "edge project.v0", "postgres container.v0", "postgres-password parameter.v0",
-                "postgres-password-uri-encoded annotated.string", "users value.v0", "usersvc project.v0",
+                "users value.v0", "usersvc project.v0",
             ],
             resources);
     }
