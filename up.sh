@@ -101,12 +101,13 @@ find_feed() {
   aspire=$found
 }
 
-# An unreachable feed looks the same in the errors ("Unable to find package") and differs by a mere warning.
+# An unreachable feed looks the same in the errors ("Unable to find package") and differs by a mere warning. A feed may have Aspire in
+# other versions than this one ("Found 3 version(s) in …", NU1603): they are not what was built and tested here.
 only_aspire_is_missing() { # restore log
   ! grep -qE 'Unable to load the service index|NU1301' "$1" &&
-    grep -qE 'error.*(NU110[123]|MSB4236).*Aspire\.' "$1" &&
+    grep -qE 'error.*(NU110[123]|NU1603|MSB4236).*Aspire\.' "$1" &&
     ! grep -E '(^|[ :])error([ :]|$)' "$1" |
-      grep -vE '(NU110[123]|MSB4236).*Aspire\.|Could not resolve SDK "Aspire\.|Unable to find package Aspire\.|SDK resolver ".*" returned null' | grep -q .
+      grep -vE '(NU110[123]|NU1603|MSB4236).*Aspire\.|Could not resolve SDK "Aspire\.|Unable to find package Aspire\.|SDK resolver ".*" returned null|- Found [0-9]+ version\(s\) in ' | grep -q .
 }
 
 # --- PostgreSQL ------------------------------------------------------------------------------------------------------------
