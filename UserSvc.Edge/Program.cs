@@ -19,6 +19,7 @@ internal static class Program
         var app = builder.Build();
         app.UseRequestId();
         app.UseProblemJson();
+        app.UseRequestTimeouts();
 
         var health = app.MapGroup("").ServedOn(Listener.Health);
         health.MapHealthEndpoints();

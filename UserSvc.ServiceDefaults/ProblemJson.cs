@@ -62,6 +62,7 @@ internal sealed class ProblemJsonWriter(Instance instance) : IProblemDetailsWrit
         StatusCodes.Status413PayloadTooLarge => "The request body is too large.",
         StatusCodes.Status415UnsupportedMediaType => "The Content-Type must be application/json, in UTF-8.",
         StatusCodes.Status500InternalServerError => "The service made a mistake; it has been logged.",
+        StatusCodes.Status504GatewayTimeout => "The service did not answer in time.",
         _ => $"{ReasonPhrases.GetReasonPhrase(status)}.",
     };
 }

@@ -1,5 +1,6 @@
 using Microsoft.AspNetCore.Diagnostics;
 using Microsoft.AspNetCore.Http.Features;
+using UserSvc.Edge.Resilience;
 using UserSvc.ServiceDefaults;
 using Yarp.ReverseProxy.Forwarder;
 
@@ -30,10 +31,17 @@ internal sealed partial class ForwarderErrors(RequestDelegate next, IProblemDeta
             return;
         }
 
-        if (IsUpstreams(failure.Error))
+        var timedOut = RouteTimeout.HasPassed(context);
+        if (IsUpstreams(failure.Error) || timedOut || context.Response.StatusCode == StatusCodes.Status504GatewayTimeout)
         {
             var proxied = context.GetReverseProxyFeature();
             LogFailed(logger, context.TraceIdentifier, proxied.Cluster.Config.ClusterId, proxied.ProxiedDestination?.DestinationId, failure.Error, failure.Exception?.GetBaseException().Message);
+        }
+
+        if (timedOut && !context.Response.HasStarted)
+        {
+            // The middleware that keeps the time answers 504 to whoever stops for it.
+            context.RequestAborted.ThrowIfCancellationRequested();
         }
 
         if (!context.Response.HasStarted && !context.RequestAborted.IsCancellationRequested)

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using Microsoft.AspNetCore.DataProtection;
+using UserSvc.Edge.Resilience;
 using UserSvc.ServiceDefaults;
-using Yarp.ReverseProxy.Configuration.ClusterValidators;
 using Yarp.ReverseProxy.Forwarder;
 using Yarp.ReverseProxy.Transforms;
 
@@ -24,11 +24,10 @@ internal static class ForwardingExtensions
                 {
                     context.RequestTransforms.Add(new OriginalTarget());
                 }
-            });
+            })
+            .AddResilience();
         builder.Services.RemoveKeyRingAtStart();
-        builder.Services.AddSingleton<UpstreamClients>();
-        builder.Services.AddSingleton<IForwarderHttpClientFactory>(services => services.GetRequiredService<UpstreamClients>());
-        builder.Services.AddSingleton<IClusterValidator>(services => services.GetRequiredService<UpstreamClients>());
+        builder.Services.AddSingleton<IForwarderHttpClientFactory, UpstreamClients>();
         builder.Services.AddSingleton<DistributedContextPropagator>(new UntrustedSampling(DistributedContextPropagator.Current));
         builder.Services.AddSingleton<ClustersHealthCheck>();
         builder.Services.AddHealthChecks().AddCheck<ClustersHealthCheck>("clusters", tags: [ServiceDefaultsExtensions.ReadyTag]);
@@ -39,9 +38,7 @@ internal static class ForwardingExtensions
     public static ReverseProxyConventionBuilder MapForwarding(this IEndpointRouteBuilder endpoints) => endpoints.MapReverseProxy(pipeline =>
     {
         pipeline.UseMiddleware<ForwarderErrors>();
-        pipeline.UseSessionAffinity();
-        pipeline.UseLoadBalancing();
-        pipeline.UsePassiveHealthChecks();
+        pipeline.UseResilientLoadBalancing();
     });
 
     // For the cookies of session affinity YARP brings data protection, which makes a key at start and stores it in the home folder.

@@ -27,15 +27,17 @@ public sealed class ConfigurationTests
     }
 
     [Theory]
-    [InlineData("soon")]
-    [InlineData("00:00:00")]
-    [InlineData("-00:00:01")]
-    public void Start_WithAConnectTimeoutThatIsNone_FailsAndNamesTheSetting(string timeout)
+    [InlineData("ConnectTimeout", "soon", "must be a time span from 00:00:00.0010000 to 00:01:00, not 'soon'")]
+    [InlineData("ConnectTimeout", "00:00:00", "must be a time span from 00:00:00.0010000 to 00:01:00, not '00:00:00'")]
+    [InlineData("Retry.Attempts", "-1", "must be a whole number from 1 to 10, not '-1'")]
+    [InlineData("Panic.Threshold", "101", "must be a whole number from 0 to 100, not '101'")]
+    [InlineData("Retry.Attempt", "2", "is unknown; there are CircuitBreaker.MaxRequests, CircuitBreaker.MaxRequestsPerDestination, ConnectTimeout, ConsecutiveFailuresHealthPolicy.Threshold, Ejection.ConsecutiveFailures, Ejection.MaxPercent, Ejection.MaxTime, Panic.Threshold, Probe.HealthyThreshold, Probe.UnhealthyThreshold, Retry.Attempts, Retry.BudgetPerSecond, Retry.BudgetPercent, Retry.TryTimeout, TransportFailureRateHealthPolicy.RateLimit")]
+    public void Start_WithClusterMetadataThatIsNone_FailsAndNamesIt(string key, string value, string reason)
     {
         var failure = Record.Exception(() => UserSvc.Edge.Program.Build(
-            EdgeHost.Arguments([(Destination, "http://localhost:8080"), ("ReverseProxy:Clusters:usersvc:Metadata:ConnectTimeout", timeout)])));
+            EdgeHost.Arguments([(Destination, "http://localhost:8080"), ($"{EdgeHost.Metadata}:{key}", value)])));
 
-        Assert.Equal("Metadata:ConnectTimeout of the cluster usersvc is not a time span above zero.",
+        Assert.Equal($"Metadata:{key} {reason}, in the cluster usersvc.",
             Assert.Single(Assert.IsType<AggregateException>(failure?.InnerException).InnerExceptions).Message);
     }
 }

@@ -7,6 +7,8 @@ namespace UserSvc.Tests.Edge;
 internal sealed class EdgeHost : IAsyncDisposable
 {
     public const string Probing = "ReverseProxy:Clusters:usersvc:HealthCheck:Active";
+    public const string Passive = "ReverseProxy:Clusters:usersvc:HealthCheck:Passive";
+    public const string Metadata = "ReverseProxy:Clusters:usersvc:Metadata";
     public const string HttpRequest = "ReverseProxy:Clusters:usersvc:HttpRequest";
 
     private readonly WebApplication _app;
@@ -20,6 +22,8 @@ internal sealed class EdgeHost : IAsyncDisposable
     }
 
     public static string ContentRoot { get; } = Path.GetFullPath(Path.Combine(Path.GetDirectoryName(SourceFile())!, "../../UserSvc.Edge"));
+
+    public IServiceProvider Services => _app.Services;
 
     public HttpClient Public { get; }
 

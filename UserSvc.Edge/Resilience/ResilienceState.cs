@@ -1,0 +1,64 @@
+using System.Runtime.CompilerServices;
+using Yarp.ReverseProxy.Model;
+
+namespace UserSvc.Edge.Resilience;
+
+/// <summary>What is remembered of a destination beside YARP's own state, for as long as YARP keeps that.</summary>
+internal sealed class DestinationRecord
+{
+    /// <summary>Failed requests in a row.</summary>
+    public int Failures;
+
+    /// <summary>How often it was ejected, less what good time since has taken off.</summary>
+    public int Ejections;
+
+    /// <summary>When its last ejection ends or has ended, a timestamp.</summary>
+    public long EjectedUntil;
+
+    /// <summary>Probes without a success, and successful ones, in a row.</summary>
+    public int FailedProbes, SuccessfulProbes;
+
+    /// <summary>
+    /// A probe has said in so many words that no requests are taken here: it was answered with an error, or the connection was refused.
+    /// </summary>
+    public volatile bool OutOfService;
+}
+
+/// <summary>What is remembered of a cluster: its settings as read, and what its requests have in common.</summary>
+internal sealed class ClusterRecord(TimeProvider time)
+{
+    private SettingsOfModel? _settings;
+
+    /// <summary>Requests in flight, their retries and waits included.</summary>
+    public int InFlight;
+
+    public RetryBudget Budget { get; } = new(time);
+
+    /// <summary>Held while a destination is ejected, so that two at once cannot exceed the share.</summary>
+    public Lock Ejecting { get; } = new();
+
+    /// <summary>The cluster's settings; read anew when a reload has given it another model.</summary>
+    public ClusterSettings SettingsOf(ClusterModel model)
+    {
+        var settings = Volatile.Read(ref _settings);
+        if (settings?.Model != model)
+        {
+            Volatile.Write(ref _settings, settings = new(model, ClusterSettings.Read(model.Config.Metadata)));
+        }
+
+        return settings.Settings;
+    }
+
+    private sealed record SettingsOfModel(ClusterModel Model, ClusterSettings Settings);
+}
+
+/// <summary>Keeps the records; they go with YARP's own states.</summary>
+internal sealed class ResilienceState(TimeProvider time)
+{
+    private readonly ConditionalWeakTable<ClusterState, ClusterRecord> _clusters = [];
+    private readonly ConditionalWeakTable<DestinationState, DestinationRecord> _destinations = [];
+
+    public ClusterRecord Of(ClusterState cluster) => _clusters.TryGetValue(cluster, out var record) ? record : _clusters.GetValue(cluster, _ => new(time));
+
+    public DestinationRecord Of(DestinationState destination) => _destinations.GetOrCreateValue(destination);
+}
