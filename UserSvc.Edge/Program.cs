@@ -8,10 +8,11 @@ internal static class Program
 {
     private static Task Main(string[] args) => Build(args).RunAsync();
 
-    /// <summary>The whole proxy, not started: tests run it in their own process, on ports of their own.</summary>
-    public static WebApplication Build(string[] args)
+    /// <summary>The whole proxy, not started: tests run it in their own process, on ports of their own and by their own clock.</summary>
+    public static WebApplication Build(string[] args, TimeProvider? time = null)
     {
         var builder = WebApplication.CreateBuilder(args);
+        builder.Services.AddSingleton(time ?? TimeProvider.System);
         builder.AddServiceDefaults(trustRemoteSampling: false);
         builder.AddListeners();
         builder.AddForwarding();

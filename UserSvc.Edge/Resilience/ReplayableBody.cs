@@ -32,9 +32,10 @@ internal sealed class ReplayableBody(Stream body, int limit) : Stream
 
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
-        var again = Math.Min(buffer.Length, _kept.WrittenCount - _position);
-        if (again > 0)
+        if (_position < _kept.WrittenCount)
         {
+            // Nothing for an empty buffer, by which a reader waits until there is something.
+            var again = Math.Min(buffer.Length, _kept.WrittenCount - _position);
             _kept.WrittenMemory.Slice(_position, again).CopyTo(buffer);
             _position += again;
             return again;

@@ -1,5 +1,8 @@
 using System.Runtime.CompilerServices;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.DependencyInjection;
+using UserSvc.Edge.Resilience;
+using Yarp.ReverseProxy;
 
 namespace UserSvc.Tests.Edge;
 
@@ -23,23 +26,28 @@ internal sealed class EdgeHost : IAsyncDisposable
 
     public static string ContentRoot { get; } = Path.GetFullPath(Path.Combine(Path.GetDirectoryName(SourceFile())!, "../../UserSvc.Edge"));
 
-    public IServiceProvider Services => _app.Services;
-
     public HttpClient Public { get; }
 
     public HttpClient Health { get; }
 
     /// <summary>The edge over these upstreams, once it is ready.</summary>
-    public static async Task<EdgeHost> ReadyAsync(IEnumerable<Upstream> upstreams, params IEnumerable<(string Key, string Value)> settings)
+    public static Task<EdgeHost> ReadyAsync(IEnumerable<Upstream> upstreams, params IEnumerable<(string Key, string Value)> settings) =>
+        ReadyAsync(null, upstreams, settings);
+
+    /// <summary>The same by a test's own clock.</summary>
+    public static async Task<EdgeHost> ReadyAsync(TimeProvider? time, IEnumerable<Upstream> upstreams, params IEnumerable<(string Key, string Value)> settings)
     {
-        var edge = await StartAsync(upstreams.Select(u => (u.Name, u.Address)), settings);
+        var edge = await StartAsync(time, upstreams.Select(u => (u.Name, u.Address)), settings);
         await Eventually.HoldsAsync(async () => (await edge.Health.GetAsync("/ready", TestContext.Current.CancellationToken)).IsSuccessStatusCode);
         return edge;
     }
 
-    public static async Task<EdgeHost> StartAsync(IEnumerable<(string Name, string Address)> destinations, params IEnumerable<(string Key, string Value)> settings)
+    public static Task<EdgeHost> StartAsync(IEnumerable<(string Name, string Address)> destinations, params IEnumerable<(string Key, string Value)> settings) =>
+        StartAsync(null, destinations, settings);
+
+    private static async Task<EdgeHost> StartAsync(TimeProvider? time, IEnumerable<(string Name, string Address)> destinations, IEnumerable<(string Key, string Value)> settings)
     {
-        var app = UserSvc.Edge.Program.Build(Arguments([("Logging:Console:LogLevel:Default", "None"), ("Drain:Time", "00:00:00"), .. settings], destinations));
+        var app = UserSvc.Edge.Program.Build(Arguments([("Logging:Console:LogLevel:Default", "None"), ("Drain:Time", "00:00:00"), .. settings], destinations), time);
         await app.StartAsync(TestContext.Current.CancellationToken);
         return new(app);
     }
@@ -57,6 +65,10 @@ internal sealed class EdgeHost : IAsyncDisposable
         .. destinations.Select(d => $"--ReverseProxy:Clusters:usersvc:Destinations:{d.Name}:Address={d.Address}"),
         .. settings.Select(s => $"--{s.Key}={s.Value}"),
     ];
+
+    /// <summary>The destinations that a health check holds for unhealthy.</summary>
+    public int Unhealthy() => _app.Services.GetRequiredService<IProxyStateLookup>().GetClusters()
+        .Sum(c => c.DestinationsState.AllDestinations.Count(PanicThreshold.IsUnhealthy));
 
     public async ValueTask DisposeAsync()
     {

@@ -36,6 +36,9 @@ internal sealed class Upstream : IAsyncDisposable
 
     public bool Healthy { get; set; } = true;
 
+    /// <summary>Whether a probe gets an answer at all.</summary>
+    public bool Probeable { get; set; } = true;
+
     public int Probes => Volatile.Read(ref _probes);
 
     public ConcurrentQueue<Received> Requests { get; } = [];
@@ -51,11 +54,15 @@ internal sealed class Upstream : IAsyncDisposable
 
     public ValueTask DisposeAsync() => _app.DisposeAsync();
 
-    private Task ProbedAsync(HttpContext context)
+    private async Task ProbedAsync(HttpContext context)
     {
         Interlocked.Increment(ref _probes);
+        if (!Probeable)
+        {
+            await Task.Delay(Timeout.Infinite, context.RequestAborted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
         context.Response.StatusCode = Healthy ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable;
-        return Task.CompletedTask;
     }
 
     private async Task ReceivedAsync(HttpContext context, RequestDelegate? answer)

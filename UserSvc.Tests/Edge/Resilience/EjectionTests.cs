@@ -1,0 +1,170 @@
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Time.Testing;
+
+namespace UserSvc.Tests.Edge.Resilience;
+
+public sealed class EjectionTests : IAsyncDisposable
+{
+    private readonly FakeTimeProvider _time = new();
+    private readonly List<Upstream> _upstreams = [];
+    private readonly HashSet<string> _failing = [];
+
+    [Fact]
+    public async Task Instance_FailingFiveRequestsInARow_GetsNoneForThirtySeconds()
+    {
+        await using var edge = await EdgeAsync(instances: 3);
+        _failing.Add("usersvc-2");
+        await AskAsync(edge, 15);
+
+        var ejected = await AskAsync(edge, 30);
+        _failing.Clear();
+        _time.Advance(TimeSpan.FromSeconds(29));
+        var stillEjected = await AskAsync(edge, 30);
+        _time.Advance(TimeSpan.FromSeconds(1));
+        var returned = await AskAsync(edge, 30);
+
+        Assert.Equal("200 usersvc-1 15, 200 usersvc-3 15", ejected);
+        Assert.Equal("200 usersvc-1 15, 200 usersvc-3 15", stillEjected);
+        Assert.Equal("200 usersvc-1 10, 200 usersvc-2 10, 200 usersvc-3 10", returned);
+    }
+
+    [Fact]
+    public async Task Instance_FailingAgain_IsEjectedForTwiceTheTime()
+    {
+        await using var edge = await EdgeAsync(instances: 3);
+        _failing.Add("usersvc-2");
+        await AskAsync(edge, 15);
+        _time.Advance(TimeSpan.FromSeconds(30));
+        await AskAsync(edge, 15);
+        _failing.Clear();
+
+        _time.Advance(TimeSpan.FromSeconds(59));
+        var stillEjected = await AskAsync(edge, 30);
+        _time.Advance(TimeSpan.FromSeconds(1));
+        var returned = await AskAsync(edge, 30);
+
+        Assert.Equal("200 usersvc-1 15, 200 usersvc-3 15", stillEjected);
+        Assert.Equal("200 usersvc-1 10, 200 usersvc-2 10, 200 usersvc-3 10", returned);
+    }
+
+    [Fact]
+    public async Task Instance_FailingAgainAfterAsLongAGoodTime_IsEjectedForOnce()
+    {
+        await using var edge = await EdgeAsync(instances: 3);
+        _failing.Add("usersvc-2");
+        await AskAsync(edge, 15);
+        _time.Advance(TimeSpan.FromSeconds(30 + 30));
+        await AskAsync(edge, 15);
+        _failing.Clear();
+
+        _time.Advance(TimeSpan.FromSeconds(30));
+        var returned = await AskAsync(edge, 30);
+
+        Assert.Equal("200 usersvc-1 10, 200 usersvc-2 10, 200 usersvc-3 10", returned);
+    }
+
+    [Theory]
+    [InlineData(2, 1)]
+    [InlineData(3, 2)]
+    [InlineData(4, 2)]
+    public async Task AllInstances_Failing_AreEjectedUpToHalf(int instances, int left)
+    {
+        await using var edge = await EdgeAsync(instances);
+        _failing.UnionWith(_upstreams.Select(u => u.Name));
+        await AskAsync(edge, 10 * instances);
+        _failing.Clear();
+
+        var answers = await AskAsync(edge, 60);
+
+        Assert.Equal(left, answers.Split(", ").Length);
+    }
+
+    [Fact]
+    public async Task Instance_FailingFourInARow_StaysHoweverOften()
+    {
+        await using var edge = await EdgeAsync(instances: 2);
+        for (var i = 0; i < 5; i++)
+        {
+            _failing.Add("usersvc-2");
+            await AskAsync(edge, 8);
+            _failing.Clear();
+            await AskAsync(edge, 2);
+        }
+
+        Assert.Equal("200 usersvc-1 5, 200 usersvc-2 5", await AskAsync(edge, 10));
+    }
+
+    [Fact]
+    public async Task Instance_SayingItIsOverloaded_IsNotEjected()
+    {
+        await using var edge = await EdgeAsync(instances: 2, overloaded: true);
+        _failing.Add("usersvc-2");
+        await AskAsync(edge, 20);
+
+        Assert.Equal("200 usersvc-1 5, 503 usersvc-2 5", await AskAsync(edge, 10));
+    }
+
+    [Fact]
+    public async Task Instance_BackAfterAFailedProbe_DoesNotSitOutItsEjection()
+    {
+        await using var edge = await EdgeAsync(instances: 3, "00:00:01");
+        _failing.Add("usersvc-2");
+        await AskAsync(edge, 15);
+        _upstreams[1].Healthy = false;
+        await ProbeAsync();
+        _failing.Clear();
+        _upstreams[1].Healthy = true;
+        await ProbeAsync();
+
+        await Eventually.HoldsAsync(async () => await AskAsync(edge, 30) == "200 usersvc-1 10, 200 usersvc-2 10, 200 usersvc-3 10");
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var upstream in _upstreams)
+        {
+            await upstream.DisposeAsync();
+        }
+    }
+
+    private async Task<EdgeHost> EdgeAsync(int instances, string probing = "01:00:00", bool overloaded = false)
+    {
+        for (var i = 1; i <= instances; i++)
+        {
+            var name = $"usersvc-{i}";
+            _upstreams.Add(await Upstream.StartAsync(name, context =>
+            {
+                if (_failing.Contains(name))
+                {
+                    context.Response.StatusCode = overloaded ? StatusCodes.Status503ServiceUnavailable : StatusCodes.Status500InternalServerError;
+                    context.Response.Headers["x-envoy-overloaded"] = overloaded ? "true" : default;
+                }
+
+                return context.Response.WriteAsync(name);
+            }));
+        }
+
+        return await EdgeHost.ReadyAsync(_time, _upstreams, ($"{EdgeHost.Probing}:Interval", probing));
+    }
+
+    // One second of the edge's time, and the probes that are sent in it.
+    private async Task ProbeAsync()
+    {
+        var before = _upstreams.Sum(u => u.Probes);
+        _time.Advance(TimeSpan.FromSeconds(1));
+        await Eventually.HoldsAsync(() => Task.FromResult(_upstreams.Sum(u => u.Probes) == before + _upstreams.Count));
+    }
+
+    /// <returns>As "200 usersvc-1 15, 200 usersvc-3 15": status, instance and how often.</returns>
+    private static async Task<string> AskAsync(EdgeHost edge, int times)
+    {
+        var answers = new List<string>();
+        for (var i = 0; i < times; i++)
+        {
+            using var response = await edge.Public.GetAsync("/user/alice", TestContext.Current.CancellationToken);
+            answers.Add($"{(int)response.StatusCode} {await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken)}");
+        }
+
+        return string.Join(", ", answers.CountBy(a => a).Select(a => $"{a.Key} {a.Value}").Order());
+    }
+}

@@ -1,0 +1,47 @@
+using Microsoft.AspNetCore.Http;
+
+namespace UserSvc.Tests.Edge.Resilience;
+
+/// <summary>Two instances, of which the one that is asked first does something else than answer, once.</summary>
+internal sealed class FaultyPair : IAsyncDisposable
+{
+    private readonly RequestDelegate _fault;
+    private int _asked = -1;
+
+    private FaultyPair(RequestDelegate fault) => _fault = fault;
+
+    public List<Upstream> Upstreams { get; } = [];
+
+    /// <summary>Each request as an instance has received it, as "GET 1": the method and which try it says it is.</summary>
+    public IEnumerable<string> Tries => Upstreams.SelectMany(u => u.Requests).Select(r => $"{r.Method} {r.Headers["x-envoy-attempt-count"]}").Order();
+
+    public static async Task<FaultyPair> StartAsync(RequestDelegate fault)
+    {
+        var pair = new FaultyPair(fault);
+        pair.Upstreams.Add(await Upstream.StartAsync("usersvc-1", pair.AnswerAsync));
+        pair.Upstreams.Add(await Upstream.StartAsync("usersvc-2", pair.AnswerAsync));
+        return pair;
+    }
+
+    /// <summary>The edge over the two, with a used connection to each, and the fault to come with the next request.</summary>
+    public async Task<EdgeHost> EdgeAsync(params (string Key, string Value)[] settings)
+    {
+        var edge = await EdgeHost.ReadyAsync(Upstreams, [($"{EdgeHost.Probing}:Interval", "01:00:00"), .. settings]);
+        await edge.Public.AskAsync("/user/warm");
+        await edge.Public.AskAsync("/user/up");
+        Upstreams.ForEach(u => u.Requests.Clear());
+        Interlocked.Exchange(ref _asked, 0);
+        return edge;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var upstream in Upstreams)
+        {
+            await upstream.DisposeAsync();
+        }
+    }
+
+    private Task AnswerAsync(HttpContext context) =>
+        Interlocked.CompareExchange(ref _asked, 1, 0) == 0 ? _fault(context) : context.Response.WriteAsync("answered", context.RequestAborted);
+}
