@@ -32,6 +32,42 @@ public sealed class BalancingTests : IAsyncLifetime
         Assert.Equal([("200 usersvc-1", 100), ("200 usersvc-2", 100), ("200 usersvc-3", 100)], answers);
     }
 
+    [Theory]
+    [InlineData("Random")]
+    [InlineData("PowerOfTwoChoices")]
+    public async Task Requests_UnderAPolicyOfChance_AreAllAnsweredAndGoToEveryInstance(string policy)
+    {
+        await using var edge = await EdgeHost.ReadyAsync(_upstreams, ("ReverseProxy:Clusters:usersvc:LoadBalancingPolicy", policy));
+
+        var answers = await AskAsync(edge, 300);
+
+        // One of three is missed in 300 by chance once in 10^52.
+        Assert.Equal(["200 usersvc-1", "200 usersvc-2", "200 usersvc-3"], answers.Select(a => a.Answer));
+    }
+
+    [Theory]
+    [InlineData("LeastRequests")]
+    [InlineData("PowerOfTwoChoices")]
+    public async Task Requests_UnderAPolicyThatCounts_SpareABusyInstance(string policy)
+    {
+        var busy = new TaskCompletionSource();
+        var held = 0;
+        await using var one = await Upstream.StartAsync("usersvc-1", HoldTheFirstAsync);
+        await using var other = await Upstream.StartAsync("usersvc-2", HoldTheFirstAsync);
+        await using var edge = await EdgeHost.ReadyAsync([one, other], ("ReverseProxy:Clusters:usersvc:LoadBalancingPolicy", policy));
+        var first = edge.Public.AskAsync("/user/health");
+        await Eventually.HoldsAsync(() => Task.FromResult(Volatile.Read(ref held) == 1));
+
+        await AskAsync(edge, 50);
+        busy.SetResult();
+        await first;
+
+        // With two to choose from, two choices are all.
+        Assert.Equal([1, 50], new[] { one.Requests.Count, other.Requests.Count }.Order());
+
+        Task HoldTheFirstAsync(Microsoft.AspNetCore.Http.HttpContext context) => Interlocked.Increment(ref held) == 1 ? busy.Task : Task.CompletedTask;
+    }
+
     [Fact]
     public async Task Requests_WithOneInstanceStopped_DoNotFailAfterTheNextRoundOfProbes()
     {

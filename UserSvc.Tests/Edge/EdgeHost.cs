@@ -26,6 +26,8 @@ internal sealed class EdgeHost : IAsyncDisposable
 
     public static string ContentRoot { get; } = Path.GetFullPath(Path.Combine(Path.GetDirectoryName(SourceFile())!, "../../UserSvc.Edge"));
 
+    public IServiceProvider Services => _app.Services;
+
     public HttpClient Public { get; }
 
     public HttpClient Health { get; }
