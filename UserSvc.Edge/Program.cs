@@ -20,6 +20,9 @@ internal static class Program
         var app = builder.Build();
         app.UseRequestId();
         app.UseProblemJson();
+        app.UseRequestHygiene();
+        app.UseHttpsPolicy();
+        app.UseRouting();
         app.UseRequestTimeouts();
 
         var health = app.MapGroup("").ServedOn(Listener.Health);

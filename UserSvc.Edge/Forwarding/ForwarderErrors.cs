@@ -17,8 +17,7 @@ internal sealed partial class ForwarderErrors(RequestDelegate next, IProblemDeta
         if (context.Request.ContentLength is { } length && length > MaxBodySize(context))
         {
             // The forwarder would find out while it sends the body: by then an upstream has begun to read a request that is then cut.
-            // Kestrel closes the connection of a body it will not read; this way the client knows.
-            context.Response.Headers.Connection = "close";
+            Close(context);
             await WriteAsync(context, new BadHttpRequestException("Too large", StatusCodes.Status413PayloadTooLarge));
             return;
         }
@@ -46,6 +45,11 @@ internal sealed partial class ForwarderErrors(RequestDelegate next, IProblemDeta
 
         if (!context.Response.HasStarted && !context.RequestAborted.IsCancellationRequested)
         {
+            if (failure.Error == ForwarderError.RequestBodyClient)
+            {
+                Close(context);
+            }
+
             await WriteAsync(context, failure);
         }
     }
@@ -62,6 +66,9 @@ internal sealed partial class ForwarderErrors(RequestDelegate next, IProblemDeta
             _ => null,
         }),
     };
+
+    // Kestrel closes the connection of a body that it will not or cannot read; this way the client knows.
+    private static void Close(HttpContext context) => context.Response.Headers.Connection = "close";
 
     private async Task WriteAsync(HttpContext context, Exception? exception, string? detail = null) =>
         await problems.WriteAsync(new() { HttpContext = context, Exception = exception, ProblemDetails = { Detail = detail } });

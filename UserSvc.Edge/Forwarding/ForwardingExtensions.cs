@@ -19,6 +19,9 @@ internal static class ForwardingExtensions
             .LoadFromConfig(section)
             .AddTransforms(context =>
             {
+                // RequestHeaders has set X-Forwarded-*, unless the route has a transform of its own for them.
+                context.UseDefaultForwarders ??= false;
+                context.ResponseTransforms.Add(new NominatedHeaders());
                 // A route that rewrites path or query by YARP's own transforms keeps their outcome.
                 if (!context.RequestTransforms.Any(t => t is PathStringTransform or PathRouteValuesTransform or QueryParameterTransform or QueryParameterRemoveTransform))
                 {
@@ -26,6 +29,14 @@ internal static class ForwardingExtensions
                 }
             })
             .AddResilience();
+        builder.Services.AddOptions<ClientOptions>().BindConfiguration(ClientOptions.Section)
+            .Validate(o => o.TrustedProxies.All(proxy => ClientOptions.Parse(proxy) is not null),
+                "Edge:TrustedProxies must be addresses or networks, as 10.1.2.3 or 10.0.0.0/8 (without bits set after the prefix)")
+            .ValidateOnStart();
+        builder.Services.AddOptions<PathOptions>().BindConfiguration(PathOptions.Section)
+            .Validate(o => Enum.IsDefined(o.EscapedSlashes), "Edge:Path:EscapedSlashes must be Keep or Reject")
+            .ValidateOnStart();
+        builder.Services.AddSingleton<ForwardedClient>();
         builder.Services.RemoveKeyRingAtStart();
         builder.Services.AddSingleton<IForwarderHttpClientFactory, UpstreamClients>();
         builder.Services.AddSingleton<DistributedContextPropagator>(new UntrustedSampling(DistributedContextPropagator.Current));
@@ -34,6 +45,13 @@ internal static class ForwardingExtensions
     }
 
     public static void UseRequestId(this IApplicationBuilder app) => app.UseMiddleware<RequestId>();
+
+    /// <summary>Refuses or cleans what strangers send. Stands before routing, which must see the path that is forwarded.</summary>
+    public static void UseRequestHygiene(this IApplicationBuilder app)
+    {
+        app.UseMiddleware<RequestHeaders>();
+        app.UseMiddleware<NormalPath>();
+    }
 
     public static ReverseProxyConventionBuilder MapForwarding(this IEndpointRouteBuilder endpoints) => endpoints.MapReverseProxy(pipeline =>
     {

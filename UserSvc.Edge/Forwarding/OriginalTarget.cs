@@ -4,8 +4,8 @@ using Yarp.ReverseProxy.Transforms;
 namespace UserSvc.Edge.Forwarding;
 
 /// <summary>
-/// Forwards path and query as the client wrote them. YARP decodes and encodes again, which makes <c>%2F</c> into <c>%252F</c>:
-/// the upstream would see another name than when called straight.
+/// Forwards path and query as the client wrote them, in the form that <see cref="NormalPath"/> leaves. YARP decodes and encodes again, which
+/// makes <c>%2F</c> into <c>%252F</c>: the upstream would see another name than when called straight.
 /// </summary>
 internal sealed class OriginalTarget : RequestTransform
 {
@@ -15,9 +15,8 @@ internal sealed class OriginalTarget : RequestTransform
     {
         var target = context.HttpContext.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget;
 
-        // Kestrel lets control characters pass in a target, and a proxy's client may send http://host/path: YARP's encoding
-        // makes both harmless.
-        if (target.StartsWith('/') && !target.AsSpan().ContainsAnyExceptInRange('!', '~'))
+        // The target of OPTIONS may be an asterisk.
+        if (target.StartsWith('/'))
         {
             context.ProxyRequest.RequestUri = new Uri(string.Concat(context.DestinationPrefix.AsSpan().TrimEnd('/'), target), AsWritten);
         }

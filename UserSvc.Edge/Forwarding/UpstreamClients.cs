@@ -1,3 +1,4 @@
+using System.Text;
 using UserSvc.Edge.Resilience;
 using Yarp.ReverseProxy.Forwarder;
 
@@ -13,6 +14,8 @@ internal sealed class UpstreamClients(ILogger<ForwarderHttpClientFactory> logger
     {
         base.ConfigureHandler(context, handler);
         handler.ConnectTimeout = ConnectTimeout(context.NewMetadata);
+        // As Kestrel has read it: the default, ASCII, would make a client's header a failure of the upstream.
+        handler.RequestHeaderEncodingSelector ??= static (_, _) => Encoding.UTF8;
     }
 
     private static TimeSpan ConnectTimeout(IReadOnlyDictionary<string, string>? metadata) => ClusterSettings.Read(metadata).ConnectTimeout;

@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Server.Kestrel;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Options;
 
 namespace UserSvc.Edge.Listeners;
 
@@ -9,10 +10,29 @@ internal static class ListenerExtensions
     public static void AddListeners(this WebApplicationBuilder builder)
     {
         var section = builder.Configuration.GetSection("Kestrel");
+        builder.Services.AddOptions<HttpsOptions>().BindConfiguration(HttpsOptions.Section)
+            .Validate(o => o.IsValid(), "Edge:Https: ReloadInterval must be from 100 ms to 1 h, RedirectPort from 1 to 65535, HstsMaxAge one second or more")
+            .ValidateOnStart();
+        builder.Services.AddSingleton<TlsCertificates>();
+        builder.Services.AddHostedService(services => services.GetRequiredService<TlsCertificates>());
         // By itself Kestrel reads only its endpoints and certificates from there, not its limits.
         builder.Services.Configure<KestrelServerOptions>(section);
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.ConfigurationLoader!.Mark(Listener.Health));
+        builder.WebHost.ConfigureKestrel(kestrel =>
+        {
+            kestrel.Limits.BindRates(section.GetSection("Limits"));
+            kestrel.RequestHeaderEncodingSelector = ContentLengthDigits.Select;
+            kestrel.Configure(section, reloadOnChange: false).Prepare(section, kestrel.ApplicationServices.GetRequiredService<TlsCertificates>());
+        });
         builder.Services.TryAddEnumerable(ServiceDescriptor.Singleton<MatcherPolicy, ListenerPolicy>());
+    }
+
+    /// <summary>Strict-Transport-Security and the way from http to https, for the public listeners and where set. Health probes stay as they are.</summary>
+    public static void UseHttpsPolicy(this WebApplication app)
+    {
+        var options = app.Services.GetRequiredService<IOptions<HttpsOptions>>().Value;
+        app.UseWhen(
+            context => context.GetListener() == Listener.Public && (options.HstsMaxAge is not null || options.RedirectPort is not null),
+            open => open.UseMiddleware<HttpsPolicy>());
     }
 
     public static TBuilder ServedOn<TBuilder>(this TBuilder endpoints, Listener listener)
@@ -22,13 +42,43 @@ internal static class ListenerExtensions
         return endpoints;
     }
 
-    private static void Mark(this KestrelConfigurationLoader loader, Listener listener)
+    public static Listener GetListener(this HttpContext context) => context.Features.Get<ListenerFeature>()?.Listener ?? Listener.Public;
+
+    private static void Prepare(this KestrelConfigurationLoader loader, IConfigurationSection section, TlsCertificates certificates)
+    {
+        foreach (var name in section.GetSection("Endpoints").GetChildren().Select(endpoint => endpoint.Key))
+        {
+            loader.Endpoint(name, endpoint =>
+            {
+                if (endpoint.IsHttps)
+                {
+                    certificates.Secure(name, endpoint.ListenOptions);
+                }
+
+                if (name.Equals(nameof(Listener.Health), StringComparison.OrdinalIgnoreCase))
+                {
+                    endpoint.ListenOptions.Mark(Listener.Health);
+                }
+            });
+        }
+    }
+
+    private static void Mark(this ListenOptions options, Listener listener)
     {
         var feature = new ListenerFeature(listener);
-        loader.Endpoint(listener.ToString(), endpoint => endpoint.ListenOptions.Use(next => connection =>
+        options.Use(next => connection =>
         {
             connection.Features.Set(feature);
             return next(connection);
-        }));
+        });
+    }
+
+    // The binder cannot write to an existing rate, whose properties are read-only, and says nothing.
+    private static void BindRates(this KestrelServerLimits limits, IConfigurationSection section)
+    {
+        limits.MinRequestBodyDataRate = Rate(nameof(limits.MinRequestBodyDataRate)) ?? limits.MinRequestBodyDataRate;
+        limits.MinResponseDataRate = Rate(nameof(limits.MinResponseDataRate)) ?? limits.MinResponseDataRate;
+
+        MinDataRate? Rate(string name) => section.GetSection(name).Get<MinDataRate>();
     }
 }

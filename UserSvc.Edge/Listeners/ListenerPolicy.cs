@@ -34,6 +34,6 @@ internal sealed class ListenerPolicy : MatcherPolicy, INodeBuilderPolicy
     private sealed class JumpTable(int[] destinations) : PolicyJumpTable
     {
         public override int GetDestination(HttpContext httpContext) =>
-            destinations[(int)(httpContext.Features.Get<ListenerFeature>()?.Listener ?? Listener.Public)];
+            destinations[(int)httpContext.GetListener()];
     }
 }

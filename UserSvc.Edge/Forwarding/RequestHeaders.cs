@@ -1,0 +1,103 @@
+using System.Buffers;
+using System.Collections.Frozen;
+
+namespace UserSvc.Edge.Forwarding;
+
+/// <summary>
+/// Refuses what Kestrel takes and another server may read in another way (400, and the connection is closed), and removes headers
+/// that are between the client and the edge alone: those that <c>Connection</c> nominates (RFC 9110, 7.6.1), <c>Trailer</c>, and a
+/// stranger's <c>x-envoy-*</c>, <c>X-Forwarded-*</c> and <c>Forwarded</c>.
+/// </summary>
+internal sealed class RequestHeaders(RequestDelegate next, ForwardedClient client, IProblemDetailsService problems)
+{
+    private static readonly SearchValues<char> Token =
+        SearchValues.Create("!#$%&'*+-.0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ^_`abcdefghijklmnopqrstuvwxyz|~");
+
+    private static readonly SearchValues<char> Controls =
+        SearchValues.Create([.. Enumerable.Range(0, ' ').Select(c => (char)c).Where(c => c != '\t'), '\x7f']);
+
+    // Meant for the recipient, or for the edge itself: a nomination is no way to be rid of what a proxy before this one has added,
+    // and Upgrade is YARP's to judge.
+    private static readonly FrozenSet<string> NeverNominated = FrozenSet.ToFrozenSet(
+        ["Host", "Content-Length", "Transfer-Encoding", "Upgrade", "Authorization", "Cookie", "X-Request-Id", "traceparent", "tracestate", "Forwarded"],
+        StringComparer.OrdinalIgnoreCase);
+
+    public Task InvokeAsync(HttpContext context)
+    {
+        var headers = context.Request.Headers;
+        var trusted = client.IsTrusted(context);
+        var foreign = new List<string>();
+        if ((FramingFault(context.Request) ?? HostFault(context.Request) ?? FieldFault(headers, trusted, foreign)) is { } fault)
+        {
+            return problems.RefuseAsync(context, fault);
+        }
+
+        foreach (var name in foreign)
+        {
+            headers.Remove(name);
+        }
+
+        foreach (var name in headers.GetCommaSeparatedValues("Connection"))
+        {
+            if (!NeverNominated.Contains(name) && !IsForwarded(name))
+            {
+                headers.Remove(name);
+            }
+        }
+
+        // Trailers of a request are not forwarded.
+        headers.Remove("Trailer");
+        client.Describe(context, trusted);
+        return next(context);
+    }
+
+    private static string? FramingFault(HttpRequest request) => request.Headers.TransferEncoding is not { Count: > 0 } coding ? null
+        // Kestrel has moved Content-Length there.
+        : request.Headers.ContainsKey("X-Content-Length") ? "The request has both Content-Length and Transfer-Encoding."
+        : HttpProtocol.IsHttp10(request.Protocol) ? "HTTP/1.0 has no Transfer-Encoding."
+        // Any other coding would be lost: upstreams get the body as Kestrel has unpacked it.
+        : coding is not [{ } only] || !only.Equals("chunked", StringComparison.OrdinalIgnoreCase) ? "The only Transfer-Encoding understood is chunked, once."
+        : null;
+
+    private static string? HostFault(HttpRequest request) => request.Host switch
+    {
+        { HasValue: true, Port: null or <= 65535 } => null,
+        { HasValue: false } when HttpProtocol.IsHttp10(request.Protocol) && request.Headers.Host.Count == 0 => null,
+        _ => "The Host header is empty or malformed.",
+    };
+
+    private static string? FieldFault(IHeaderDictionary headers, bool trusted, List<string> foreign)
+    {
+        foreach (var (name, values) in headers)
+        {
+            // HTTP/2's own, as :path.
+            if (name[0] == ':')
+            {
+                continue;
+            }
+
+            if (name.AsSpan().ContainsAnyExcept(Token))
+            {
+                return "The name of a header is malformed.";
+            }
+
+            foreach (var value in values)
+            {
+                if (value.AsSpan().ContainsAny(Controls))
+                {
+                    return "A header has a control character.";
+                }
+            }
+
+            if (IsForwarded(name) ? !trusted || !ForwardedClient.Headers.Contains(name) : !trusted && name.StartsWith("x-envoy-", StringComparison.OrdinalIgnoreCase))
+            {
+                foreign.Add(name);
+            }
+        }
+
+        return null;
+    }
+
+    private static bool IsForwarded(string name) =>
+        name.StartsWith("X-Forwarded-", StringComparison.OrdinalIgnoreCase) || name.Equals("Forwarded", StringComparison.OrdinalIgnoreCase);
+}

@@ -1,0 +1,44 @@
+using System.Globalization;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.Extensions.Options;
+using UserSvc.Edge.Forwarding;
+
+namespace UserSvc.Edge.Listeners;
+
+/// <summary>
+/// Tells clients to come by https: Strict-Transport-Security where they did, a redirect where they did not. The redirect keeps method and
+/// body (308) and the target as it is written. A request that came by TLS to a trusted proxy is one over https.
+/// </summary>
+internal sealed class HttpsPolicy(RequestDelegate next, IOptions<HttpsOptions> options, IProblemDetailsService problems)
+{
+    private readonly int? _port = options.Value.RedirectPort;
+    private readonly string? _hsts = Hsts(options.Value);
+
+    public Task InvokeAsync(HttpContext context)
+    {
+        var request = context.Request;
+        if (request.IsHttps)
+        {
+            context.Response.Headers.StrictTransportSecurity = _hsts;
+        }
+        else if (_port is { } port)
+        {
+            if (!request.Host.HasValue)
+            {
+                return problems.RefuseAsync(context, "This is served over https only.");
+            }
+
+            var host = port == 443 ? request.Host.Host : $"{request.Host.Host}:{port.ToString(CultureInfo.InvariantCulture)}";
+            context.Response.StatusCode = StatusCodes.Status308PermanentRedirect;
+            context.Response.Headers.Location = $"https://{host}{context.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget}";
+            return Task.CompletedTask;
+        }
+
+        return next(context);
+    }
+
+    private static string? Hsts(HttpsOptions options) => options.HstsMaxAge is not { } age ? null
+        : string.Create(CultureInfo.InvariantCulture, $"max-age={(long)age.TotalSeconds}")
+            + (options.HstsIncludeSubDomains ? "; includeSubDomains" : "")
+            + (options.HstsPreload ? "; preload" : "");
+}
