@@ -21,7 +21,7 @@ internal static class ForwardingExtensions
             {
                 // RequestHeaders has set X-Forwarded-*, unless the route has a transform of its own for them.
                 context.UseDefaultForwarders ??= false;
-                context.ResponseTransforms.Add(new NominatedHeaders());
+                context.ResponseTransforms.Add(new AnswerHeaders());
                 // A route that rewrites path or query by YARP's own transforms keeps their outcome.
                 if (!context.RequestTransforms.Any(t => t is PathStringTransform or PathRouteValuesTransform or QueryParameterTransform or QueryParameterRemoveTransform))
                 {

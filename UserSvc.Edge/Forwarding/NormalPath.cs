@@ -33,7 +33,8 @@ internal sealed class NormalPath(RequestDelegate next, IOptions<PathOptions> opt
 
         var query = target.IndexOf('?') is >= 0 and var at ? target[at..] : [];
         var path = target[..(target.Length - query.Length)];
-        if (target.ContainsAnyExcept(Allowed) || authority.Contains('@') || path.Contains('\\'))
+        // Kestrel refuses %00 itself, but not after a scheme.
+        if (target.ContainsAnyExcept(Allowed) || authority.Contains('@') || path.Contains('\\') || (absolute && path.Contains("%00", StringComparison.Ordinal)))
         {
             return problems.RefuseAsync(context, "The request's target is malformed.");
         }
@@ -48,10 +49,6 @@ internal sealed class NormalPath(RequestDelegate next, IOptions<PathOptions> opt
             var normal = Normalize(path);
             request.RawTarget = string.Concat(normal, query);
             request.Path = PathString.FromUriComponent(normal);
-            if (request.Path.Contains('\0'))
-            {
-                return problems.RefuseAsync(context, "The request's target is malformed.");
-            }
         }
 
         return next(context);

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using UserSvc.Edge.Resilience;
 using Yarp.ReverseProxy;
 
@@ -16,12 +17,12 @@ internal sealed class EdgeHost : IAsyncDisposable
 
     private readonly WebApplication _app;
 
-    private EdgeHost(WebApplication app)
+    private EdgeHost(WebApplication app, LogLines log)
     {
         _app = app;
-        // Listeners are bound in the order of their names: Health, Http.
-        Health = Client(_app.Urls.First());
-        Public = Client(_app.Urls.Last());
+        Log = log;
+        Health = new() { BaseAddress = Address("Health") };
+        Public = new() { BaseAddress = Address("Http") };
     }
 
     public static string ContentRoot { get; } = Path.GetFullPath(Path.Combine(Path.GetDirectoryName(SourceFile())!, "../../UserSvc.Edge"));
@@ -31,6 +32,8 @@ internal sealed class EdgeHost : IAsyncDisposable
     public HttpClient Public { get; }
 
     public HttpClient Health { get; }
+
+    public LogLines Log { get; }
 
     /// <summary>The edge over these upstreams, once it is ready.</summary>
     public static Task<EdgeHost> ReadyAsync(IEnumerable<Upstream> upstreams, params IEnumerable<(string Key, string Value)> settings) =>
@@ -50,8 +53,18 @@ internal sealed class EdgeHost : IAsyncDisposable
     private static async Task<EdgeHost> StartAsync(TimeProvider? time, IEnumerable<(string Name, string Address)> destinations, IEnumerable<(string Key, string Value)> settings)
     {
         var app = UserSvc.Edge.Program.Build(Arguments([("Logging:Console:LogLevel:Default", "None"), ("Drain:Time", "00:00:00"), .. settings], destinations), time);
-        await app.StartAsync(TestContext.Current.CancellationToken);
-        return new(app);
+        var log = new LogLines();
+        app.Services.GetRequiredService<ILoggerFactory>().AddProvider(log);
+        try
+        {
+            await app.StartAsync(TestContext.Current.CancellationToken);
+            return new(app, log);
+        }
+        catch
+        {
+            await app.DisposeAsync();
+            throw;
+        }
     }
 
     public static string[] Arguments(IEnumerable<(string Key, string Value)> settings, params IEnumerable<(string Name, string Address)> destinations) =>
@@ -72,14 +85,20 @@ internal sealed class EdgeHost : IAsyncDisposable
     public int Unhealthy() => _app.Services.GetRequiredService<IProxyStateLookup>().GetClusters()
         .Sum(c => c.DestinationsState.AllDestinations.Count(PanicThreshold.IsUnhealthy));
 
+    /// <summary>Where the listener of this name listens.</summary>
+    public Uri Address(string listener) =>
+        // Listeners are bound in the order of their names.
+        new(_app.Configuration.GetSection("Kestrel:Endpoints").GetChildren().Zip(_app.Urls).Single(bound => bound.First.Key == listener).Second);
+
+    /// <summary>As SIGTERM stops it: the task ends when the edge has.</summary>
+    public Task StopAsync() => _app.StopAsync(TestContext.Current.CancellationToken);
+
     public async ValueTask DisposeAsync()
     {
         Public.Dispose();
         Health.Dispose();
         await _app.DisposeAsync();
     }
-
-    private static HttpClient Client(string address) => new() { BaseAddress = new(address) };
 
     private static string SourceFile([CallerFilePath] string path = "") => path;
 }

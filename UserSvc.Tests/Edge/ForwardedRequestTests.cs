@@ -29,8 +29,11 @@ public sealed class ForwardedRequestTests : IAsyncLifetime
     [InlineData("/user/a%20b+c;d=e@f:g,h!i'j(k)*l$m&n~")]
     [InlineData("/user/a%3Fb%23c%5Cd%7Ce")]
     [InlineData("/user/100%")]
-    [InlineData("/user/x/../alice")]
-    [InlineData("/user//alice")]
+    [InlineData("/user/%252e%252e/health")]
+    [InlineData("/user/...")]
+    [InlineData("/user/.alice")]
+    [InlineData("/user/a.%2eb")]
+    [InlineData("/user/alice?x=/../y//z%2F")]
     [InlineData("/USER/Alice/")]
     public async Task Path_ThroughTheEdge_ArrivesAsWhenTheUpstreamIsCalledStraight(string path)
     {
@@ -41,34 +44,6 @@ public sealed class ForwardedRequestTests : IAsyncLifetime
 
         var arrived = _upstream.Requests.Select(r => (r.Target, r.Path)).ToList();
         Assert.Equal([(path, arrived[0].Path), (path, arrived[0].Path)], arrived);
-    }
-
-    [Fact]
-    public async Task Forwarded_WithSpoofedHeaders_NamesTheEdgesOwnClient()
-    {
-        using var request = new HttpRequestMessage(HttpMethod.Get, "/user/alice")
-        {
-            Headers =
-            {
-                { "Forwarded", "for=6.6.6.6" },
-                { "X-Forwarded-For", "6.6.6.6" },
-                { "X-Forwarded-Host", "evil.example" },
-                { "X-Forwarded-Prefix", "/evil" },
-                { "X-Forwarded-Proto", "https" },
-            },
-        };
-
-        using var response = await _edge.Public.SendAsync(request, TestContext.Current.CancellationToken);
-
-        Assert.Equal(
-            [
-                ("Host", new Uri(_upstream.Address).Authority),
-                ("X-Forwarded-For", "127.0.0.1"),
-                ("X-Forwarded-Host", _edge.Public.BaseAddress!.Authority),
-                ("X-Forwarded-Proto", "http"),
-            ],
-            _upstream.Requests.Single().Headers.Where(h => h.Key.Contains("Forwarded", StringComparison.OrdinalIgnoreCase) || h.Key == "Host")
-                .Select(h => (h.Key, h.Value)).Order());
     }
 
     [Theory]

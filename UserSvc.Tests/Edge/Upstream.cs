@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 
@@ -17,12 +18,16 @@ internal sealed class Upstream : IAsyncDisposable
     private readonly WebApplication _app;
     private int _probes;
 
-    private Upstream(string name, RequestDelegate? answer)
+    private Upstream(string name, RequestDelegate? answer, HttpProtocols protocols)
     {
         Name = name;
         // Empty: the folder of the tests holds the services' appsettings.json.
         var builder = WebApplication.CreateEmptyBuilder(new());
-        builder.WebHost.UseKestrelCore().ConfigureKestrel(o => o.AddServerHeader = false);
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(o =>
+        {
+            o.AddServerHeader = false;
+            o.ConfigureEndpointDefaults(listener => listener.Protocols = protocols);
+        });
         // A test's held request must not hold its end.
         builder.Services.Configure<HostOptions>(o => o.ShutdownTimeout = TimeSpan.Zero);
         _app = builder.Build();
@@ -43,9 +48,9 @@ internal sealed class Upstream : IAsyncDisposable
 
     public ConcurrentQueue<Received> Requests { get; } = [];
 
-    public static async Task<Upstream> StartAsync(string name = "usersvc-1", RequestDelegate? answer = null)
+    public static async Task<Upstream> StartAsync(string name = "usersvc-1", RequestDelegate? answer = null, HttpProtocols protocols = HttpProtocols.Http1)
     {
-        var upstream = new Upstream(name, answer);
+        var upstream = new Upstream(name, answer, protocols);
         await upstream._app.StartAsync(TestContext.Current.CancellationToken);
         return upstream;
     }
