@@ -15,6 +15,8 @@ dashboard. Prints where everything is when it is ready. Ctrl-C, or SIGTERM, stop
   --replicas N      instances of the user service, 1 to 20 (default 3)
   --port P          the edge's port (default 8080)
   --health-port P   the edge's health port (default 8002)
+  --tls             serve https too, with the .NET development certificate where there is one, or one made here
+  --tls-port P      the port for it (default 8443); implies --tls
   --fresh           delete all users first
   --no-dashboard    do without the dashboard
   --install         install PostgreSQL by apt-get when neither it nor a container runtime is there
@@ -41,6 +43,8 @@ while (($#)); do
     --replicas) number "$option" "$value" 1 20; apphost_options+=(--Replicas "$value"); shift 2 ;;
     --port) number "$option" "$value" 1 65535; apphost_options+=(--Port "$value"); shift 2 ;;
     --health-port) number "$option" "$value" 1 65535; apphost_options+=(--HealthPort "$value"); shift 2 ;;
+    --tls) apphost_options+=(--Tls true); shift ;;
+    --tls-port) number "$option" "$value" 1 65535; apphost_options+=(--Tls true --TlsPort "$value"); shift 2 ;;
     --fresh) apphost_options+=(--Fresh true); shift ;;
     --no-dashboard) dashboard=false; apphost_options+=(--Dashboard false); shift ;;
     --install) install=true; shift ;;

@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
@@ -26,7 +27,7 @@ public sealed class DrainOptions
 }
 
 /// <summary>
-/// SIGTERM fails readiness at once and asks HTTP/1.1 clients to close (HTTP/2 ones get GOAWAY), serves what still comes for
+/// SIGTERM fails readiness at once and asks clients that send another request to close (HTTP/2 ones by GOAWAY), serves what still comes for
 /// <see cref="DrainOptions.Time"/>, then lets the host stop, which ends the requests in flight.
 /// </summary>
 public sealed partial class Drain(IOptions<DrainOptions> options, TimeProvider time, ILogger<Drain> logger) : IHostedLifecycleService
@@ -82,6 +83,11 @@ internal sealed class CloseWhileDraining(Drain drain) : IStartupFilter
                     ((HttpContext)state).Response.Headers.Connection = "close";
                     return Task.CompletedTask;
                 }, context);
+                if (HttpProtocol.IsHttp2(context.Request.Protocol))
+                {
+                    // GOAWAY, of which the header is no part: streams in flight end, and the client's next request opens a connection.
+                    context.Features.Get<IConnectionLifetimeNotificationFeature>()?.RequestClose();
+                }
             }
 
             return inner(context);

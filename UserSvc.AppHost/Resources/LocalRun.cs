@@ -35,6 +35,9 @@ internal sealed class LocalRun : IAsyncDisposable
 
     public int ReplicasOfEach => Options is null ? ClusterReplicas : 1;
 
+    /// <summary>The edge's settings for its https listener; none without TLS.</summary>
+    public IEnumerable<(string Name, string Value)> EdgeTls => _state?.EdgeTls ?? [];
+
     public PostgresServer? Postgres { get; set; }
 
     public int ExitCode { get; set; }
@@ -89,7 +92,7 @@ internal sealed class LocalRun : IAsyncDisposable
         {
             _welcomed = true;
             var url = _configuration["ASPNETCORE_URLS"]?.Split(';')[0];
-            Console.WriteLine(Welcome.Text(Options, _state!.AdminKeyFile, Options.Dashboard ? $"{url}/login?t={_configuration["AppHost:BrowserToken"]}" : null));
+            Console.WriteLine(Welcome.Text(Options, _state!, Options.Dashboard ? $"{url}/login?t={_configuration["AppHost:BrowserToken"]}" : null));
         }
 
         return Task.CompletedTask;

@@ -1,4 +1,5 @@
 using System.Globalization;
+using UserSvc.AppHost.Topology;
 
 namespace UserSvc.AppHost.Resources;
 
@@ -29,7 +30,26 @@ internal static class ServiceProjects
             .WithEndpoint("http", endpoint => endpoint.IsExternal = true)
             .WithEndpointsInEnvironment(_ => false)
             .WithEnvironment("Kestrel__Endpoints__Http__Url", string.Create(CultureInfo.InvariantCulture, $"http://{options.BindAddress}:{options.Port}"))
-            .WithEnvironment("Kestrel__Endpoints__Health__Url", string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{options.HealthPort}"));
+            .WithEnvironment("Kestrel__Endpoints__Health__Url", string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{options.HealthPort}"))
+            .WithTlsEndpoint(local, options);
+
+    private static IResourceBuilder<ProjectResource> WithTlsEndpoint(this IResourceBuilder<ProjectResource> edge, LocalRun local, TopologyOptions options)
+    {
+        if (!options.Tls)
+        {
+            return edge;
+        }
+
+        foreach (var (name, value) in local.EdgeTls)
+        {
+            edge.WithEnvironment(name, value);
+        }
+
+        return edge.WithHttpsEndpoint(port: options.TlsPort, targetPort: options.TlsPort, isProxied: false)
+            .WithEndpoint("https", endpoint => endpoint.IsExternal = true)
+            // The certificate is the edge's own affair.
+            .WithoutHttpsCertificate();
+    }
 
     /// <summary>Makes each instance a destination of the edge's cluster, by its own name.</summary>
     public static IResourceBuilder<ProjectResource> WithDestinations(

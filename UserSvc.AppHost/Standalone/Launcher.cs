@@ -41,7 +41,7 @@ internal static class Launcher
         await using (var system = new LocalSystem(options, state, journal))
         {
             await system.StartAsync(stop);
-            Console.WriteLine(Welcome.Text(options, state.AdminKeyFile, system.DashboardUrl));
+            Console.WriteLine(Welcome.Text(options, state, system.DashboardUrl));
             await Task.Delay(Timeout.Infinite, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             journal.Write("apphost", "stopping");
         }

@@ -50,6 +50,7 @@ internal sealed class LocalSystem(TopologyOptions options, LocalState state, Jou
         [
             ("Kestrel__Endpoints__Http__Url", $"http://{options.BindAddress}:{options.Port}"),
             ("Kestrel__Endpoints__Health__Url", $"http://127.0.0.1:{options.HealthPort}"),
+            .. state.EdgeTls,
             .. addresses.Select((address, i) => ($"ReverseProxy__Clusters__usersvc__Destinations__usersvc-{i + 1}__Address", address)),
         ]);
         await AnswersAsync($"http://127.0.0.1:{options.HealthPort}/ready", cancellationToken);

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using UserSvc.AppHost.Postgres;
@@ -16,6 +17,7 @@ internal sealed class LocalState : IDisposable
         _options = options;
         _folderLock = folderLock;
         AdminKey = SecretFile.ReadOrCreate(AdminKeyFile);
+        Certificate = options.Tls ? LocalCertificate.Prepare(Path.Combine(options.StateFolder, "tls")) : null;
     }
 
     public string StateFolder => _options.StateFolder;
@@ -25,6 +27,17 @@ internal sealed class LocalState : IDisposable
     public string AdminKey { get; }
 
     public string PostgresPassword => SecretFile.ReadOrCreate(Postgres(_ => { }).PasswordFile);
+
+    /// <summary>Null without TLS.</summary>
+    public LocalCertificate? Certificate { get; }
+
+    /// <summary>The edge's settings for its https listener, as environment variables; none without TLS.</summary>
+    public IEnumerable<(string Name, string Value)> EdgeTls => Certificate is null ? [] :
+    [
+        ("Kestrel__Endpoints__Https__Url", string.Create(CultureInfo.InvariantCulture, $"https://{_options.BindAddress}:{_options.TlsPort}")),
+        ("Kestrel__Endpoints__Https__Certificate__Path", Certificate.Path),
+        ("Kestrel__Endpoints__Https__Certificate__KeyPath", Certificate.KeyPath),
+    ];
 
     /// <exception cref="LaunchException">Another launcher runs, or a port of the edge's is taken.</exception>
     public static LocalState Take(TopologyOptions options)
@@ -48,8 +61,12 @@ internal sealed class LocalState : IDisposable
     /// <exception cref="LaunchException">A port of the edge's is taken; the message names it and the option.</exception>
     public void RequireFreePorts()
     {
-        Require(_options.Port, "--Port");
-        Require(_options.HealthPort, "--HealthPort");
+        Require(_options.Port, "--Port", "--port");
+        Require(_options.HealthPort, "--HealthPort", "--health-port");
+        if (_options.Tls)
+        {
+            Require(_options.TlsPort, "--TlsPort", "--tls-port");
+        }
     }
 
     public PostgresOptions Postgres(Action<string> log) => new()
@@ -63,11 +80,11 @@ internal sealed class LocalState : IDisposable
 
     public void Dispose() => _folderLock.Dispose();
 
-    private static void Require(int port, string option)
+    private static void Require(int port, string option, string upOption)
     {
         if (!Ports.IsFree(IPAddress.Loopback, port) || (Socket.OSSupportsIPv6 && !Ports.IsFree(IPAddress.IPv6Loopback, port)))
         {
-            throw new LaunchException($"Port {port} is taken by another program: stop that one, or choose another port with {option} (up.sh: {(option == "--Port" ? "--port" : "--health-port")}).");
+            throw new LaunchException($"Port {port} is taken by another program: stop that one, or choose another port with {option} (up.sh: {upOption}).");
         }
     }
 }

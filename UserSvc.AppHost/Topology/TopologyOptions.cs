@@ -20,7 +20,13 @@ internal sealed record TopologyOptions
     /// <summary>The edge's health port, default 8002.</summary>
     public required int HealthPort { get; init; }
 
-    /// <summary>The host or address that the edge's public port is bound to, default <c>localhost</c>; <c>*</c> opens it to the network.</summary>
+    /// <summary>Whether the edge also serves https, with a certificate for localhost. Default false.</summary>
+    public required bool Tls { get; init; }
+
+    /// <summary>The edge's port for that, default 8443.</summary>
+    public required int TlsPort { get; init; }
+
+    /// <summary>The host or address that the edge's public ports are bound to, default <c>localhost</c>; <c>*</c> opens it to the network.</summary>
     public required string BindAddress { get; init; }
 
     /// <summary>Whether the Aspire dashboard is shown, default true.</summary>
@@ -44,6 +50,8 @@ internal sealed record TopologyOptions
             Replicas = Number(configuration, nameof(Replicas), 3, 1, 20),
             Port = Number(configuration, nameof(Port), 8080, 1, 65535),
             HealthPort = Number(configuration, nameof(HealthPort), 8002, 1, 65535),
+            Tls = Switch(configuration, nameof(Tls), false),
+            TlsPort = Number(configuration, nameof(TlsPort), 8443, 1, 65535),
             BindAddress = Text(configuration, nameof(BindAddress)) ?? "localhost",
             Dashboard = Switch(configuration, nameof(Dashboard), true),
             Fresh = Switch(configuration, nameof(Fresh), false),

@@ -3,14 +3,20 @@ namespace UserSvc.AppHost.Topology;
 internal static class Welcome
 {
     /// <summary>Where everything is, and a request of each kind, ready to paste.</summary>
-    public static string Text(TopologyOptions options, string adminKeyFile, string? dashboard)
+    public static string Text(TopologyOptions options, LocalState state, string? dashboard)
     {
         var url = $"http://localhost:{options.Port}";
+        var adminKeyFile = state.AdminKeyFile;
+        var https = state.Certificate is not { } certificate ? "" : $"""
+
+              over TLS    https://localhost:{options.TlsPort}
+                          curl -i --cacert {certificate.Path} https://localhost:{options.TlsPort}/user/health
+            """;
         return $$"""
 
             UserSvc is ready: {{options.Replicas}} instances of the user service behind the edge.
 
-              edge        {{url}}
+              edge        {{url}}{{https}}
               readiness   http://127.0.0.1:{{options.HealthPort}}/ready
               dashboard   {{dashboard ?? "(none: no Aspire CLI, or switched off)"}}
               admin key   {{adminKeyFile}}

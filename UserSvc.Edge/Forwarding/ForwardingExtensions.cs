@@ -31,7 +31,7 @@ internal static class ForwardingExtensions
             .AddResilience();
         builder.Services.AddOptions<ClientOptions>().BindConfiguration(ClientOptions.Section)
             .Validate(o => o.TrustedProxies.All(proxy => ClientOptions.Parse(proxy) is not null),
-                "Edge:TrustedProxies must be addresses or networks, as 10.1.2.3 or 10.0.0.0/8 (without bits set after the prefix)")
+                "Edge:TrustedProxies must be addresses or networks, as 10.1.2.3 or 10.0.0.0/8")
             .ValidateOnStart();
         builder.Services.AddOptions<PathOptions>().BindConfiguration(PathOptions.Section)
             .Validate(o => Enum.IsDefined(o.EscapedSlashes), "Edge:Path:EscapedSlashes must be Keep or Reject")

@@ -37,18 +37,26 @@ internal sealed class RequestHeaders(RequestDelegate next, ForwardedClient clien
             headers.Remove(name);
         }
 
-        foreach (var name in headers.GetCommaSeparatedValues("Connection"))
+        foreach (var connection in headers.Connection)
         {
-            if (!NeverNominated.Contains(name) && !IsForwarded(name))
-            {
-                headers.Remove(name);
-            }
+            RemoveNominated(connection!, headers);
         }
 
         // Trailers of a request are not forwarded.
         headers.Remove("Trailer");
         client.Describe(context, trusted);
         return next(context);
+    }
+
+    private static void RemoveNominated(string connection, IHeaderDictionary headers)
+    {
+        foreach (var name in connection.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
+        {
+            if (!NeverNominated.Contains(name) && !IsForwarded(name))
+            {
+                headers.Remove(name);
+            }
+        }
     }
 
     private static string? FramingFault(HttpRequest request) => request.Headers.TransferEncoding is not { Count: > 0 } coding ? null

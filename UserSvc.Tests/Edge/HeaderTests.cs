@@ -16,8 +16,10 @@ public sealed class HeaderTests : IAsyncLifetime
     {
         var received = await AskAsync(
             [
-                ("Connection", "keep-alive, X-Mine, TE"),
+                ("Connection", "X-Mine, TE"),
+                ("Connection", "X-Other"),
                 ("Keep-Alive", "timeout=5"),
+                ("X-Other", "3"),
                 ("Proxy-Connection", "keep-alive"),
                 ("Proxy-Authorization", "Basic eDp5"),
                 ("TE", "trailers"),
@@ -111,14 +113,14 @@ public sealed class HeaderTests : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData("10.0.0.1/8")]
+    [InlineData("")]
     [InlineData("load-balancer")]
     [InlineData("10.0.0.0/33")]
     public async Task TrustedProxies_WithSomethingElseThanANetwork_StopTheStart(string proxy)
     {
         var failure = await Record.ExceptionAsync(() => EdgeHost.StartAsync([("usersvc-1", _upstream.Address)], ("Edge:TrustedProxies:0", proxy)));
 
-        Assert.Equal("Edge:TrustedProxies must be addresses or networks, as 10.1.2.3 or 10.0.0.0/8 (without bits set after the prefix)", failure?.Message);
+        Assert.Equal("Edge:TrustedProxies must be addresses or networks, as 10.1.2.3 or 10.0.0.0/8", failure?.Message);
     }
 
     [Fact]

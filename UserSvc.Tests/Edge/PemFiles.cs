@@ -53,8 +53,9 @@ internal sealed class PemFiles : IDisposable
         File.WriteAllText(Path.Combine(folder, "tls.crt"), pair.Certificates);
         File.WriteAllText(Path.Combine(folder, "tls.key"), pair.Key);
         var data = Path.Combine(_folder.FullName, "..data");
-        File.CreateSymbolicLink(data + ".new", version);
-        File.Move(data + ".new", data, overwrite: true);
+        // Not in one step, as there: .NET cannot rename a link over another that leads to a folder.
+        File.Delete(data);
+        File.CreateSymbolicLink(data, version);
         foreach (var path in (string[])[CertificatePath, KeyPath])
         {
             if (!File.Exists(path))

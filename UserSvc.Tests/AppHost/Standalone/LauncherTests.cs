@@ -89,7 +89,7 @@ public sealed class LauncherTests : IAsyncDisposable
     [InlineData("Postgres must be Container or Local, not 'remote'.", "--Postgres", "remote")]
     [InlineData("Fresh must be true or false, not 'yes'.", "--Fresh", "yes")]
     [InlineData("--Port lacks its value.", "--Port")]
-    [InlineData("Unknown option '--Replica'. Known: --Replicas, --Port, --HealthPort, --BindAddress, --Dashboard, --Fresh, --Postgres, --StateFolder, each with a value.", "--Replica", "3")]
+    [InlineData("Unknown option '--Replica'. Known: --Replicas, --Port, --HealthPort, --Tls, --TlsPort, --BindAddress, --Dashboard, --Fresh, --Postgres, --StateFolder, each with a value.", "--Replica", "3")]
     public async Task Start_BadOption_IsRefusedByName(string message, params string[] options)
     {
         var refused = await LauncherProcess.RefusedAsync(_folder, options);
