@@ -81,11 +81,24 @@ public sealed class LauncherTests : IAsyncDisposable
         Assert.Equal(HttpStatusCode.OK, await second.GetAliceAsync());
     }
 
+    [Fact]
+    public async Task Tls_AskedFor_ServesTheEdgeWithACertificateThatItsFileMakesTrusted()
+    {
+        var port = Ports.Free();
+        await using var launcher = await LauncherProcess.ReadyAsync(_folder, "--Replicas", "1", "--Tls", "true", "--TlsPort", $"{port}");
+        using var client = TrustedClient.Of(Path.Combine(_folder, "tls", "localhost.crt"), new($"https://localhost:{port}"));
+
+        var answer = await client.GetAsync("/user/health", LauncherProcess.Cancellation);
+
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+    }
+
     [Theory]
     [InlineData("Replicas must be a whole number from 1 to 20, not '0'.", "--Replicas", "0")]
     [InlineData("Replicas must be a whole number from 1 to 20, not 'many'.", "--Replicas=many")]
     [InlineData("Port must be a whole number from 1 to 65535, not '65536'.", "--Port", "65536")]
     [InlineData("HealthPort must be a whole number from 1 to 65535, not '-1'.", "--HealthPort", "-1")]
+    [InlineData("TlsPort must be a whole number from 1 to 65535, not '0'.", "--TlsPort", "0")]
     [InlineData("Postgres must be Container or Local, not 'remote'.", "--Postgres", "remote")]
     [InlineData("Fresh must be true or false, not 'yes'.", "--Fresh", "yes")]
     [InlineData("--Port lacks its value.", "--Port")]

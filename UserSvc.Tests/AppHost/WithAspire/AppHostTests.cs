@@ -30,6 +30,18 @@ public sealed class AppHostTests : IAsyncDisposable
         Assert.Equal(["Alice from usersvc-1", "Alice from usersvc-2", "Alice from usersvc-3"], instances);
     }
 
+    [Fact]
+    public async Task Tls_AskedFor_ServesTheEdgeWithACertificateThatItsFileMakesTrusted()
+    {
+        var port = Ports.Free();
+        await using var app = await StartAsync("--Tls", "true", "--TlsPort", $"{port}");
+        using var client = TrustedClient.Of(Path.Combine(_folder, "tls", "localhost.crt"), new($"https://localhost:{port}"));
+
+        var answer = await client.GetAsync("/user/health", TestContext.Current.CancellationToken);
+
+        Assert.Equal((HttpStatusCode.OK, app.GetEndpoint("edge", "https").Port), (answer.StatusCode, port));
+    }
+
     public async ValueTask DisposeAsync()
     {
         var postgres = Path.Combine(_folder, "postgres");
@@ -37,10 +49,10 @@ public sealed class AppHostTests : IAsyncDisposable
         Directory.Delete(_folder, recursive: true);
     }
 
-    private async Task<DistributedApplication> StartAsync()
+    private async Task<DistributedApplication> StartAsync(params string[] options)
     {
         var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.UserSvc_AppHost>(
-            ["--StateFolder", _folder, "--Port", $"{Ports.Free()}", "--HealthPort", $"{Ports.Free()}"], TestContext.Current.CancellationToken);
+            ["--StateFolder", _folder, "--Port", $"{Ports.Free()}", "--HealthPort", $"{Ports.Free()}", .. options], TestContext.Current.CancellationToken);
         var app = await builder.BuildAsync(TestContext.Current.CancellationToken);
         await app.StartAsync(TestContext.Current.CancellationToken);
         await app.ResourceNotifications.WaitForResourceHealthyAsync("edge", TestContext.Current.CancellationToken).WaitAsync(TimeSpan.FromMinutes(2), TestContext.Current.CancellationToken);
