@@ -1,9 +1,11 @@
+using Microsoft.AspNetCore.Http.Features;
+
 namespace UserSvc.Tests.Edge;
 
 /// <summary>Which headers pass the edge, and which it sets itself.</summary>
 public sealed class HeaderTests : IAsyncLifetime
 {
-    private static readonly string[] EdgesOwn = ["Host", "traceparent", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Request-ID"];
+    private static readonly string[] EdgesOwn = ["Host", "traceparent", "x-envoy-attempt-count", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Request-ID"];
 
     private Upstream _upstream = null!;
 
@@ -76,12 +78,14 @@ public sealed class HeaderTests : IAsyncLifetime
                 ("X-Forwarded-Port", "666"),
                 ("X-Forwarded-Prefix", "/evil"),
                 ("X-Forwarded-Proto", "https"),
+                ("x-envoy-attempt-count", "100"),
                 ("x-envoy-max-retries", "100"),
                 ("X-Envoy-External-Address", "6.6.6.6"),
             ]);
 
         Assert.Equal(EdgesOwn, received.Keys.Order(StringComparer.OrdinalIgnoreCase));
         Assert.Equal(("127.0.0.1", "x.example:81", "http"), Forwarded(received));
+        Assert.Equal("1", received["x-envoy-attempt-count"]);
     }
 
     [Theory]
@@ -121,6 +125,29 @@ public sealed class HeaderTests : IAsyncLifetime
         var failure = await Record.ExceptionAsync(() => EdgeHost.StartAsync([("usersvc-1", _upstream.Address)], ("Edge:TrustedProxies:0", proxy)));
 
         Assert.Equal("Edge:TrustedProxies must be addresses or networks, as 10.1.2.3 or 10.0.0.0/8", failure?.Message);
+    }
+
+    [Theory]
+    [InlineData("websocket", "101 Switching Protocols")]
+    [InlineData("h2c", "200 OK")]
+    public async Task Upgrade_ThroughTheEdge_IsOneToAWebSocketOnly(string protocol, string status)
+    {
+        await using var upstream = await Upstream.StartAsync(answer: async context =>
+        {
+            if (context.Features.Get<IHttpUpgradeFeature>() is { IsUpgradableRequest: true } upgrade)
+            {
+                context.Response.Headers.Upgrade = context.Request.Headers.Upgrade;
+                await using var stream = await upgrade.UpgradeAsync();
+                await stream.WriteAsync("hello"u8.ToArray());
+            }
+        });
+        await using var edge = await EdgeHost.ReadyAsync([upstream]);
+
+        using var connection = await RawConnection.OpenAsync(edge.Public.BaseAddress!);
+        await connection.SendAsync($"GET /user/alice HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: {protocol}\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n");
+        var answer = await connection.ReadHeadAsync();
+
+        Assert.Equal($"HTTP/1.1 {status}", answer.Split("\r\n")[0]);
     }
 
     [Fact]

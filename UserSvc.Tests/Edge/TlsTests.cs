@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
@@ -160,6 +161,29 @@ public sealed class TlsTests : IAsyncLifetime
             [("usersvc-1", _upstream.Address)], [.. _files.Settings, ($"Kestrel:Endpoints:Https:Certificate:{setting}", value)]));
 
         Assert.Equal(string.Format(null, message, _files.CertificatePath), failure?.Message);
+    }
+
+    [Fact]
+    public async Task Certificate_InUse_IsMeasuredByHowLongItIsStillValid()
+    {
+        await using var edge = await EdgeHost.ReadyAsync([_upstream], _files.Settings);
+        var measured = new List<(double Days, string? Listener)>();
+        using var listener = new MeterListener
+        {
+            InstrumentPublished = (instrument, self) =>
+            {
+                if (instrument.Name == "edge.tls.certificate.expiry")
+                {
+                    self.EnableMeasurementEvents(instrument);
+                }
+            },
+        };
+        listener.SetMeasurementEventCallback<double>((_, seconds, tags, _) => measured.Add((Math.Round(seconds / 86_400), $"{tags[0].Value}")));
+        listener.Start();
+
+        listener.RecordObservableInstruments();
+
+        Assert.Equal([(90, "Https")], measured.Distinct());
     }
 
     [Fact]
