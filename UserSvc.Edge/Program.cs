@@ -1,3 +1,4 @@
+using UserSvc.Edge.Discovery;
 using UserSvc.Edge.Forwarding;
 using UserSvc.Edge.Listeners;
 using UserSvc.ServiceDefaults;
@@ -28,6 +29,7 @@ internal static class Program
         var health = app.MapGroup("").ServedOn(Listener.Health);
         health.MapHealthEndpoints();
         health.MapReadiness("/ready");
+        health.MapRegistration();
 
         app.MapForwarding().ServedOn(Listener.Public);
         return app;

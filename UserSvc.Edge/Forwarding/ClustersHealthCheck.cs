@@ -1,14 +1,15 @@
 using Microsoft.Extensions.Diagnostics.HealthChecks;
+using UserSvc.Edge.Discovery;
 using Yarp.ReverseProxy;
 using Yarp.ReverseProxy.Health;
 
 namespace UserSvc.Edge.Forwarding;
 
 /// <summary>
-/// Ready once the first round of probes has ended and every cluster has had a destination to route to. Losing them all later is 503
+/// Ready once every source has answered, the first round of probes has ended and every cluster has had a destination to route to. Losing them all later is 503
 /// on requests, not unreadiness: every edge would see the same, and a load balancer without edges has no answer at all.
 /// </summary>
-internal sealed class ClustersHealthCheck(IProxyStateLookup proxy, IActiveHealthCheckMonitor probes) : IHealthCheck
+internal sealed class ClustersHealthCheck(IProxyStateLookup proxy, IActiveHealthCheckMonitor probes, DiscoverySources sources) : IHealthCheck
 {
     private volatile bool _routed;
 
@@ -20,6 +21,12 @@ internal sealed class ClustersHealthCheck(IProxyStateLookup proxy, IActiveHealth
         if (_routed)
         {
             return HealthCheckResult.Healthy();
+        }
+
+        var unknown = sources.All.Where(s => s.Endpoints is null).Select(s => s.Address).ToList();
+        if (unknown.Count > 0)
+        {
+            return HealthCheckResult.Unhealthy($"not discovered yet: {string.Join(", ", unknown)}");
         }
 
         if (!probes.InitialProbeCompleted)

@@ -1,3 +1,5 @@
+using UserSvc.Edge.Discovery;
+
 namespace UserSvc.Edge.Forwarding;
 
 /// <summary>
@@ -26,9 +28,13 @@ internal static class ConfiguredDestinations
 
             foreach (var destination in destinations)
             {
-                if (!Uri.TryCreate(destination["Address"], UriKind.Absolute, out var address) || address.Scheme is not ("http" or "https"))
+                try
                 {
-                    throw new InvalidOperationException($"{destination.Path}:Address is not an address such as http://host:8080: {destination["Address"]}");
+                    DestinationAddress.Parse(destination["Address"]);
+                }
+                catch (FormatException mistake)
+                {
+                    throw new InvalidOperationException($"{destination.Path}:Address {mistake.Message}", mistake);
                 }
             }
         }

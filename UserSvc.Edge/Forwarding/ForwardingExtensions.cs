@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Microsoft.AspNetCore.DataProtection;
+using UserSvc.Edge.Discovery;
 using UserSvc.Edge.Resilience;
 using UserSvc.ServiceDefaults;
 using Yarp.ReverseProxy.Forwarder;
@@ -17,6 +18,7 @@ internal static class ForwardingExtensions
 
         builder.Services.AddReverseProxy()
             .LoadFromConfig(section)
+            .AddDiscovery()
             .AddTransforms(context =>
             {
                 // RequestHeaders has set X-Forwarded-*, unless the route has a transform of its own for them.

@@ -17,13 +17,22 @@ public sealed class ConfigurationTests
     [Theory]
     [InlineData("")]
     [InlineData("localhost:8080")]
-    [InlineData("ftp://localhost")]
     [InlineData("/user")]
     public void Start_WithSomethingElseThanAnAddress_FailsAndNamesTheSetting(string address)
     {
         var failure = Record.Exception(() => UserSvc.Edge.Program.Build(EdgeHost.Arguments([(Destination, address)])));
 
         Assert.Equal($"{Destination} is not an address such as http://host:8080: {address}", failure?.Message);
+    }
+
+    [Fact]
+    public void Start_WithASchemeThatIsNotKnown_FailsAndListsThoseThatAre()
+    {
+        var failure = Record.Exception(() => UserSvc.Edge.Program.Build(EdgeHost.Arguments([(Destination, "ftp://localhost")])));
+
+        Assert.Equal(
+            $"{Destination} has the scheme ftp, which is none of http, https, dns+http, dns+https, sds+http, k8s+http or k8s+https: ftp://localhost",
+            failure?.Message);
     }
 
     [Theory]

@@ -1,0 +1,28 @@
+using Microsoft.Extensions.Options;
+using Yarp.ReverseProxy.Configuration;
+using Yarp.ReverseProxy.ServiceDiscovery;
+
+namespace UserSvc.Edge.Discovery;
+
+internal static class DiscoveryExtensions
+{
+    /// <summary>Destinations by the scheme of their address: see <see cref="DestinationAddress"/>.</summary>
+    public static IReverseProxyBuilder AddDiscovery(this IReverseProxyBuilder proxy)
+    {
+        proxy.Services.AddOptions<DiscoveryOptions>().BindConfiguration(DiscoveryOptions.Section).ValidateOnStart();
+        proxy.Services.AddSingleton<IValidateOptions<DiscoveryOptions>, Validator>();
+        proxy.Services.AddSingleton<DiscoveryMetrics>();
+        proxy.Services.AddSingleton<DiscoverySources>();
+        proxy.Services.AddHostedService(services => services.GetRequiredService<DiscoverySources>());
+        proxy.Services.AddSingleton<IConfigChangeListener>(services => services.GetRequiredService<DiscoverySources>());
+        proxy.Services.AddSingleton<IDestinationResolver, DiscoveryResolver>();
+        SteadyProbing.Replace(proxy.Services);
+        return proxy;
+    }
+
+    private sealed class Validator : IValidateOptions<DiscoveryOptions>
+    {
+        public ValidateOptionsResult Validate(string? name, DiscoveryOptions options) =>
+            options.Errors().ToList() is { Count: > 0 } errors ? ValidateOptionsResult.Fail(errors) : ValidateOptionsResult.Success;
+    }
+}

@@ -1,0 +1,150 @@
+using System.Net;
+using System.Runtime.ExceptionServices;
+using k8s;
+using k8s.Autorest;
+using k8s.Models;
+
+namespace UserSvc.Edge.Discovery;
+
+/// <summary>
+/// Lists a Service's EndpointSlices and watches them from there. A watch that ends or is cut goes on from the last version it saw; one
+/// whose version is too old (410) begins with a new list, and so does every failure. No endpoint is a fact here, not a failure: the
+/// Service is scaled to zero, and its pods' addresses may soon be another's.
+/// </summary>
+internal sealed partial class KubernetesSource(string address, KubernetesAddress service, KubernetesConnection connection, DiscoverySettings settings)
+    : DiscoverySource(address, settings)
+{
+    // One change of a Deployment is an event for each slice it touches: together they are one update, in which an endpoint that moves
+    // from slice to slice is not missing in between.
+    private static readonly TimeSpan Window = TimeSpan.FromMilliseconds(20);
+
+    // Between two watches or lists; a busy or restarting API server ends them at once.
+    private static readonly TimeSpan Breath = TimeSpan.FromSeconds(1);
+
+    private readonly string _namespace = service.Namespace ?? connection.Namespace;
+    private bool _named;
+
+    public override string Scheme => service.Scheme;
+
+    public override string Host => $"{service.Service}.{_namespace}.svc";
+
+    private string Selector => $"kubernetes.io/service-name={service.Service}";
+
+    protected override async Task<TimeSpan> ReadAsync(CancellationToken cancellationToken)
+    {
+        using var client = connection.Open();
+        try
+        {
+            var list = await ListAsync(client, cancellationToken);
+            var slices = list.Items.ToDictionary(s => s.Name());
+            var version = list.Metadata.ResourceVersion;
+            Publish(slices);
+            Watching = true;
+            while (true)
+            {
+                var opened = Time.GetTimestamp();
+                try
+                {
+                    await WatchAsync(client, slices, version, seen => version = seen, cancellationToken);
+                }
+                catch (IOException) when (!cancellationToken.IsCancellationRequested)
+                {
+                    // Cut, or ended without an event. Whether the API server is still there, the next one tells.
+                }
+
+                var rest = Breath - Time.GetElapsedTime(opened);
+                await Task.Delay(rest > TimeSpan.Zero ? rest : TimeSpan.Zero, Time, cancellationToken);
+            }
+        }
+        catch (KubernetesException gone) when (gone.Status?.Code == (int)HttpStatusCode.Gone)
+        {
+            return Breath;
+        }
+        catch (HttpOperationException refused)
+        {
+            return refused.Response.StatusCode == HttpStatusCode.Gone
+                ? Breath
+                : throw new HttpRequestException($"the API server answers {(int)refused.Response.StatusCode}: {refused.Response.Content}", refused);
+        }
+    }
+
+    private async Task<V1EndpointSliceList> ListAsync(Kubernetes client, CancellationToken cancellationToken)
+    {
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        deadline.CancelAfter(Options.Kubernetes.Timeout);
+        return await client.DiscoveryV1.ListNamespacedEndpointSliceAsync(_namespace, labelSelector: Selector, cancellationToken: deadline.Token);
+    }
+
+    private async Task WatchAsync(
+        Kubernetes client, Dictionary<string, V1EndpointSlice> slices, string version, Action<string> seen, CancellationToken cancellationToken)
+    {
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        // The API server ends it; this is for a server that has died silently.
+        deadline.CancelAfter(Options.Kubernetes.WatchTimeout + Options.Kubernetes.Timeout);
+        await using var events = client.DiscoveryV1.WatchListNamespacedEndpointSliceAsync(
+            _namespace,
+            allowWatchBookmarks: true,
+            labelSelector: Selector,
+            resourceVersion: version,
+            timeoutSeconds: Math.Max(1, (int)Options.Kubernetes.WatchTimeout.TotalSeconds),
+            // An ERROR event, 410 for one, or a line that is no event: by itself the client goes on with the next line.
+            onError: e => ExceptionDispatchInfo.Throw(e),
+            cancellationToken: deadline.Token).GetAsyncEnumerator(deadline.Token);
+        Task? window = null;
+        try
+        {
+            for (var next = events.MoveNextAsync().AsTask(); ; next = events.MoveNextAsync().AsTask())
+            {
+                if (window is not null && await Task.WhenAny(window, next) == window)
+                {
+                    window = null;
+                    Publish(slices);
+                }
+
+                if (!await next)
+                {
+                    return;
+                }
+
+                var (type, slice) = events.Current;
+                seen(slice.ResourceVersion());
+                if (type == WatchEventType.Bookmark)
+                {
+                    continue;
+                }
+
+                if (type == WatchEventType.Deleted)
+                {
+                    slices.Remove(slice.Name());
+                }
+                else
+                {
+                    slices[slice.Name()] = slice;
+                }
+
+                window ??= Task.Delay(Window, Time, deadline.Token);
+            }
+        }
+        finally
+        {
+            if (window is not null && !cancellationToken.IsCancellationRequested)
+            {
+                Publish(slices);
+            }
+        }
+    }
+
+    private void Publish(Dictionary<string, V1EndpointSlice> slices)
+    {
+        if (!_named && slices.Values.Any(s => s.AddressType == "FQDN"))
+        {
+            _named = true;
+            LogNamed(Logger, Address);
+        }
+
+        Publish(EndpointSlices.Read(slices.Values, service.Port));
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Discovery: {Source} has an EndpointSlice of type FQDN, which is left out")]
+    private static partial void LogNamed(ILogger logger, string source);
+}

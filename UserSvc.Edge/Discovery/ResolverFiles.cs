@@ -1,0 +1,58 @@
+using System.Globalization;
+using System.Net;
+using DnsClient;
+
+namespace UserSvc.Edge.Discovery;
+
+/// <summary>
+/// What the system's resolver knows and DnsClient does not look at: search domains and <c>ndots</c>, without which a short name such as
+/// <c>usersvc</c> is none in Kubernetes, and the hosts file, without which <c>localhost</c> is none.
+/// </summary>
+internal sealed record ResolverFiles(IReadOnlyList<NameServer> Servers, IReadOnlyList<string> Search, int Dots)
+{
+    /// <summary>Read for every lookup: they are small, and change with the network that a laptop is in.</summary>
+    public static ResolverFiles Read(DnsOptions options)
+    {
+        // nameserver 10.96.0.10
+        // search users.svc.cluster.local svc.cluster.local cluster.local
+        // options ndots:5
+        var lines = Lines(options.ResolverFile).ToLookup(l => l[0], l => l[1..]);
+        List<NameServer> servers = options.ServerEndPoint is { } own
+            ? [own]
+            : [.. lines["nameserver"].SelectMany(l => l.Take(1)).Where(a => IPAddress.TryParse(a, out _)).Select(a => (NameServer)IPAddress.Parse(a))];
+        var dots = lines["options"].SelectMany(l => l).LastOrDefault(o => o.StartsWith("ndots:", StringComparison.Ordinal));
+        return new(
+            // Windows has no such file.
+            servers is [] ? [.. NameServer.ResolveNameServers(fallbackToGooglePublicDns: false)] : servers,
+            // The last of both kinds of line counts.
+            Lines(options.ResolverFile).LastOrDefault(l => l[0] is "search" or "domain")?[1..] ?? [],
+            int.TryParse(dots.AsSpan(Math.Min(6, dots?.Length ?? 0)), CultureInfo.InvariantCulture, out var ndots) ? Math.Min(ndots, 15) : 1);
+    }
+
+    /// <summary>The full names to ask for, in order: with fewer dots than <see cref="Dots"/> the search domains come first.</summary>
+    public IEnumerable<string> Candidates(string name)
+    {
+        if (name.EndsWith('.'))
+        {
+            return [name];
+        }
+
+        var searched = Search.Select(domain => $"{name}.{domain.TrimEnd('.')}.").Where(candidate => candidate.Length <= 254);
+        return name.Count(c => c == '.') >= Dots ? [$"{name}.", .. searched] : [.. searched, $"{name}."];
+    }
+
+    /// <summary>The addresses of a name in the hosts file.</summary>
+    public static IReadOnlyList<IPAddress> Hosts(string file, string name) =>
+    [
+        // 127.0.0.1 localhost localhost.localdomain
+        .. from line in Lines(file)
+           where line.Skip(1).Contains(name.TrimEnd('.'), StringComparer.OrdinalIgnoreCase) && IPAddress.TryParse(line[0], out _)
+           select IPAddress.Parse(line[0]),
+    ];
+
+    private static IEnumerable<string[]> Lines(string file) =>
+        from line in File.Exists(file) ? File.ReadLines(file) : []
+        let words = line.Split('#', ';')[0].Split([' ', '\t'], StringSplitOptions.RemoveEmptyEntries)
+        where words.Length > 1
+        select words;
+}
