@@ -1,0 +1,215 @@
+namespace UserSvc.Tests.Edge.Discovery;
+
+public sealed class KubernetesSourceTests : IAsyncLifetime
+{
+    private readonly KubernetesApi _api = new();
+    private readonly string _token = Path.Combine(Path.GetTempPath(), $"usersvc-token-{Guid.NewGuid():N}");
+
+    public async ValueTask InitializeAsync()
+    {
+        _api.Set("usersvc-a", Slices.Of(8080, ("usersvc-1", "10.0.0.1"), ("usersvc-2", "10.0.0.2")));
+        await _api.StartAsync();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        File.Delete(_token);
+        await _api.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task Service_ListedAndWatched_HasTheEndpointsOfAllItsSlices()
+    {
+        _api.Set("usersvc-b", Slices.Of(8080, ("usersvc-3", "10.0.0.3")));
+        await using var source = await WatchedAsync();
+
+        Assert.Equal(["usersvc-1-uid 10.0.0.1:8080", "usersvc-2-uid 10.0.0.2:8080", "usersvc-3-uid 10.0.0.3:8080"], source.Known);
+        Assert.Equal(["list", "watch from 1002"], _api.Asked);
+        Assert.Equal("labelSelector=kubernetes.io/service-name=usersvc&allowWatchBookmarks=true&timeoutSeconds=300", _api.Query);
+        Assert.Equal(TimeSpan.Zero, source.Source.Age);
+    }
+
+    [Fact]
+    public async Task Change_OfAWatchedService_IsKnownAfterAWindowOf20Milliseconds()
+    {
+        await using var source = await WatchedAsync();
+
+        _api.Set("usersvc-a", Slices.Of(8080, ("usersvc-2", "10.0.0.2"), ("usersvc-3", "10.0.0.3")));
+
+        Assert.Equal(TimeSpan.FromMilliseconds(20), await source.PassAsync());
+        await KnownAsync(source, "usersvc-2-uid 10.0.0.2:8080", "usersvc-3-uid 10.0.0.3:8080");
+    }
+
+    [Fact]
+    public async Task Endpoint_ThatMovesToAnotherSlice_IsNeverMissing()
+    {
+        await using var source = await WatchedAsync();
+        var changes = 0;
+        using var changed = source.Source.Read().Changed.RegisterChangeCallback(_ => changes++, null);
+
+        _api.Set("usersvc-a", Slices.Of(8080, ("usersvc-1", "10.0.0.1")));
+        await source.PausedAsync();
+        _api.Set("usersvc-b", Slices.Of(8080, ("usersvc-2", "10.0.0.2"), ("usersvc-3", "10.0.0.3")));
+        _api.Bookmark();
+        await Eventually.HoldsAsync(() =>
+        {
+            // The bookmark has been read, and so what was sent before it, when a watch goes on from there.
+            _api.EndWatches();
+            return Task.FromResult(_api.Asked.Contains("watch from 1103"));
+        });
+
+        await KnownAsync(source, "usersvc-1-uid 10.0.0.1:8080", "usersvc-2-uid 10.0.0.2:8080", "usersvc-3-uid 10.0.0.3:8080");
+        Assert.Equal(1, changes);
+    }
+
+    [Fact]
+    public async Task Service_WithoutEndpointsAnyMore_HasNone()
+    {
+        await using var source = await WatchedAsync();
+
+        _api.Set("usersvc-a", Slices.Of(8080));
+
+        await source.PassAsync();
+        await KnownAsync(source);
+        Assert.Empty(source.Log);
+    }
+
+    [Fact]
+    public async Task Slice_Deleted_TakesItsEndpointsAlong()
+    {
+        _api.Set("usersvc-b", Slices.Of(8080, ("usersvc-3", "10.0.0.3")));
+        await using var source = await WatchedAsync();
+
+        _api.Remove("usersvc-a");
+
+        await source.PassAsync();
+        await KnownAsync(source, "usersvc-3-uid 10.0.0.3:8080");
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Watch_CutOrEnded_GoesOnFromTheLastVersionWithoutANewList(bool cut)
+    {
+        await using var source = await WatchedAsync();
+        _api.Bookmark();
+
+        if (cut)
+        {
+            _api.Send("{\"type\":\"MODIFIED\",\"obj\0");
+        }
+        else
+        {
+            _api.EndWatches();
+        }
+
+        _api.Set("usersvc-a", Slices.Of(8080, ("usersvc-9", "10.0.0.9")));
+        await source.PassAsync();
+        await Eventually.HoldsAsync(() => Task.FromResult(_api.Asked.Count == 3));
+        await source.PassAsync();
+
+        await KnownAsync(source, "usersvc-9-uid 10.0.0.9:8080");
+        Assert.Equal(["list", "watch from 1001", "watch from 1101"], _api.Asked);
+        Assert.Empty(source.Log);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Watch_FromAVersionThatIsGone_BeginsWithANewList(bool inStream)
+    {
+        _api.GoneInStream = inStream;
+        await using var source = await WatchedAsync();
+        _api.Compact();
+        _api.Set("usersvc-a", Slices.Of(8080, ("usersvc-9", "10.0.0.9")));
+        await source.PassAsync();
+        _api.Compact();
+
+        _api.EndWatches();
+        await source.PassAsync();
+        await source.PassAsync();
+
+        await Eventually.HoldsAsync(() => Task.FromResult(_api.Asked.Count == 5));
+        Assert.Equal(["list", "watch from 1001", "watch from 1003", "list", "watch from 1004"], _api.Asked);
+        Assert.Equal(["usersvc-9-uid 10.0.0.9:8080"], source.Known);
+        Assert.Equal((0, 0), (source.Log.Count, source.Failures));
+    }
+
+    [Fact]
+    public async Task Token_Rotated_IsReadAgain()
+    {
+        _api.Token = "new";
+        await File.WriteAllTextAsync(_token, "old", TestContext.Current.CancellationToken);
+        await using var source = Read();
+        await source.PausedAsync();
+        var before = source.Known;
+
+        await File.WriteAllTextAsync(_token, "new\n", TestContext.Current.CancellationToken);
+        source.Advance(TimeSpan.FromSeconds(1));
+
+        await KnownAsync(source, "usersvc-1-uid 10.0.0.1:8080", "usersvc-2-uid 10.0.0.2:8080");
+        Assert.Null(before);
+        Assert.StartsWith($"Warning: Discovery: {source.Source.Address} fails, its last known 0 endpoints stay: the API server answers 401: ", source.Log.First(), StringComparison.Ordinal);
+        Assert.Equal("401", _api.Asked.First());
+    }
+
+    [Theory]
+    [InlineData("no JSON")]
+    [InlineData("""{"type":"ADDED","object":{"apiVersion":"discovery.k8s.io/v1","kind":"EndpointSlice","metadata":{"name":"x","resourceVersion":"1"},"addressType":"IPv4","endpoints":[{"addresses":["usersvc"]}],"ports":[{"name":"http","port":8080}]}}""")]
+    [InlineData("""{"type":"ERROR","object":{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"etcd is away","reason":"InternalError","code":500}}""")]
+    public async Task Watch_WithALineThatIsNoEvent_FailsAndKeepsTheEndpoints(string line)
+    {
+        await using var source = await WatchedAsync();
+
+        _api.Refusal = 500;
+        _api.Send(line);
+        _api.EndWatches();
+        await Eventually.HoldsAsync(async () =>
+        {
+            await source.PassAsync();
+            return source.Failures >= 2;
+        });
+
+        Assert.Equal(["usersvc-1-uid 10.0.0.1:8080", "usersvc-2-uid 10.0.0.2:8080"], source.Known);
+        Assert.Single(source.Log);
+        Assert.True(source.Source.Age > TimeSpan.Zero);
+    }
+
+    [Fact]
+    public async Task ApiServer_ThatIsAway_IsAFailureUntilItIsBack()
+    {
+        await using var source = await WatchedAsync();
+
+        _api.Refusal = 503;
+        _api.EndWatches();
+        await source.PassAsync();
+        await source.PausedAsync();
+        var kept = source.Known!.ToList();
+        _api.Refusal = null;
+        _api.Set("usersvc-a", Slices.Of(8080, ("usersvc-9", "10.0.0.9")));
+        source.Advance(TimeSpan.FromSeconds(1));
+
+        await KnownAsync(source, "usersvc-9-uid 10.0.0.9:8080");
+        Assert.Equal(["usersvc-1-uid 10.0.0.1:8080", "usersvc-2-uid 10.0.0.2:8080"], kept);
+        await Eventually.HoldsAsync(() => Task.FromResult(source.Log.Count == 2));
+        Assert.Equal(1, source.Failures);
+    }
+
+    private ReadSource Read(string address = "k8s+http://usersvc/http") => new(address, o =>
+    {
+        o.Kubernetes.ApiServer = _api.Address;
+        o.Kubernetes.Namespace = "users";
+        o.Kubernetes.TokenFile = _token;
+    });
+
+    /// <summary>The source once it watches.</summary>
+    private async Task<ReadSource> WatchedAsync()
+    {
+        var source = Read();
+        await Eventually.HoldsAsync(() => Task.FromResult(_api.Watches == 1));
+        return source;
+    }
+
+    private static Task KnownAsync(ReadSource source, params string[] endpoints) =>
+        Eventually.HoldsAsync(() => Task.FromResult(source.Known?.SequenceEqual(endpoints) is true));
+}
