@@ -18,8 +18,8 @@ internal sealed partial class KubernetesSource(string address, KubernetesAddress
     // from slice to slice is not missing in between.
     private static readonly TimeSpan Window = TimeSpan.FromMilliseconds(20);
 
-    // Between two watches or lists; a busy or restarting API server ends them at once.
-    private static readonly TimeSpan Breath = TimeSpan.FromSeconds(1);
+    // A watch that ended sooner has failed. One that lived longer is renewed at once.
+    private static readonly TimeSpan Shortest = TimeSpan.FromSeconds(1);
 
     private readonly string _namespace = service.Namespace ?? connection.Namespace;
     private bool _named;
@@ -43,28 +43,32 @@ internal sealed partial class KubernetesSource(string address, KubernetesAddress
             while (true)
             {
                 var opened = Time.GetTimestamp();
+                Exception? cut = null;
                 try
                 {
                     await WatchAsync(client, slices, version, seen => version = seen, cancellationToken);
                 }
-                catch (IOException) when (!cancellationToken.IsCancellationRequested)
+                catch (Exception e) when (e is IOException || e.InnerException is IOException)
                 {
-                    // Cut, or ended without an event. Whether the API server is still there, the next one tells.
+                    // The client says so of a watch that ended without an event, too.
+                    cut = e;
                 }
 
-                var rest = Breath - Time.GetElapsedTime(opened);
-                await Task.Delay(rest > TimeSpan.Zero ? rest : TimeSpan.Zero, Time, cancellationToken);
+                if (Time.GetElapsedTime(opened) < Shortest)
+                {
+                    throw new IOException("a watch ended as soon as it began", cut);
+                }
             }
         }
         catch (KubernetesException gone) when (gone.Status?.Code == (int)HttpStatusCode.Gone)
         {
-            return Breath;
+            return Shortest;
         }
         catch (HttpOperationException refused)
         {
             return refused.Response.StatusCode == HttpStatusCode.Gone
-                ? Breath
-                : throw new HttpRequestException($"the API server answers {(int)refused.Response.StatusCode}: {refused.Response.Content}", refused);
+                ? Shortest
+                : throw new HttpRequestException($"the API server answers {(int)refused.Response.StatusCode}: {refused.Response.Content}");
         }
     }
 

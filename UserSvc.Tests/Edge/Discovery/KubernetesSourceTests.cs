@@ -1,3 +1,5 @@
+using UserSvc.Edge.Discovery;
+
 namespace UserSvc.Tests.Edge.Discovery;
 
 public sealed class KubernetesSourceTests : IAsyncLifetime
@@ -50,13 +52,8 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
         _api.Set("usersvc-a", Slices.Of(8080, ("usersvc-1", "10.0.0.1")));
         await source.PausedAsync();
         _api.Set("usersvc-b", Slices.Of(8080, ("usersvc-2", "10.0.0.2"), ("usersvc-3", "10.0.0.3")));
-        _api.Bookmark();
-        await Eventually.HoldsAsync(() =>
-        {
-            // The bookmark has been read, and so what was sent before it, when a watch goes on from there.
-            _api.EndWatches();
-            return Task.FromResult(_api.Asked.Contains("watch from 1103"));
-        });
+        // What was sent is read to the end, and the window closed, before time has passed.
+        _api.EndWatches();
 
         await KnownAsync(source, "usersvc-1-uid 10.0.0.1:8080", "usersvc-2-uid 10.0.0.2:8080", "usersvc-3-uid 10.0.0.3:8080");
         Assert.Equal(1, changes);
@@ -92,8 +89,11 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
     public async Task Watch_CutOrEnded_GoesOnFromTheLastVersionWithoutANewList(bool cut)
     {
         await using var source = await WatchedAsync();
-        _api.Bookmark();
+        _api.Set("usersvc-a", Slices.Of(8080, ("usersvc-8", "10.0.0.8")));
+        await source.PassAsync();
+        await KnownAsync(source, "usersvc-8-uid 10.0.0.8:8080");
 
+        source.Advance(TimeSpan.FromSeconds(1));
         if (cut)
         {
             _api.Send("{\"type\":\"MODIFIED\",\"obj\0");
@@ -103,14 +103,57 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
             _api.EndWatches();
         }
 
-        _api.Set("usersvc-a", Slices.Of(8080, ("usersvc-9", "10.0.0.9")));
-        await source.PassAsync();
         await Eventually.HoldsAsync(() => Task.FromResult(_api.Asked.Count == 3));
+        _api.Set("usersvc-a", Slices.Of(8080, ("usersvc-9", "10.0.0.9")));
         await source.PassAsync();
 
         await KnownAsync(source, "usersvc-9-uid 10.0.0.9:8080");
-        Assert.Equal(["list", "watch from 1001", "watch from 1101"], _api.Asked);
+        Assert.Equal(["list", "watch from 1001", "watch from 1002"], _api.Asked);
         Assert.Empty(source.Log);
+    }
+
+    [Fact]
+    public async Task Bookmark_InAQuietWatch_IsWhereTheNextOneBegins()
+    {
+        await using var source = await WatchedAsync();
+
+        source.Advance(TimeSpan.FromSeconds(1));
+        _api.Bookmark();
+        _api.EndWatches();
+
+        await Eventually.HoldsAsync(() => Task.FromResult(_api.Asked.Count == 3));
+        Assert.Equal(["list", "watch from 1001", "watch from 1101"], _api.Asked);
+        Assert.Equal((0, TimeSpan.Zero), (source.Failures, source.Source.Age));
+    }
+
+    [Fact]
+    public async Task Watch_EndedAsSoonAsItBegan_IsAFailure()
+    {
+        await using var source = await WatchedAsync();
+
+        _api.EndWatches();
+        await source.PassAsync();
+
+        await Eventually.HoldsAsync(() => Task.FromResult(_api.Asked.Count == 4));
+        Assert.Equal(["list", "watch from 1001", "list", "watch from 1001"], _api.Asked);
+        Assert.Equal(1, source.Failures);
+    }
+
+    [Fact]
+    public async Task Watch_ThatOutlivesItsTime_IsAFailure()
+    {
+        await using var source = Read(o =>
+        {
+            o.Kubernetes.WatchTimeout = TimeSpan.FromSeconds(1);
+            o.Kubernetes.Timeout = TimeSpan.FromSeconds(1);
+        });
+
+        // The fake API ends none by itself, as if it had died.
+        await source.PassAsync();
+
+        await Eventually.HoldsAsync(() => Task.FromResult(_api.Asked.Count == 4));
+        Assert.Equal(["list", "watch from 1001", "list", "watch from 1001"], _api.Asked);
+        Assert.Equal(1, source.Failures);
     }
 
     [Theory]
@@ -120,17 +163,17 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
     {
         _api.GoneInStream = inStream;
         await using var source = await WatchedAsync();
-        _api.Compact();
         _api.Set("usersvc-a", Slices.Of(8080, ("usersvc-9", "10.0.0.9")));
         await source.PassAsync();
-        _api.Compact();
+        await KnownAsync(source, "usersvc-9-uid 10.0.0.9:8080");
 
+        source.Advance(TimeSpan.FromSeconds(1));
+        _api.Compact();
         _api.EndWatches();
-        await source.PassAsync();
         await source.PassAsync();
 
         await Eventually.HoldsAsync(() => Task.FromResult(_api.Asked.Count == 5));
-        Assert.Equal(["list", "watch from 1001", "watch from 1003", "list", "watch from 1004"], _api.Asked);
+        Assert.Equal(["list", "watch from 1001", "watch from 1002", "list", "watch from 1003"], _api.Asked);
         Assert.Equal(["usersvc-9-uid 10.0.0.9:8080"], source.Known);
         Assert.Equal((0, 0), (source.Log.Count, source.Failures));
     }
@@ -180,9 +223,9 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
     {
         await using var source = await WatchedAsync();
 
+        source.Advance(TimeSpan.FromSeconds(1));
         _api.Refusal = 503;
         _api.EndWatches();
-        await source.PassAsync();
         await source.PausedAsync();
         var kept = source.Known!.ToList();
         _api.Refusal = null;
@@ -195,11 +238,12 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
         Assert.Equal(1, source.Failures);
     }
 
-    private ReadSource Read(string address = "k8s+http://usersvc/http") => new(address, o =>
+    private ReadSource Read(Action<DiscoveryOptions>? configure = null) => new("k8s+http://usersvc/http", o =>
     {
         o.Kubernetes.ApiServer = _api.Address;
         o.Kubernetes.Namespace = "users";
         o.Kubernetes.TokenFile = _token;
+        configure?.Invoke(o);
     });
 
     /// <summary>The source once it watches.</summary>
