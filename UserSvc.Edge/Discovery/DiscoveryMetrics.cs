@@ -2,10 +2,10 @@ using System.Diagnostics.Metrics;
 
 namespace UserSvc.Edge.Discovery;
 
-/// <summary>Instruments by source: <c>edge.discovery.source</c> is the address as it is configured.</summary>
+/// <summary>The counters of each <c>source</c>, by its address as it is configured.</summary>
 internal sealed class DiscoveryMetrics
 {
-    private const string Source = "edge.discovery.source";
+    private const string Source = "source";
 
     private readonly Meter _meter;
     private readonly Counter<long> _updates;
@@ -13,9 +13,9 @@ internal sealed class DiscoveryMetrics
 
     public DiscoveryMetrics(IMeterFactory meters)
     {
-        _meter = meters.Create(typeof(DiscoveryMetrics).Assembly.GetName().Name!);
-        _updates = _meter.CreateCounter<long>("edge.discovery.updates", "{update}", "Changes of a source's endpoints.");
-        _failures = _meter.CreateCounter<long>("edge.discovery.failures", "{failure}", "Failed attempts to read a source.");
+        _meter = meters.Create("UserSvc.Edge");
+        _updates = _meter.CreateCounter<long>("edge.discovery.updates", "{update}", "Changes of a source's endpoints");
+        _failures = _meter.CreateCounter<long>("edge.discovery.failures", "{failure}", "Failed attempts to read a source");
     }
 
     public void Updated(string address) => _updates.Add(1, new KeyValuePair<string, object?>(Source, address));
@@ -26,5 +26,5 @@ internal sealed class DiscoveryMetrics
         "edge.discovery.age",
         () => sources.All.Select(s => new Measurement<double>(s.Age.TotalSeconds, new KeyValuePair<string, object?>(Source, s.Address))),
         "s",
-        "Time since a source last answered; zero while it is watched.");
+        "Time since a source last answered; zero while it is watched");
 }
