@@ -32,7 +32,9 @@ internal sealed class DiscoveryResolver(DiscoverySources sources) : IDestination
                 {
                     Address = $"{source.Scheme}://{endpoint.Address}",
                     Host = configured.Host ?? source.Host,
-                    Health = configured.Health is { } health ? new UriBuilder(health) { Host = endpoint.Address.Address.ToString() }.ToString() : null,
+                    Health = Uri.TryCreate(configured.Health, UriKind.Absolute, out var health)
+                        ? new UriBuilder(health) { Host = endpoint.Address.Address.ToString() }.ToString()
+                        : null,
                 });
             }
         }

@@ -34,8 +34,13 @@ internal sealed class DiscoverySources(
     }
 
     /// <summary>The source of a destination's address, null where the address is the destination itself.</summary>
-    public DiscoverySource? Find(string address)
+    public DiscoverySource? Find(string? address)
     {
+        if (address is null)
+        {
+            return null;
+        }
+
         lock (_lock)
         {
             if (!_sources.TryGetValue(address, out var running) && Create(address) is { } source)

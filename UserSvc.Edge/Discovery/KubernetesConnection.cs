@@ -15,7 +15,7 @@ internal sealed record KubernetesConnection(string? ApiServer, string TokenFile,
         var ownNamespace = $"{ServiceAccount}/namespace";
         var host = environment["KUBERNETES_SERVICE_HOST"];
         return new(
-            options.ApiServer ?? (host is null ? null : new UriBuilder(Uri.UriSchemeHttps, host, int.Parse(environment["KUBERNETES_SERVICE_PORT"] ?? "443", System.Globalization.CultureInfo.InvariantCulture)).ToString()),
+            options.ApiServer ?? (host is null ? null : $"https://{(host.Contains(':') ? $"[{host}]" : host)}:{environment["KUBERNETES_SERVICE_PORT"] ?? "443"}"),
             options.TokenFile ?? $"{ServiceAccount}/token",
             options.CertificateAuthorityFile ?? $"{ServiceAccount}/ca.crt",
             options.Namespace ?? (File.Exists(ownNamespace) ? File.ReadAllText(ownNamespace).Trim() : "default"),

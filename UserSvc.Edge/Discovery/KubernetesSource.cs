@@ -36,7 +36,7 @@ internal sealed partial class KubernetesSource(string address, KubernetesAddress
         try
         {
             var list = await ListAsync(client, cancellationToken);
-            var slices = list.Items.ToDictionary(s => s.Name());
+            var slices = (list.Items ?? []).ToDictionary(s => s.Name());
             var version = list.Metadata.ResourceVersion;
             Publish(slices);
             Watching = true;
@@ -95,9 +95,10 @@ internal sealed partial class KubernetesSource(string address, KubernetesAddress
             onError: e => ExceptionDispatchInfo.Throw(e),
             cancellationToken: deadline.Token).GetAsyncEnumerator(deadline.Token);
         Task? window = null;
+        var next = events.MoveNextAsync().AsTask();
         try
         {
-            for (var next = events.MoveNextAsync().AsTask(); ; next = events.MoveNextAsync().AsTask())
+            for (; ; next = events.MoveNextAsync().AsTask())
             {
                 if (window is not null && await Task.WhenAny(window, next) == window)
                 {
@@ -131,6 +132,9 @@ internal sealed partial class KubernetesSource(string address, KubernetesAddress
         }
         finally
         {
+            // Only an iterator that stands still can be disposed of.
+            await deadline.CancelAsync();
+            await ((Task)next).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (window is not null && !cancellationToken.IsCancellationRequested)
             {
                 Publish(slices);

@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using System.Net;
 using System.Net.Sockets;
 using Microsoft.Extensions.DependencyInjection;
@@ -60,6 +61,36 @@ public sealed class DiscoveredClusterTests : IAsyncLifetime
         var answers = new[] { await edge.Public.AskAsync("/user/alice"), await edge.Public.AskAsync("/user/alice") };
 
         Assert.Equal([new(200, "usersvc-1"), new(200, "usersvc-2")], answers.OrderBy(a => a.Body));
+    }
+
+    [Fact]
+    public async Task Age_OfASource_IsNoughtWhileItIsWatchedAndGrowsWhileItFails()
+    {
+        Serve(1);
+        await using var edge = await ReadyAsync();
+        var ages = new Queue<(object? Source, double Age)>();
+        using var listener = new MeterListener();
+        listener.InstrumentPublished = (instrument, l) =>
+        {
+            if (instrument.Name == "edge.discovery.age" && instrument.Meter.Scope == edge.Services.GetRequiredService<IMeterFactory>())
+            {
+                l.EnableMeasurementEvents(instrument);
+            }
+        };
+        listener.SetMeasurementEventCallback<double>((_, age, tags, _) => ages.Enqueue((tags[0].Value, age)));
+        listener.Start();
+
+        listener.RecordObservableInstruments();
+        _api.Refusal = 500;
+        _api.EndWatches();
+        await Eventually.HoldsAsync(() =>
+        {
+            listener.RecordObservableInstruments();
+            return Task.FromResult(ages.Last().Age > 0.5);
+        });
+
+        Assert.Equal((Address, 0), ages.First());
+        Assert.All(ages, a => Assert.Equal(Address, a.Source));
     }
 
     [Fact]
