@@ -197,7 +197,7 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData("no JSON", "'o' is an invalid")]
+    [InlineData("<html>", "'<' is an invalid start of a value.")]
     [InlineData(
         """{"type":"ADDED","object":{"apiVersion":"discovery.k8s.io/v1","kind":"EndpointSlice","metadata":{"name":"x","resourceVersion":"1"},"addressType":"IPv4","endpoints":[{"addresses":["usersvc"]}],"ports":[{"name":"http","port":8080}]}}""",
         "an EndpointSlice has an endpoint that is no IP address and port: usersvc 8080")]
