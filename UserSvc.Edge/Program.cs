@@ -1,3 +1,4 @@
+using UserSvc.Edge.Configuration;
 using UserSvc.Edge.Discovery;
 using UserSvc.Edge.Forwarding;
 using UserSvc.Edge.Listeners;
@@ -7,18 +8,33 @@ namespace UserSvc.Edge;
 
 internal static class Program
 {
-    private static Task Main(string[] args) => Build(args).RunAsync();
+    private static async Task<int> Main(string[] args)
+    {
+        try
+        {
+            await Build(args).RunAsync();
+            return 0;
+        }
+        catch (Exception failure) when (StartFailure.Explain(failure) is { } explanation)
+        {
+            await Console.Error.WriteLineAsync(explanation);
+            return 1;
+        }
+    }
 
     /// <summary>The whole proxy, not started: tests run it in their own process, on ports of their own and by their own clock.</summary>
+    /// <exception cref="InvalidConfigurationException">It cannot be started with this configuration.</exception>
     public static WebApplication Build(string[] args, TimeProvider? time = null)
     {
         var builder = WebApplication.CreateBuilder(args);
+        builder.AddCheckedConfiguration();
         builder.Services.AddSingleton(time ?? TimeProvider.System);
         builder.AddServiceDefaults(trustRemoteSampling: false);
         builder.AddListeners();
         builder.AddForwarding();
 
         var app = builder.Build();
+        app.CheckConfiguration();
         app.UseRequestId();
         app.UseProblemJson();
         app.UseRequestHygiene();

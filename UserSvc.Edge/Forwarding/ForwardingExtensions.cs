@@ -13,11 +13,8 @@ internal static class ForwardingExtensions
 {
     public static void AddForwarding(this IHostApplicationBuilder builder)
     {
-        var section = builder.Configuration.GetSection("ReverseProxy");
-        ConfiguredDestinations.Require(section);
-
         builder.Services.AddReverseProxy()
-            .LoadFromConfig(section)
+            .LoadFromConfig(builder.Configuration.GetSection("ReverseProxy"))
             .AddDiscovery()
             .AddTransforms(context =>
             {

@@ -1,0 +1,82 @@
+using System.Security.Cryptography;
+
+namespace UserSvc.Edge.Configuration;
+
+/// <summary>
+/// The sources of the configuration as they are now: files first, overridden by environment and command line. Files are compared by
+/// content, so that it does not matter how they come to change: written in place, renamed over, or by the swap of a link as
+/// Kubernetes does it, which a file watcher misses.
+/// </summary>
+internal sealed class ConfigurationFiles
+{
+    private readonly ConfigurationRoot _sources;
+    private readonly List<string> _paths = [];
+    private readonly HashSet<string> _seen;
+    private List<string> _contents = [];
+
+    public ConfigurationFiles(IEnumerable<IConfigurationSource> sources)
+    {
+        var builder = new ConfigurationBuilder();
+        foreach (var source in sources)
+        {
+            if (source is FileConfigurationSource { ReloadOnChange: true, Path: { } path } file)
+            {
+                file.ReloadOnChange = false;
+                _paths.Add(file.FileProvider?.GetFileInfo(path).PhysicalPath ?? path);
+            }
+
+            builder.Add(source);
+        }
+
+        _seen = [.. _paths.Where(File.Exists)];
+        _sources = (ConfigurationRoot)builder.Build();
+    }
+
+    public IConfigurationRoot Current => _sources;
+
+    /// <summary>Whether a file differs from what it was when this was asked last.</summary>
+    public bool HaveChanged()
+    {
+        var before = _contents;
+        _contents = [.. _paths.Select(Content)];
+        return !_contents.SequenceEqual(before);
+    }
+
+    /// <exception cref="InvalidConfigurationException">A file is gone, cannot be read, or is no JSON.</exception>
+    public IConfigurationRoot Read()
+    {
+        // An optional file that is gone would be read as an empty one.
+        if (_seen.FirstOrDefault(path => !File.Exists(path)) is { } gone)
+        {
+            throw new InvalidConfigurationException($"{gone} is gone.");
+        }
+
+        try
+        {
+            _sources.Reload();
+        }
+        catch (InvalidDataException broken)
+        {
+            throw new InvalidConfigurationException(broken);
+        }
+        catch (Exception unreadable) when (unreadable is IOException or UnauthorizedAccessException)
+        {
+            throw new InvalidConfigurationException(unreadable.Message, unreadable);
+        }
+
+        _seen.UnionWith(_paths.Where(File.Exists));
+        return _sources;
+    }
+
+    private static string Content(string path)
+    {
+        try
+        {
+            return File.Exists(path) ? Convert.ToHexString(SHA256.HashData(File.ReadAllBytes(path))) : "";
+        }
+        catch (Exception unreadable) when (unreadable is IOException or UnauthorizedAccessException)
+        {
+            return unreadable.Message;
+        }
+    }
+}

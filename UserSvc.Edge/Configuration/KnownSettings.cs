@@ -1,0 +1,140 @@
+using System.ComponentModel;
+using System.Reflection;
+using System.Security.Authentication;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Yarp.ReverseProxy.Configuration;
+
+namespace UserSvc.Edge.Configuration;
+
+/// <summary>
+/// Holds the keys and values of the configuration against the types they are read into. The readers themselves pass over a misspelt
+/// key, which for a limit means that there is none, and name no setting when a value is of the wrong kind.
+/// </summary>
+internal sealed class KnownSettings(IEnumerable<KnownSection> sections)
+{
+    // Properties that configuration does not reach, or that ask for a middleware this edge does not have, in which case YARP answers
+    // every request of the route with 500.
+    private static readonly HashSet<(Type, string)> Unread =
+    [
+        (typeof(ClusterConfig), nameof(ClusterConfig.ClusterId)),
+        (typeof(DestinationConfig), nameof(DestinationConfig.Metadata)),
+        (typeof(RouteConfig), nameof(RouteConfig.RouteId)),
+        (typeof(RouteConfig), nameof(RouteConfig.Metadata)),
+        (typeof(RouteConfig), nameof(RouteConfig.AuthorizationPolicy)),
+        (typeof(RouteConfig), nameof(RouteConfig.CorsPolicy)),
+        (typeof(RouteConfig), nameof(RouteConfig.OutputCachePolicy)),
+        (typeof(RouteConfig), nameof(RouteConfig.RateLimiterPolicy)),
+        (typeof(RouteConfig), nameof(RouteConfig.Timeout)),
+        (typeof(RouteConfig), nameof(RouteConfig.TimeoutPolicy)),
+        (typeof(KestrelServerLimits), nameof(KestrelServerLimits.MinRequestBodyDataRate)),
+        (typeof(KestrelServerLimits), nameof(KestrelServerLimits.MinResponseDataRate)),
+    ];
+
+    private readonly Dictionary<string, Type> _types = sections.ToDictionary(s => s.Path, s => s.Type, StringComparer.OrdinalIgnoreCase);
+
+    /// <summary>The sections at the top of the configuration, such as <c>Kestrel</c>.</summary>
+    public IReadOnlySet<string> Roots => _types.Keys.Select(path => path.Split(':')[0]).ToHashSet(StringComparer.OrdinalIgnoreCase);
+
+    /// <summary>What is wrong, a sentence a setting.</summary>
+    public IEnumerable<string> Errors(IConfiguration configuration) =>
+        Roots.SelectMany(root => Errors(configuration.GetSection(root), _types.GetValueOrDefault(root)))
+            .Concat(LogLevels(configuration.GetSection("Logging")).SelectMany(levels => Errors(levels, typeof(Dictionary<string, LogLevel>))));
+
+    private static IEnumerable<IConfigurationSection> LogLevels(IConfigurationSection logging) =>
+        logging.GetChildren().Select(provider => provider.GetSection("LogLevel")).Prepend(logging.GetSection("LogLevel"));
+
+    /// <param name="section">A section or a value.</param>
+    /// <param name="type">What is read from it; null where only sections below it are known.</param>
+    private IEnumerable<string> Errors(IConfigurationSection section, Type? type)
+    {
+        type = type is null ? null : Nullable.GetUnderlyingType(type) ?? type;
+        var children = section.GetChildren().ToList();
+        if (type is not null && IsValue(type))
+        {
+            return children.Count > 0 ? [$"{section.Path} is one value, not a section or a list."]
+                : section.Value is { } value && Expected(type, value) is { } expected ? [$"{section.Path} is not {expected}: {value}"]
+                : [];
+        }
+
+        // An empty section or list is an empty text.
+        return !string.IsNullOrEmpty(section.Value) ? [$"{section.Path} is a section or a list, not one value: {section.Value}"]
+            : type is not null && ElementType(type) is { } element ? children.SelectMany(child => Errors(child, element))
+            : ChildErrors(section, children, type is null ? [] : Settings(type));
+    }
+
+    private IEnumerable<string> ChildErrors(IConfigurationSection section, List<IConfigurationSection> children, Dictionary<string, Type> settings)
+    {
+        foreach (var child in children)
+        {
+            var below = child.Path + ":";
+            if (settings.TryGetValue(child.Key, out var type) || _types.TryGetValue(child.Path, out type)
+                || _types.Keys.Any(path => path.StartsWith(below, StringComparison.OrdinalIgnoreCase)))
+            {
+                foreach (var error in Errors(child, type))
+                {
+                    yield return error;
+                }
+            }
+            else
+            {
+                var prefix = section.Path + ":";
+                var known = settings.Keys
+                    .Concat(_types.Keys.Where(p => p.StartsWith(prefix, StringComparison.OrdinalIgnoreCase)).Select(p => p[prefix.Length..].Split(':')[0]))
+                    .Distinct(StringComparer.OrdinalIgnoreCase).Order(StringComparer.Ordinal).ToList();
+                yield return $"{child.Path} is not a setting. {section.Path} has {(known.Count == 0 ? "none" : string.Join(", ", known))}.";
+            }
+        }
+    }
+
+    private static Dictionary<string, Type> Settings(Type type) => type
+        .GetProperties(BindingFlags.Public | BindingFlags.Instance)
+        .Where(p => !Unread.Contains((type, p.Name)) && (p.CanWrite || !IsValue(p.PropertyType)))
+        // Protocols of TLS are written as a list, unlike those of HTTP.
+        .ToDictionary(p => p.Name, p => (Nullable.GetUnderlyingType(p.PropertyType) ?? p.PropertyType) == typeof(SslProtocols) ? typeof(SslProtocols[]) : p.PropertyType,
+            StringComparer.OrdinalIgnoreCase);
+
+    private static bool IsValue(Type type) => TypeDescriptor.GetConverter(type).CanConvertFrom(typeof(string));
+
+    /// <summary>The type of what a list or a dictionary holds; null for anything else.</summary>
+    private static Type? ElementType(Type type)
+    {
+        var enumerable = type.GetInterfaces().Prepend(type).FirstOrDefault(i => i.IsGenericType && i.GetGenericTypeDefinition() == typeof(IEnumerable<>));
+        return enumerable?.GetGenericArguments()[0] is not { } element ? null
+            : element.IsGenericType && element.GetGenericTypeDefinition() == typeof(KeyValuePair<,>) ? element.GetGenericArguments()[1]
+            : element;
+    }
+
+    /// <returns>What the value should be; null when it is that.</returns>
+    private static string? Expected(Type type, string value)
+    {
+        if (type == typeof(TimeSpan))
+        {
+            // Without a colon it is read as days.
+            return value.Contains(':', StringComparison.Ordinal) && TimeSpan.TryParse(value, System.Globalization.CultureInfo.InvariantCulture, out _)
+                ? null : "a time span such as 00:00:10";
+        }
+
+        if (type.IsEnum)
+        {
+            return Enum.TryParse(type, value, ignoreCase: true, out var member) && Enum.IsDefined(type, member)
+                ? null : $"one of {string.Join(", ", Enum.GetNames(type))}";
+        }
+
+        if (type == typeof(Version))
+        {
+            return Version.TryParse(value.Contains('.', StringComparison.Ordinal) ? value : value + ".0", out _) ? null : "a version such as 1.1 or 2";
+        }
+
+        try
+        {
+            TypeDescriptor.GetConverter(type).ConvertFromInvariantString(value);
+            return null;
+        }
+        catch (Exception e) when (e is ArgumentException or FormatException or NotSupportedException)
+        {
+            return type == typeof(bool) ? "true or false"
+                : type.IsPrimitive ? "a number that fits"
+                : $"a {type.Name}";
+        }
+    }
+}
