@@ -10,15 +10,22 @@ internal static class Program
 {
     private static async Task<int> Main(string[] args)
     {
+        WebApplication edge;
         try
         {
-            await Build(args).RunAsync();
-            return 0;
+            edge = Build(args);
+            await edge.StartAsync();
         }
         catch (Exception failure) when (StartFailure.Explain(failure) is { } explanation)
         {
             await Console.Error.WriteLineAsync(explanation);
             return 1;
+        }
+
+        await using (edge)
+        {
+            await edge.WaitForShutdownAsync();
+            return 0;
         }
     }
 
@@ -27,14 +34,13 @@ internal static class Program
     public static WebApplication Build(string[] args, TimeProvider? time = null)
     {
         var builder = WebApplication.CreateBuilder(args);
-        builder.AddCheckedConfiguration();
+        var files = builder.AddCheckedConfiguration();
         builder.Services.AddSingleton(time ?? TimeProvider.System);
         builder.AddServiceDefaults(trustRemoteSampling: false);
         builder.AddListeners();
         builder.AddForwarding();
 
-        var app = builder.Build();
-        app.CheckConfiguration();
+        var app = builder.BuildChecked(files);
         app.UseRequestId();
         app.UseProblemJson();
         app.UseRequestHygiene();

@@ -6,13 +6,16 @@ using Yarp.ReverseProxy.Configuration;
 
 namespace UserSvc.Edge.Configuration;
 
-/// <summary>Whether a configuration as a whole can be used: before the start, and before a changed one takes the place of another.</summary>
-internal sealed class ConfigurationCheck(KnownSettings settings, IConfigValidator yarp)
+/// <summary>
+/// Whether a configuration as a whole can be used, asked before the start, and before a changed one takes the place of another. In
+/// two steps, because reading a wrong setting already ends the making of the services that the second step needs.
+/// </summary>
+internal sealed class ConfigurationCheck(KnownSettings settings)
 {
     private static readonly string[] OthersSections = ["$schema", "AllowedHosts", "Logging"];
 
     /// <exception cref="InvalidConfigurationException">It cannot; the message names each setting at fault.</exception>
-    public async Task CheckAsync(IConfigurationRoot configuration)
+    public void CheckSettings(IConfigurationRoot configuration)
     {
         Require([.. Strangers(configuration), .. settings.Errors(configuration)]);
         Require([.. LimitsErrors(configuration.GetSection("Kestrel:Limits"))]);
@@ -28,7 +31,29 @@ internal sealed class ConfigurationCheck(KnownSettings settings, IConfigValidato
         }
 
         Require([.. RouteErrors(reverseProxy)]);
-        Require(await YarpErrorsAsync(reverseProxy));
+    }
+
+    /// <summary>What YARP itself refuses, such as a policy that there is not.</summary>
+    /// <exception cref="InvalidConfigurationException">The message is YARP's, one line a mistake.</exception>
+    public static async Task CheckProxyAsync(IConfiguration configuration, IConfigValidator validator)
+    {
+        // YARP's own reader, which is not public, over this very section.
+        var services = new ServiceCollection();
+        services.AddLogging().AddReverseProxy().LoadFromConfig(configuration.GetSection("ReverseProxy"));
+        await using var provider = services.BuildServiceProvider();
+        var read = provider.GetRequiredService<IProxyConfigProvider>().GetConfig();
+        var errors = new List<Exception>();
+        foreach (var route in read.Routes)
+        {
+            errors.AddRange(await validator.ValidateRouteAsync(route));
+        }
+
+        foreach (var cluster in read.Clusters)
+        {
+            errors.AddRange(await validator.ValidateClusterAsync(cluster));
+        }
+
+        Require([.. errors.Select(e => e.Message)]);
     }
 
     private static void Require(List<string> errors)
@@ -47,17 +72,25 @@ internal sealed class ConfigurationCheck(KnownSettings settings, IConfigValidato
             && !key.StartsWith("OTEL_", StringComparison.OrdinalIgnoreCase)
         select $"{key} in {file.Source.Path} is not a section. There are {string.Join(", ", settings.Roots.Concat(OthersSections).Order(StringComparer.Ordinal))}.";
 
+    // One by one: a limit that refuses its value does not say which limit it is.
     private static IEnumerable<string> LimitsErrors(IConfigurationSection section)
     {
-        try
+        foreach (var (key, value) in section.AsEnumerable(makePathsRelative: true).Where(s => s.Value is not null))
         {
-            section.Bind(new KestrelServerLimits());
-            return [];
-        }
-        catch (TargetInvocationException failure)
-        {
-            // The limit refuses the value and does not say which limit it is.
-            return [$"{section.Path} has a value out of its range: {failure.GetBaseException().Message}"];
+            string? error = null;
+            try
+            {
+                new ConfigurationBuilder().AddInMemoryCollection([new(key, value)]).Build().Bind(new KestrelServerLimits());
+            }
+            catch (TargetInvocationException failure)
+            {
+                error = $"{section.Path}:{key} is out of its range: {value}. {failure.GetBaseException().Message}";
+            }
+
+            if (error is not null)
+            {
+                yield return error;
+            }
         }
     }
 
@@ -71,26 +104,5 @@ internal sealed class ConfigurationCheck(KnownSettings settings, IConfigValidato
             : from route in routes
               where !clusters.Contains(route["ClusterId"] ?? "", StringComparer.OrdinalIgnoreCase)
               select $"{route.Path}:ClusterId is not a cluster: {route["ClusterId"]}. There are {string.Join(", ", clusters)}.";
-    }
-
-    private async Task<List<string>> YarpErrorsAsync(IConfigurationSection reverseProxy)
-    {
-        // YARP's own reader, which is not public, over this very section.
-        var services = new ServiceCollection();
-        services.AddLogging().AddReverseProxy().LoadFromConfig(reverseProxy);
-        await using var provider = services.BuildServiceProvider();
-        var read = provider.GetRequiredService<IProxyConfigProvider>().GetConfig();
-        var errors = new List<Exception>();
-        foreach (var route in read.Routes)
-        {
-            errors.AddRange(await yarp.ValidateRouteAsync(route));
-        }
-
-        foreach (var cluster in read.Clusters)
-        {
-            errors.AddRange(await yarp.ValidateClusterAsync(cluster));
-        }
-
-        return [.. errors.Select(e => e.Message)];
     }
 }

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Options;
 using UserSvc.ServiceDefaults;
+using Yarp.ReverseProxy.Configuration;
 
 namespace UserSvc.Edge.Configuration;
 
@@ -7,7 +8,7 @@ namespace UserSvc.Edge.Configuration;
 internal static class ConfigurationExtensions
 {
     /// <summary>Comes first: whoever is configured after it reads the checked configuration.</summary>
-    public static void AddCheckedConfiguration(this WebApplicationBuilder builder)
+    public static ConfigurationFiles AddCheckedConfiguration(this WebApplicationBuilder builder)
     {
         var running = new CheckedConfiguration(builder.Configuration);
         var files = new ConfigurationFiles([.. builder.Configuration.Sources]);
@@ -26,6 +27,9 @@ internal static class ConfigurationExtensions
         builder.Services.AddKnownOptions<ReloadOptions>(ReloadOptions.Section)
             .Validate(o => o.Interval >= TimeSpan.FromMilliseconds(50) && o.Interval <= TimeSpan.FromHours(1),
                 $"{ReloadOptions.Section}:Interval must be between 50 ms and 1 h.");
+        // What it says of a failed start, the process says in one line.
+        builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.Critical);
+        return files;
     }
 
     /// <summary>Options bound to a section, such as <c>Edge:Discovery</c>, in which every key must be a property of theirs.</summary>
@@ -37,21 +41,15 @@ internal static class ConfigurationExtensions
     }
 
     /// <exception cref="InvalidConfigurationException">The edge cannot be started with this configuration.</exception>
-    public static void CheckConfiguration(this WebApplication app)
+    /// <exception cref="OptionsValidationException">The same, by the options' own validation.</exception>
+    public static WebApplication BuildChecked(this WebApplicationBuilder builder, ConfigurationFiles files)
     {
-        app.Services.GetRequiredService<ConfigurationCheck>()
-            .CheckAsync(app.Services.GetRequiredService<ConfigurationFiles>().Current).GetAwaiter().GetResult();
-        try
-        {
-            app.Services.GetRequiredService<IStartupValidator>().Validate();
-        }
-        catch (OptionsValidationException invalid)
-        {
-            throw new InvalidConfigurationException(invalid.Failures);
-        }
-        catch (AggregateException several)
-        {
-            throw new InvalidConfigurationException(several.InnerExceptions.OfType<OptionsValidationException>().SelectMany(e => e.Failures));
-        }
+        var check = new ConfigurationCheck(new(builder.Services.Select(s => s.ImplementationInstance).OfType<KnownSection>()));
+        check.CheckSettings(files.Current);
+
+        var app = builder.Build();
+        app.Services.GetRequiredService<IStartupValidator>().Validate();
+        ConfigurationCheck.CheckProxyAsync(files.Current, app.Services.GetRequiredService<IConfigValidator>()).GetAwaiter().GetResult();
+        return app;
     }
 }

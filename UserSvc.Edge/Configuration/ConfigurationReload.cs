@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Options;
+using Yarp.ReverseProxy.Configuration;
 
 namespace UserSvc.Edge.Configuration;
 
@@ -17,6 +18,7 @@ internal sealed partial class ConfigurationReload(
     ConfigurationCheck check,
     CheckedConfiguration running,
     KnownSettings settings,
+    IConfigValidator validator,
     IOptions<ReloadOptions> options,
     TimeProvider time,
     ILogger<ConfigurationReload> logger) : BackgroundService
@@ -26,12 +28,19 @@ internal sealed partial class ConfigurationReload(
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         using var timer = new PeriodicTimer(options.Value.Interval, time);
-        while (await timer.WaitForNextTickAsync(stoppingToken))
+        try
         {
-            if (files.HaveChanged())
+            while (await timer.WaitForNextTickAsync(stoppingToken))
             {
-                await ReloadAsync();
+                if (files.HaveChanged())
+                {
+                    await ReloadAsync();
+                }
             }
+        }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        {
+            // Where another service fails to start, the host would take this for a failure too.
         }
     }
 
@@ -40,7 +49,8 @@ internal sealed partial class ConfigurationReload(
         try
         {
             var configuration = files.Read();
-            await check.CheckAsync(configuration);
+            check.CheckSettings(configuration);
+            await ConfigurationCheck.CheckProxyAsync(configuration, validator);
             var changed = running.Apply(configuration, settings.Roots, out var unapplied);
             if (changed || _refused)
             {

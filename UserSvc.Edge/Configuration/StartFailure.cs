@@ -1,15 +1,23 @@
+using System.Security.Cryptography;
+using Microsoft.Extensions.Options;
+
 namespace UserSvc.Edge.Configuration;
 
-/// <summary>What the person who starts the edge can do something about, in words; anything else is a mistake of the edge's and keeps its stack trace.</summary>
+/// <summary>What the person who starts the edge can do something about, in words. Anything else is a mistake of the edge's own and keeps its stack trace.</summary>
 internal static class StartFailure
 {
     public static string? Explain(Exception failure) => failure switch
     {
-        InvalidConfigurationException invalid => invalid.Message,
-        // Configuration files are first read before anything of this project runs.
+        InvalidConfigurationException => failure.Message,
+        OptionsValidationException invalid => string.Join(Environment.NewLine, invalid.Failures),
+        AggregateException { InnerExceptions: var several } when several.All(e => e is OptionsValidationException) => string.Join(Environment.NewLine, several.Select(Explain)),
+        // Files are first read before anything of this project runs.
         InvalidDataException broken => new InvalidConfigurationException(broken).Message,
-        // A port that is taken, a certificate that is not there, a content root that is no folder.
-        IOException io => io.Message,
+        DirectoryNotFoundException missing => $"The content root is not a folder: {missing.Message}",
+        // A port that is taken.
+        IOException => failure.Message,
+        // Kestrel's, of an endpoint: an address that is none, https without a certificate, a key that does not fit.
+        FormatException or InvalidOperationException or CryptographicException => failure.Message,
         _ => null,
     };
 }

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Microsoft.AspNetCore.DataProtection;
+using UserSvc.Edge.Configuration;
 using UserSvc.Edge.Discovery;
 using UserSvc.Edge.Resilience;
 using UserSvc.ServiceDefaults;
@@ -16,6 +17,7 @@ internal static class ForwardingExtensions
         builder.Services.AddReverseProxy()
             .LoadFromConfig(builder.Configuration.GetSection("ReverseProxy"))
             .AddDiscovery()
+            .AddConfigFilter<RouteBodySize>()
             .AddTransforms(context =>
             {
                 // RequestHeaders has set X-Forwarded-*, unless the route has a transform of its own for them.

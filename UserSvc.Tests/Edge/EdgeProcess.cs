@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Threading.Channels;
 using UserSvc.AppHost.Processes;
@@ -15,6 +16,9 @@ internal sealed class EdgeProcess : IAsyncDisposable
 
     public HttpClient Health { get; } = new();
 
+    /// <summary>What it has written to its standard output so far.</summary>
+    public ConcurrentQueue<string> Output { get; } = [];
+
     public static async Task<EdgeProcess> ReadyAsync(Upstream upstream, params (string Key, string Value)[] settings)
     {
         const string Listening = "Now listening on: ";
@@ -30,6 +34,7 @@ internal sealed class EdgeProcess : IAsyncDisposable
         // All of it is read: a full pipe would block the edge.
         edge._process.OutputDataReceived += (_, line) =>
         {
+            edge.Output.Enqueue(line.Data ?? "");
             if (line.Data?.IndexOf(Listening, StringComparison.Ordinal) is >= 0 and var at)
             {
                 listening.Writer.TryWrite(new(line.Data[(at + Listening.Length)..]));
@@ -52,7 +57,9 @@ internal sealed class EdgeProcess : IAsyncDisposable
         }
     }
 
-    public void Terminate() => Signals.Send(_process.Id, Signals.Terminate);
+    public void Terminate() => Signal(Signals.Terminate);
+
+    public void Signal(int signal) => Signals.Send(_process.Id, signal);
 
     public async Task<int> ExitCodeAsync()
     {
