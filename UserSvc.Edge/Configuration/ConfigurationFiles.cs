@@ -12,7 +12,8 @@ internal sealed class ConfigurationFiles
     private readonly ConfigurationRoot _sources;
     private readonly List<string> _paths = [];
     private readonly HashSet<string> _seen;
-    private List<string> _contents = [];
+    private List<string> _lastSeen = [];
+    private List<string> _lastTold = [];
 
     public ConfigurationFiles(IEnumerable<IConfigurationSource> sources)
     {
@@ -34,12 +35,22 @@ internal sealed class ConfigurationFiles
 
     public IConfigurationRoot Current => _sources;
 
-    /// <summary>Whether a file differs from what it was when this was asked last.</summary>
+    /// <summary>
+    /// Whether a file differs from what it was when this was true last, and has not changed since it was asked before: a file that is
+    /// being written is no mistake to report.
+    /// </summary>
     public bool HaveChanged()
     {
-        var before = _contents;
-        _contents = [.. _paths.Select(Content)];
-        return !_contents.SequenceEqual(before);
+        List<string> contents = [.. _paths.Select(Content)];
+        var settled = contents.SequenceEqual(_lastSeen);
+        _lastSeen = contents;
+        if (!settled || contents.SequenceEqual(_lastTold))
+        {
+            return false;
+        }
+
+        _lastTold = contents;
+        return true;
     }
 
     /// <exception cref="InvalidConfigurationException">A file is gone, cannot be read, or is no JSON.</exception>

@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace UserSvc.Tests.Edge;
 
 public sealed class ConfigurationTests
@@ -47,5 +49,76 @@ public sealed class ConfigurationTests
             EdgeHost.Arguments([(Destination, "http://localhost:8080"), ($"{EdgeHost.Metadata}:{key}", value)])));
 
         Assert.Equal($"Metadata:{key} {reason}, in the cluster usersvc.", failure?.Message);
+    }
+
+    [Theory]
+    [InlineData("ReverseProxy:Clusters:usersvc:LoadBalancePolicy", "Random",
+        "{key} is not a setting. ReverseProxy:Clusters:usersvc has Destinations, HealthCheck, HttpClient, HttpRequest, LoadBalancingPolicy, Metadata, SessionAffinity.")]
+    [InlineData("ReverseProxy:Clusters:usersvc:HealthCheck:Active:Intervall", "00:00:01",
+        "{key} is not a setting. ReverseProxy:Clusters:usersvc:HealthCheck:Active has Enabled, Interval, Path, Policy, Query, Timeout.")]
+    [InlineData("ReverseProxy:Clusters:usersvc:Destinations:usersvc-1:Weight", "2",
+        "{key} is not a setting. ReverseProxy:Clusters:usersvc:Destinations:usersvc-1 has Address, Health, Host.")]
+    [InlineData("ReverseProxy:Routes:user:Metadata:Retries", "2", "ReverseProxy:Routes:user:Metadata is not a setting. ReverseProxy:Routes:user has ClusterId, Match, MaxRequestBodySize, Order, Transforms.")]
+    [InlineData("ReverseProxy:Routes:user:Timeout", "00:00:01", "{key} is not a setting. ReverseProxy:Routes:user has ClusterId, Match, MaxRequestBodySize, Order, Transforms.")]
+    [InlineData("ReverseProxy:Cluster:usersvc:LoadBalancingPolicy", "Random", "ReverseProxy:Cluster is not a setting. ReverseProxy has Clusters, Routes.")]
+    [InlineData("Kestrel:Endpoints:Http:Adress", "http://*:80", "{key} is not a setting. Kestrel:Endpoints:Http has Certificate, ClientCertificateMode, Protocols, Sni, SslProtocols, Url.")]
+    [InlineData("Kestrel:Limits:Http2:MaxStreams", "1",
+        "{key} is not a setting. Kestrel:Limits:Http2 has HeaderTableSize, InitialConnectionWindowSize, InitialStreamWindowSize, KeepAlivePingDelay, KeepAlivePingTimeout, MaxFrameSize, MaxRequestHeaderFieldSize, MaxStreamsPerConnection.")]
+    [InlineData("Edge:Reload:Intervall", "00:00:01", "{key} is not a setting. Edge:Reload has Interval.")]
+    [InlineData("Drain:Tim", "00:00:01", "{key} is not a setting. Drain has Grace, Time.")]
+    public void Start_WithAKeyThatNothingReads_FailsAndNamesItAndThoseThereAre(string key, string value, string message) =>
+        AssertRefused(key, value, message);
+
+    [Theory]
+    [InlineData("ReverseProxy:Clusters:usersvc:HealthCheck:Active:Interval", "5", "{key} is not a time span such as 00:00:10: 5")]
+    [InlineData("ReverseProxy:Clusters:usersvc:HealthCheck:Active:Enabled", "on", "{key} is not true or false: on")]
+    [InlineData("ReverseProxy:Clusters:usersvc:HttpRequest:Version", "two", "{key} is not a version such as 1.1 or 2: two")]
+    [InlineData("ReverseProxy:Clusters:usersvc:HttpRequest:VersionPolicy", "Exact", "{key} is not one of RequestVersionOrLower, RequestVersionOrHigher, RequestVersionExact: Exact")]
+    [InlineData("ReverseProxy:Clusters:usersvc:HttpClient:SslProtocols", "Tls13", "{key} is a section or a list, not one value: Tls13")]
+    [InlineData("ReverseProxy:Clusters:usersvc:LoadBalancingPolicy:Name", "Random", "ReverseProxy:Clusters:usersvc:LoadBalancingPolicy is one value, not a section or a list.")]
+    [InlineData("Kestrel:Limits:MaxRequestBodySize", "64k", "{key} is not a number that fits: 64k")]
+    [InlineData("Kestrel:Limits:MaxRequestLineSize", "-1", "{key} is out of its range: -1. Value must be a positive number. (Parameter 'value')")]
+    [InlineData("Logging:Console:LogLevel:Yarp", "Loud", "{key} is not one of Trace, Debug, Information, Warning, Error, Critical, None: Loud")]
+    public void Start_WithAValueOfTheWrongKind_FailsAndNamesTheSettingAndTheValue(string key, string value, string message) =>
+        AssertRefused(key, value, message);
+
+    [Theory]
+    [InlineData("ReverseProxy:Clusters:usersvc:LoadBalancingPolicy", "Randum", "No matching ILoadBalancingPolicy found for the load balancing policy 'Randum' set on the cluster 'usersvc'.")]
+    [InlineData("ReverseProxy:Clusters:usersvc:HealthCheck:Active:Policy", "Never", "No matching IActiveHealthCheckPolicy found for the active health check policy name 'Never' set on the cluster 'usersvc'.")]
+    [InlineData("ReverseProxy:Clusters:usersvc:HealthCheck:AvailableDestinationsPolicy", "All", "No matching IAvailableDestinationsPolicy found for the available destinations policy 'All' set on the cluster.'usersvc'.")]
+    [InlineData("ReverseProxy:Routes:user:ClusterId", "users", "ReverseProxy:Routes:user:ClusterId is not a cluster: users. There are usersvc.")]
+    [InlineData("ReverseProxy:Routes:user:Transforms:1:PathPrefixx", "/a", "Unknown transform: PathPrefixx")]
+    public void Start_WithANameOfSomethingThatThereIsNot_FailsAndNamesIt(string key, string value, string message) =>
+        AssertRefused(key, value, message);
+
+    [Theory]
+    [InlineData("ReverseProxy:Clusters:usersvc:LoadBalancePolicy", "Random",
+        "ReverseProxy:Clusters:usersvc:LoadBalancePolicy is not a setting. ReverseProxy:Clusters:usersvc has Destinations, HealthCheck, HttpClient, HttpRequest, LoadBalancingPolicy, Metadata, SessionAffinity.")]
+    [InlineData("Drain:Time", "01:00:00", "Drain:Time and Drain:Grace must be between 0 and 5 minutes")]
+    [InlineData("Edge:Reload:Interval", "00:00:00", "Edge:Reload:Interval must be between 50 ms and 1 h.")]
+    [InlineData("Kestrel:Endpoints:Http:Url", "nonsense", "Invalid url: 'nonsense'")]
+    [InlineData("contentRoot", "/no/folder", "The content root is not a folder: /no/folder/")]
+    public async Task Process_ThatCannotStart_SaysWhyInOneLineAndExitsWithOne(string key, string value, string message)
+    {
+        var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true };
+        start.ArgumentList.Add(typeof(UserSvc.Edge.Program).Assembly.Location);
+        foreach (var argument in EdgeHost.Arguments([(Destination, "http://127.0.0.1:9"), ("Logging:LogLevel:Yarp", "None"), (key, value)]))
+        {
+            start.ArgumentList.Add(argument);
+        }
+
+        using var edge = Process.Start(start)!;
+        var output = edge.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
+        var error = await edge.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
+        await edge.WaitForExitAsync(TestContext.Current.CancellationToken);
+
+        Assert.Equal((1, message + Environment.NewLine, ""), (edge.ExitCode, error, await output));
+    }
+
+    private static void AssertRefused(string key, string value, string message)
+    {
+        var failure = Record.Exception(() => UserSvc.Edge.Program.Build(EdgeHost.Arguments([(Destination, "http://localhost:8080"), (key, value)])));
+
+        Assert.Equal(message.Replace("{key}", key, StringComparison.Ordinal), failure?.Message);
     }
 }
