@@ -33,7 +33,7 @@ internal static class Program
     /// <exception cref="InvalidConfigurationException">It cannot be started with this configuration.</exception>
     public static WebApplication Build(string[] args, TimeProvider? time = null)
     {
-        var builder = WebApplication.CreateBuilder(args);
+        var builder = WebApplication.CreateBuilder([ConfigurationFiles.Unwatched, .. args]);
         var files = builder.AddCheckedConfiguration();
         builder.Services.AddSingleton(time ?? TimeProvider.System);
         builder.AddServiceDefaults(trustRemoteSampling: false);

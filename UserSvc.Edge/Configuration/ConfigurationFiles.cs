@@ -9,6 +9,12 @@ namespace UserSvc.Edge.Configuration;
 /// </summary>
 internal sealed class ConfigurationFiles
 {
+    /// <summary>
+    /// The host's switch against watchers of its own. Each takes an inotify instance, of which a user has 128 on a whole node by default:
+    /// without one left the process would not start.
+    /// </summary>
+    public const string Unwatched = "--hostBuilder:reloadConfigOnChange=false";
+
     private readonly ConfigurationRoot _sources;
     private readonly List<string> _paths = [];
     private readonly HashSet<string> _seen;
@@ -20,7 +26,7 @@ internal sealed class ConfigurationFiles
         var builder = new ConfigurationBuilder();
         foreach (var source in sources)
         {
-            if (source is FileConfigurationSource { ReloadOnChange: true, Path: { } path } file)
+            if (source is FileConfigurationSource { Path: { } path } file)
             {
                 file.ReloadOnChange = false;
                 _paths.Add(file.FileProvider?.GetFileInfo(path).PhysicalPath ?? path);

@@ -12,8 +12,8 @@ namespace UserSvc.Edge.Configuration;
 /// </summary>
 internal sealed class KnownSettings(IEnumerable<KnownSection> sections)
 {
-    // Properties that configuration does not reach, or that ask for a middleware this edge does not have, in which case YARP answers
-    // every request of the route with 500.
+    // Properties that configuration does not reach, or that ask for a middleware this edge does not have, by which every request of
+    // the route would fail.
     private static readonly HashSet<(Type, string)> Unread =
     [
         (typeof(ClusterConfig), nameof(ClusterConfig.ClusterId)),
@@ -24,8 +24,6 @@ internal sealed class KnownSettings(IEnumerable<KnownSection> sections)
         (typeof(RouteConfig), nameof(RouteConfig.CorsPolicy)),
         (typeof(RouteConfig), nameof(RouteConfig.OutputCachePolicy)),
         (typeof(RouteConfig), nameof(RouteConfig.RateLimiterPolicy)),
-        (typeof(RouteConfig), nameof(RouteConfig.Timeout)),
-        (typeof(RouteConfig), nameof(RouteConfig.TimeoutPolicy)),
         (typeof(KestrelServerLimits), nameof(KestrelServerLimits.MinRequestBodyDataRate)),
         (typeof(KestrelServerLimits), nameof(KestrelServerLimits.MinResponseDataRate)),
     ];

@@ -58,8 +58,8 @@ public sealed class ConfigurationTests
         "{key} is not a setting. ReverseProxy:Clusters:usersvc:HealthCheck:Active has Enabled, Interval, Path, Policy, Query, Timeout.")]
     [InlineData("ReverseProxy:Clusters:usersvc:Destinations:usersvc-1:Weight", "2",
         "{key} is not a setting. ReverseProxy:Clusters:usersvc:Destinations:usersvc-1 has Address, Health, Host.")]
-    [InlineData("ReverseProxy:Routes:user:Metadata:Retries", "2", "ReverseProxy:Routes:user:Metadata is not a setting. ReverseProxy:Routes:user has ClusterId, Match, MaxRequestBodySize, Order, Transforms.")]
-    [InlineData("ReverseProxy:Routes:user:Timeout", "00:00:01", "{key} is not a setting. ReverseProxy:Routes:user has ClusterId, Match, MaxRequestBodySize, Order, Transforms.")]
+    [InlineData("ReverseProxy:Routes:user:Metadata:Retries", "2", "ReverseProxy:Routes:user:Metadata is not a setting. ReverseProxy:Routes:user has ClusterId, Match, MaxRequestBodySize, Order, Timeout, TimeoutPolicy, Transforms.")]
+    [InlineData("ReverseProxy:Routes:user:CorsPolicy", "Default", "{key} is not a setting. ReverseProxy:Routes:user has ClusterId, Match, MaxRequestBodySize, Order, Timeout, TimeoutPolicy, Transforms.")]
     [InlineData("ReverseProxy:Cluster:usersvc:LoadBalancingPolicy", "Random", "ReverseProxy:Cluster is not a setting. ReverseProxy has Clusters, Routes.")]
     [InlineData("Kestrel:Endpoints:Http:Adress", "http://*:80", "{key} is not a setting. Kestrel:Endpoints:Http has Certificate, ClientCertificateMode, Protocols, Sni, SslProtocols, Url.")]
     [InlineData("Kestrel:Limits:Http2:MaxStreams", "1",
@@ -86,6 +86,7 @@ public sealed class ConfigurationTests
     [InlineData("ReverseProxy:Clusters:usersvc:LoadBalancingPolicy", "Randum", "No matching ILoadBalancingPolicy found for the load balancing policy 'Randum' set on the cluster 'usersvc'.")]
     [InlineData("ReverseProxy:Clusters:usersvc:HealthCheck:Active:Policy", "Never", "No matching IActiveHealthCheckPolicy found for the active health check policy name 'Never' set on the cluster 'usersvc'.")]
     [InlineData("ReverseProxy:Clusters:usersvc:HealthCheck:AvailableDestinationsPolicy", "All", "No matching IAvailableDestinationsPolicy found for the available destinations policy 'All' set on the cluster.'usersvc'.")]
+    [InlineData("ReverseProxy:Clusters:usersvc:HealthCheck:Passive:Policy", "Never", "No matching IPassiveHealthCheckPolicy found for the passive health check policy name 'Never' set on the cluster 'usersvc'.")]
     [InlineData("ReverseProxy:Routes:user:ClusterId", "users", "ReverseProxy:Routes:user:ClusterId is not a cluster: users. There are usersvc.")]
     [InlineData("ReverseProxy:Routes:user:Transforms:1:PathPrefixx", "/a", "Unknown transform: PathPrefixx")]
     public void Start_WithANameOfSomethingThatThereIsNot_FailsAndNamesIt(string key, string value, string message) =>
