@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Microsoft.AspNetCore.DataProtection;
+using OpenTelemetry.Trace;
 using UserSvc.Edge.Configuration;
 using UserSvc.Edge.Discovery;
 using UserSvc.Edge.Resilience;
@@ -54,11 +55,16 @@ internal static class ForwardingExtensions
         app.UseMiddleware<NormalPath>();
     }
 
-    public static ReverseProxyConventionBuilder MapForwarding(this IEndpointRouteBuilder endpoints) => endpoints.MapReverseProxy(pipeline =>
+    public static ReverseProxyConventionBuilder MapForwarding(this IEndpointRouteBuilder endpoints)
     {
-        pipeline.UseMiddleware<ForwarderErrors>();
-        pipeline.UseResilientLoadBalancing();
-    });
+        // YARP sends its first probes from here. That probes are not traced is known only once there is a tracer.
+        endpoints.ServiceProvider.GetService<TracerProvider>();
+        return endpoints.MapReverseProxy(pipeline =>
+        {
+            pipeline.UseMiddleware<ForwarderErrors>();
+            pipeline.UseResilientLoadBalancing();
+        });
+    }
 
     // For the cookies of session affinity YARP brings data protection, which makes a key at start and stores it in the home folder.
     // Without its hosted service that happens when a route first asks for affinity.
