@@ -5,6 +5,7 @@ public sealed class DnsSourceTests : IAsyncLifetime
     private const string Address = "dns+http://usersvc.test:8080";
 
     private readonly DnsServer _dns = new();
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("usersvc-dns-");
 
     public ValueTask InitializeAsync()
     {
@@ -12,7 +13,11 @@ public sealed class DnsSourceTests : IAsyncLifetime
         return ValueTask.CompletedTask;
     }
 
-    public ValueTask DisposeAsync() => _dns.DisposeAsync();
+    public ValueTask DisposeAsync()
+    {
+        _folder.Delete(recursive: true);
+        return _dns.DisposeAsync();
+    }
 
     [Fact]
     public async Task Name_WithRecordsOfBothFamilies_IsAnEndpointForEach()
@@ -124,9 +129,9 @@ public sealed class DnsSourceTests : IAsyncLifetime
         }
     }
 
-    private static async Task<string> FileAsync(string content)
+    private async Task<string> FileAsync(string content)
     {
-        var file = Path.Combine(Path.GetTempPath(), $"usersvc-{Guid.NewGuid():N}");
+        var file = Path.Combine(_folder.FullName, "file");
         await File.WriteAllTextAsync(file, content, TestContext.Current.CancellationToken);
         return file;
     }
