@@ -72,24 +72,25 @@ internal sealed class ConfigurationCheck(KnownSettings settings)
             && !key.StartsWith("OTEL_", StringComparison.OrdinalIgnoreCase)
         select $"{key} in {file.Source.Path} is not a section. There are {string.Join(", ", settings.Roots.Concat(OthersSections).Order(StringComparer.Ordinal))}.";
 
-    // One by one: a limit that refuses its value does not say which limit it is.
     private static IEnumerable<string> LimitsErrors(IConfigurationSection section)
     {
-        foreach (var (key, value) in section.AsEnumerable(makePathsRelative: true).Where(s => s.Value is not null))
+        // One by one: a limit that refuses its value does not say which limit it is.
+        var limits = section.AsEnumerable(makePathsRelative: true).Where(s => s.Value is not null)
+            .Select(s => Error($"{section.Path}:{s.Key}", s.Value, () => new ConfigurationBuilder().AddInMemoryCollection([s]).Build().Bind(new KestrelServerLimits())));
+        var rates = new[] { nameof(KestrelServerLimits.MinRequestBodyDataRate), nameof(KestrelServerLimits.MinResponseDataRate) }.Select(section.GetSection)
+            .Select(rate => Error(rate.Path, $"{rate["BytesPerSecond"]}, {rate["GracePeriod"]}", () => rate.Get<MinDataRate>()));
+        return limits.Concat(rates).OfType<string>();
+
+        static string? Error(string path, string? value, Action bind)
         {
-            string? error = null;
             try
             {
-                new ConfigurationBuilder().AddInMemoryCollection([new(key, value)]).Build().Bind(new KestrelServerLimits());
+                bind();
+                return null;
             }
-            catch (TargetInvocationException failure)
+            catch (Exception failure) when (failure is TargetInvocationException or InvalidOperationException)
             {
-                error = $"{section.Path}:{key} is out of its range: {value}. {failure.GetBaseException().Message}";
-            }
-
-            if (error is not null)
-            {
-                yield return error;
+                return $"{path} cannot be {value}: {failure.GetBaseException().Message}";
             }
         }
     }

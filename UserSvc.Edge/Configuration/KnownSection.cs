@@ -1,6 +1,4 @@
-using System.Security.Authentication;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
-using Microsoft.AspNetCore.Server.Kestrel.Https;
 using Yarp.ReverseProxy.Configuration;
 
 namespace UserSvc.Edge.Configuration;
@@ -11,7 +9,10 @@ internal sealed record KnownSection(string Path, Type Type);
 /// <summary>Section <c>ReverseProxy</c>, as YARP reads it.</summary>
 internal sealed record ReverseProxySection(IReadOnlyDictionary<string, RouteConfig> Routes, IReadOnlyDictionary<string, ClusterConfig> Clusters);
 
-/// <summary>Section <c>Kestrel</c>, as Kestrel reads it: partly by binding, partly by hand into types of its own.</summary>
+/// <summary>
+/// Section <c>Kestrel</c>, as Kestrel reads it: partly by binding, partly by hand into types of its own. Without what Kestrel's own TLS
+/// has beside a certificate in PEM files, as this edge brings its own.
+/// </summary>
 internal sealed record KestrelSection(
     bool AddServerHeader,
     bool AllowAlternateSchemes,
@@ -21,19 +22,10 @@ internal sealed record KestrelSection(
     bool DisableStringReuse,
     KestrelServerLimits Limits,
     EndpointDefaults EndpointDefaults,
-    IReadOnlyDictionary<string, EndpointSection> Endpoints,
-    IReadOnlyDictionary<string, CertificateSection> Certificates);
+    IReadOnlyDictionary<string, EndpointSection> Endpoints);
 
-internal sealed record EndpointDefaults(HttpProtocols Protocols, SslProtocols SslProtocols, ClientCertificateMode ClientCertificateMode);
+internal sealed record EndpointDefaults(HttpProtocols Protocols);
 
-internal sealed record EndpointSection(
-    string Url,
-    HttpProtocols Protocols,
-    SslProtocols SslProtocols,
-    ClientCertificateMode ClientCertificateMode,
-    CertificateSection Certificate,
-    IReadOnlyDictionary<string, SniSection> Sni);
+internal sealed record EndpointSection(string Url, HttpProtocols Protocols, CertificateSection Certificate);
 
-internal sealed record SniSection(HttpProtocols Protocols, SslProtocols SslProtocols, ClientCertificateMode ClientCertificateMode, CertificateSection Certificate);
-
-internal sealed record CertificateSection(string Path, string KeyPath, string Password, string Subject, string Store, string Location, bool AllowInvalid);
+internal sealed record CertificateSection(string Path, string KeyPath, string Password);

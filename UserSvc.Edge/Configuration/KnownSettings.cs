@@ -1,7 +1,7 @@
 using System.ComponentModel;
 using System.Reflection;
 using System.Security.Authentication;
-using Microsoft.AspNetCore.Server.Kestrel.Core;
+using UserSvc.Edge.Discovery;
 using Yarp.ReverseProxy.Configuration;
 
 namespace UserSvc.Edge.Configuration;
@@ -18,14 +18,13 @@ internal sealed class KnownSettings(IEnumerable<KnownSection> sections)
     [
         (typeof(ClusterConfig), nameof(ClusterConfig.ClusterId)),
         (typeof(DestinationConfig), nameof(DestinationConfig.Metadata)),
+        (typeof(DnsOptions), nameof(DnsOptions.ServerEndPoint)),
         (typeof(RouteConfig), nameof(RouteConfig.RouteId)),
         (typeof(RouteConfig), nameof(RouteConfig.Metadata)),
         (typeof(RouteConfig), nameof(RouteConfig.AuthorizationPolicy)),
         (typeof(RouteConfig), nameof(RouteConfig.CorsPolicy)),
         (typeof(RouteConfig), nameof(RouteConfig.OutputCachePolicy)),
         (typeof(RouteConfig), nameof(RouteConfig.RateLimiterPolicy)),
-        (typeof(KestrelServerLimits), nameof(KestrelServerLimits.MinRequestBodyDataRate)),
-        (typeof(KestrelServerLimits), nameof(KestrelServerLimits.MinResponseDataRate)),
     ];
 
     private readonly Dictionary<string, Type> _types = sections.ToDictionary(s => s.Path, s => s.Type, StringComparer.OrdinalIgnoreCase);
@@ -86,7 +85,7 @@ internal sealed class KnownSettings(IEnumerable<KnownSection> sections)
 
     private static Dictionary<string, Type> Settings(Type type) => type
         .GetProperties(BindingFlags.Public | BindingFlags.Instance)
-        .Where(p => !Unread.Contains((type, p.Name)) && (p.CanWrite || !IsValue(p.PropertyType)))
+        .Where(p => !Unread.Contains((type, p.Name)) && (p.CanWrite || !IsValue(p.PropertyType) || type.GetConstructor([]) is null))
         // Protocols of TLS are written as a list, unlike those of HTTP.
         .ToDictionary(p => p.Name, p => (Nullable.GetUnderlyingType(p.PropertyType) ?? p.PropertyType) == typeof(SslProtocols) ? typeof(SslProtocols[]) : p.PropertyType,
             StringComparer.OrdinalIgnoreCase);

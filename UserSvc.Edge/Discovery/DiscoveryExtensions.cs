@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Options;
+using UserSvc.Edge.Configuration;
 using Yarp.ReverseProxy.Configuration;
 using Yarp.ReverseProxy.ServiceDiscovery;
 
@@ -9,7 +10,7 @@ internal static class DiscoveryExtensions
     /// <summary>Destinations by the scheme of their address: see <see cref="DestinationAddress"/>.</summary>
     public static IReverseProxyBuilder AddDiscovery(this IReverseProxyBuilder proxy)
     {
-        proxy.Services.AddOptions<DiscoveryOptions>().BindConfiguration(DiscoveryOptions.Section).ValidateOnStart();
+        proxy.Services.AddKnownOptions<DiscoveryOptions>(DiscoveryOptions.Section);
         proxy.Services.AddSingleton<IValidateOptions<DiscoveryOptions>, Validator>();
         proxy.Services.AddSingleton<DiscoveryMetrics>();
         proxy.Services.AddSingleton<DiscoverySources>();

@@ -31,13 +31,11 @@ internal static class ForwardingExtensions
                 }
             })
             .AddResilience();
-        builder.Services.AddOptions<ClientOptions>().BindConfiguration(ClientOptions.Section)
+        builder.Services.AddKnownOptions<ClientOptions>(ClientOptions.Section)
             .Validate(o => o.TrustedProxies.All(proxy => ClientOptions.Parse(proxy) is not null),
-                "Edge:TrustedProxies must be addresses or networks, as 10.1.2.3 or 10.0.0.0/8")
-            .ValidateOnStart();
-        builder.Services.AddOptions<PathOptions>().BindConfiguration(PathOptions.Section)
-            .Validate(o => Enum.IsDefined(o.EscapedSlashes), "Edge:Path:EscapedSlashes must be Keep or Reject")
-            .ValidateOnStart();
+                "Edge:TrustedProxies must be addresses or networks, as 10.1.2.3 or 10.0.0.0/8");
+        builder.Services.AddKnownOptions<PathOptions>(PathOptions.Section)
+            .Validate(o => Enum.IsDefined(o.EscapedSlashes), "Edge:Path:EscapedSlashes must be Keep or Reject");
         builder.Services.AddSingleton<ForwardedClient>();
         builder.Services.RemoveKeyRingAtStart();
         builder.Services.AddSingleton<IForwarderHttpClientFactory, UpstreamClients>();

@@ -2,6 +2,7 @@ using Microsoft.AspNetCore.Server.Kestrel;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
+using UserSvc.Edge.Configuration;
 
 namespace UserSvc.Edge.Listeners;
 
@@ -10,9 +11,8 @@ internal static class ListenerExtensions
     public static void AddListeners(this WebApplicationBuilder builder)
     {
         var section = builder.Configuration.GetSection("Kestrel");
-        builder.Services.AddOptions<HttpsOptions>().BindConfiguration(HttpsOptions.Section)
-            .Validate(o => o.IsValid(), "Edge:Https: ReloadInterval must be from 100 ms to 1 h, RedirectPort from 1 to 65535, HstsMaxAge one second or more")
-            .ValidateOnStart();
+        builder.Services.AddKnownOptions<HttpsOptions>(HttpsOptions.Section)
+            .Validate(o => o.IsValid(), "Edge:Https: ReloadInterval must be from 100 ms to 1 h, RedirectPort from 1 to 65535, HstsMaxAge one second or more");
         builder.Services.AddSingleton<TlsCertificates>();
         builder.Services.AddHostedService(services => services.GetRequiredService<TlsCertificates>());
         // By itself Kestrel reads only its endpoints and certificates from there, not its limits.

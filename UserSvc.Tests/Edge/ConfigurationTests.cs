@@ -61,10 +61,13 @@ public sealed class ConfigurationTests
     [InlineData("ReverseProxy:Routes:user:Metadata:Retries", "2", "ReverseProxy:Routes:user:Metadata is not a setting. ReverseProxy:Routes:user has ClusterId, Match, MaxRequestBodySize, Order, Timeout, TimeoutPolicy, Transforms.")]
     [InlineData("ReverseProxy:Routes:user:CorsPolicy", "Default", "{key} is not a setting. ReverseProxy:Routes:user has ClusterId, Match, MaxRequestBodySize, Order, Timeout, TimeoutPolicy, Transforms.")]
     [InlineData("ReverseProxy:Cluster:usersvc:LoadBalancingPolicy", "Random", "ReverseProxy:Cluster is not a setting. ReverseProxy has Clusters, Routes.")]
-    [InlineData("Kestrel:Endpoints:Http:Adress", "http://*:80", "{key} is not a setting. Kestrel:Endpoints:Http has Certificate, ClientCertificateMode, Protocols, Sni, SslProtocols, Url.")]
+    [InlineData("Kestrel:Endpoints:Http:Adress", "http://*:80", "{key} is not a setting. Kestrel:Endpoints:Http has Certificate, Protocols, Url.")]
     [InlineData("Kestrel:Limits:Http2:MaxStreams", "1",
         "{key} is not a setting. Kestrel:Limits:Http2 has HeaderTableSize, InitialConnectionWindowSize, InitialStreamWindowSize, KeepAlivePingDelay, KeepAlivePingTimeout, MaxFrameSize, MaxRequestHeaderFieldSize, MaxStreamsPerConnection.")]
     [InlineData("Edge:Reload:Intervall", "00:00:01", "{key} is not a setting. Edge:Reload has Interval.")]
+    [InlineData("Edge:TrustedProxy:0", "10.0.0.0/8", "Edge:TrustedProxy is not a setting. Edge has Discovery, Https, Path, Reload, TrustedProxies.")]
+    [InlineData("Edge:Discovery:Dns:Intervall", "00:00:10", "{key} is not a setting. Edge:Discovery:Dns has HostsFile, Interval, MinInterval, ResolverFile, Server, Timeout.")]
+    [InlineData("Kestrel:Endpoints:Http:ClientCertificateMode", "RequireCertificate", "{key} is not a setting. Kestrel:Endpoints:Http has Certificate, Protocols, Url.")]
     [InlineData("Drain:Tim", "00:00:01", "{key} is not a setting. Drain has Grace, Time.")]
     public void Start_WithAKeyThatNothingReads_FailsAndNamesItAndThoseThereAre(string key, string value, string message) =>
         AssertRefused(key, value, message);
@@ -77,7 +80,9 @@ public sealed class ConfigurationTests
     [InlineData("ReverseProxy:Clusters:usersvc:HttpClient:SslProtocols", "Tls13", "{key} is a section or a list, not one value: Tls13")]
     [InlineData("ReverseProxy:Clusters:usersvc:LoadBalancingPolicy:Name", "Random", "ReverseProxy:Clusters:usersvc:LoadBalancingPolicy is one value, not a section or a list.")]
     [InlineData("Kestrel:Limits:MaxRequestBodySize", "64k", "{key} is not a number that fits: 64k")]
-    [InlineData("Kestrel:Limits:MaxRequestLineSize", "-1", "{key} is out of its range: -1. Value must be a positive number. (Parameter 'value')")]
+    [InlineData("Kestrel:Limits:MaxRequestLineSize", "-1", "{key} cannot be -1: Value must be a positive number. (Parameter 'value')")]
+    [InlineData("Kestrel:Limits:MinRequestBodyDataRate:BytesPerSecond", "-5", "Kestrel:Limits:MinRequestBodyDataRate cannot be -5, 00:00:05: Value must be a positive number. To disable a minimum data rate, use null where a MinDataRate instance is expected. (Parameter 'bytesPerSecond')")]
+    [InlineData("Edge:Path:EscapedSlashes", "Decode", "{key} is not one of Keep, Reject: Decode")]
     [InlineData("Logging:Console:LogLevel:Yarp", "Loud", "{key} is not one of Trace, Debug, Information, Warning, Error, Critical, None: Loud")]
     public void Start_WithAValueOfTheWrongKind_FailsAndNamesTheSettingAndTheValue(string key, string value, string message) =>
         AssertRefused(key, value, message);
@@ -103,7 +108,7 @@ public sealed class ConfigurationTests
     {
         var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true };
         start.ArgumentList.Add(typeof(UserSvc.Edge.Program).Assembly.Location);
-        foreach (var argument in EdgeHost.Arguments([(Destination, "http://127.0.0.1:9"), ("Logging:LogLevel:Yarp", "None"), (key, value)]))
+        foreach (var argument in EdgeHost.Arguments([(Destination, "http://127.0.0.1:9"), ("Logging:LogLevel:Yarp.ReverseProxy.Health", "None"), (key, value)]))
         {
             start.ArgumentList.Add(argument);
         }
