@@ -13,6 +13,9 @@ internal static class Signals
     /// <summary>SIGSTOP, which no process can refuse.</summary>
     public static readonly int Stop = OperatingSystem.IsMacOS() ? 17 : 19;
 
+    /// <summary>SIGCONT: a stopped process goes on.</summary>
+    public static readonly int Continue = OperatingSystem.IsMacOS() ? 19 : 18;
+
     /// <summary>False when there is no such process (any more), or it is somebody else's.</summary>
     public static bool Send(int processId, int signal) => SendSignal(processId, signal) == 0;
 

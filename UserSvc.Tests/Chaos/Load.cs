@@ -1,0 +1,211 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Net;
+using System.Net.Http.Json;
+using System.Text.Json;
+
+namespace UserSvc.Tests.Chaos;
+
+/// <summary>
+/// Steady traffic through the edge: readers of a fixed set of users and writers of ever new ones, each at a fixed pace that waits for the
+/// answer. An answer counts only with the right user in it. Nothing is tried again, except by SocketsHttpHandler on a pooled connection
+/// that was closed before a byte of an answer came, as any HTTP client does.
+/// </summary>
+internal sealed class Load : IAsyncDisposable
+{
+    public const int MinGets = 20_000;
+    public const int MinPuts = 2_000;
+    public const string Password = "a long password";
+
+    private const int Readers = 24;
+    private const int Users = 64;
+
+    // 1,700 and 150 a second with 24 readers and 6 writers: two cores carry that with half of their time to spare.
+    private static readonly TimeSpan ReadPeriod = TimeSpan.FromMilliseconds(14);
+    private static readonly TimeSpan WritePeriod = TimeSpan.FromMilliseconds(40);
+
+    private readonly Func<Uri> _edge;
+    private readonly HttpClient _client = new(new SocketsHttpHandler { UseCookies = false });
+    private readonly ConcurrentQueue<Outcome> _gets = [];
+    private readonly ConcurrentQueue<Outcome> _puts = [];
+    private readonly ConcurrentDictionary<string, UserAnswer> _acknowledged = [];
+    private readonly Stopwatch _clock = new();
+    private readonly CancellationTokenSource _ending = new();
+    private readonly UserAnswer[] _users = new UserAnswer[Users];
+    private (TimeSpan From, TimeSpan To) _fault;
+    private Task _workers = Task.CompletedTask;
+
+    /// <param name="edge">Asked before each request for the edge to send it to.</param>
+    private Load(Func<Uri> edge) => _edge = edge;
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    /// <summary>The users that were acknowledged, by name.</summary>
+    public IReadOnlyDictionary<string, UserAnswer> Acknowledged => _acknowledged;
+
+    /// <summary>Once the users to read are there and the workers run.</summary>
+    public static async Task<Load> StartAsync(Func<Uri> edge, int writers = 6)
+    {
+        var load = new Load(edge);
+        await Parallel.ForAsync(0, Users, new ParallelOptions { MaxDegreeOfParallelism = 8, CancellationToken = Cancellation },
+            async (i, _) => load._users[i] = await load.CreateAsync($"reader.{i}"));
+        load._clock.Start();
+        load._workers = Task.WhenAll([
+            .. Enumerable.Range(0, Readers).Select(r => Task.Run(() => ReadAsync(load, r))),
+            .. Enumerable.Range(0, writers).Select(w => Task.Run(() => WriteAsync(load, w))),
+        ]);
+        return load;
+
+        static Task ReadAsync(Load load, int reader) => load.PaceAsync(ReadPeriod, async i =>
+        {
+            load._gets.Enqueue((await load.GetAsync(load._users[(reader + (i * Readers)) % Users])).Outcome);
+            return null;
+        });
+
+        static Task WriteAsync(Load load, int writer) => load.PaceAsync(WritePeriod, async i =>
+        {
+            var (outcome, user, retryAfter) = await load.PutAsync($"writer{writer}.{i}");
+            load._puts.Enqueue(outcome);
+            if (user is not null)
+            {
+                load._acknowledged[outcome.User] = user;
+            }
+
+            return retryAfter;
+        });
+    }
+
+    /// <summary>Goes on until so many more reads have been sent.</summary>
+    public async Task ReadsAsync(int more)
+    {
+        var until = _gets.Count + more;
+        await Eventually.HoldsAsync(() => Task.FromResult(_gets.Count >= until), TimeSpan.FromMinutes(1));
+    }
+
+    /// <summary>Goes on for a fault's time.</summary>
+    public static Task GoesOnAsync(TimeSpan time) => Task.Delay(time, Cancellation);
+
+    /// <summary>Goes on until the instance answers reads that begin from now on.</summary>
+    public async Task IsAnsweredByAsync(string instance)
+    {
+        var now = _clock.Elapsed;
+        await Eventually.HoldsAsync(() => Task.FromResult(_gets.Any(g => g.At > now && g.Hostname == instance)));
+    }
+
+    /// <summary>The fault, from its cause to the system's return to what it was: quiet traffic before and after it.</summary>
+    public async Task DuringAsync(Func<Task> fault)
+    {
+        await ReadsAsync(4_000);
+        _fault.From = _clock.Elapsed;
+        await fault();
+        _fault.To = _clock.Elapsed;
+        await ReadsAsync(4_000);
+    }
+
+    /// <summary>Ends, not before the least number of requests has been reached.</summary>
+    public async Task<LoadReport> EndAsync(int minGets = MinGets, int minPuts = MinPuts)
+    {
+        await Eventually.HoldsAsync(() => Task.FromResult(_gets.Count >= minGets && _acknowledged.Count >= minPuts), TimeSpan.FromMinutes(2));
+        await _ending.CancelAsync();
+        await _workers;
+        return new([.. _gets], [.. _puts], _fault.From, _fault.To);
+    }
+
+    /// <returns>The names of the acknowledged users that cannot be read.</returns>
+    public async Task<string[]> NotReadAsync()
+    {
+        var missing = new ConcurrentBag<string>();
+        await Parallel.ForEachAsync(_acknowledged.Values, new ParallelOptions { MaxDegreeOfParallelism = 16, CancellationToken = Cancellation }, async (user, _) =>
+        {
+            if ((await GetAsync(user)).Outcome is { Failed: true } failed)
+            {
+                missing.Add($"{user.Fullname}: {failed.Result}");
+            }
+        });
+        return [.. missing.Order()];
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _ending.CancelAsync();
+        await _workers.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _client.Dispose();
+        _ending.Dispose();
+    }
+
+    private async Task PaceAsync(TimeSpan period, Func<int, Task<TimeSpan?>> send)
+    {
+        using var tick = new PeriodicTimer(period);
+        for (var i = 0; !_ending.IsCancellationRequested; i++)
+        {
+            if (await send(i) is { } pause)
+            {
+                await Task.Delay(pause, _ending.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+
+            await tick.WaitForNextTickAsync(CancellationToken.None);
+        }
+    }
+
+    private async Task<UserAnswer> CreateAsync(string name) =>
+        (await PutAsync(name)) is { User: { } user } ? user : throw new InvalidOperationException($"{name} could not be created.");
+
+    private Task<(Outcome Outcome, UserAnswer? User, TimeSpan? RetryAfter)> GetAsync(UserAnswer user) =>
+        SendAsync(HttpMethod.Get, user.Fullname, null, (status, answer) => status == HttpStatusCode.OK && answer.IsSame(user));
+
+    private Task<(Outcome Outcome, UserAnswer? User, TimeSpan? RetryAfter)> PutAsync(string name) =>
+        // 200 when the edge has tried again what had been done before.
+        SendAsync(HttpMethod.Put, name, new { fullname = name, password = Password },
+            (status, answer) => status is HttpStatusCode.Created or HttpStatusCode.OK && answer.Fullname == name);
+
+    // A user's name is its full name.
+    private async Task<(Outcome, UserAnswer?, TimeSpan?)> SendAsync(HttpMethod method, string name, object? body, Func<HttpStatusCode, UserAnswer, bool> isRight)
+    {
+        var at = _clock.Elapsed;
+        try
+        {
+            using var request = new HttpRequestMessage(method, new Uri(_edge(), $"/user/{name}"));
+            request.Content = body is null ? null : JsonContent.Create(body);
+            using var response = await _client.SendAsync(request, Cancellation);
+            if (!response.IsSuccessStatusCode)
+            {
+                return (Of(Judge(response)), null, response.Headers.RetryAfter?.Delta);
+            }
+
+            var user = await response.Content.ReadFromJsonAsync<UserAnswer>(Cancellation);
+            return isRight(response.StatusCode, user!) ? (Of(Outcome.Right, user!.Hostname), user, null) : (Of("another user's answer"), null, null);
+        }
+        catch (HttpRequestException e)
+        {
+            return (Of($"{e.HttpRequestError}"), null, null);
+        }
+        catch (Exception e) when (e is JsonException || (e is OperationCanceledException && !Cancellation.IsCancellationRequested))
+        {
+            return (Of(e.GetType().Name), null, null);
+        }
+
+        Outcome Of(string result, string? hostname = null) => new(name, at, _clock.Elapsed - at, result, hostname);
+    }
+
+    /// <summary>A status by its number alone when it is as the contract has it.</summary>
+    private static string Judge(HttpResponseMessage response) => (int)response.StatusCode
+        + (response.Content.Headers.ContentType?.MediaType == "application/problem+json" ? "" : " without problem JSON")
+        + (response.StatusCode != HttpStatusCode.ServiceUnavailable || response.Headers.RetryAfter is not null ? "" : " without Retry-After")
+        + (response.Headers.Contains("x-envoy-overloaded") ? " overloaded" : "");
+}
+
+/// <summary>A user as the API answers it.</summary>
+internal sealed record UserAnswer(string Uuid, string Fullname, string Hostname)
+{
+    public bool IsSame(UserAnswer other) => (Uuid, Fullname) == (other.Uuid, other.Fullname);
+}
+
+/// <summary>What became of one request, and when, from the load's start.</summary>
+internal readonly record struct Outcome(string User, TimeSpan At, TimeSpan Took, string Result, string? Hostname)
+{
+    public const string Right = "right";
+
+    public bool Failed => Result != Right;
+
+    public TimeSpan End => At + Took;
+}

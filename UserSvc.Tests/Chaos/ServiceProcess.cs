@@ -1,0 +1,99 @@
+using System.Diagnostics;
+using System.Reflection;
+using UserSvc.AppHost.Processes;
+
+namespace UserSvc.Tests.Chaos;
+
+/// <summary>A service as a process that keeps its name and ports over restarts. What it says goes to a file.</summary>
+internal sealed class ServiceProcess(string name, Assembly service, Uri readiness, string log, IReadOnlyList<string> arguments) : IAsyncDisposable
+{
+    private readonly HttpClient _client = new() { Timeout = TimeSpan.FromSeconds(2) };
+    private Process? _process;
+    private Task _logging = Task.CompletedTask;
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    public string Name => name;
+
+    /// <summary>Everything it has said, over all its starts.</summary>
+    public string Log
+    {
+        get
+        {
+            using var reader = new StreamReader(new FileStream(log, FileMode.Open, FileAccess.Read, FileShare.ReadWrite));
+            return reader.ReadToEnd();
+        }
+    }
+
+    /// <summary>Starts it, and returns once it is ready.</summary>
+    public async Task StartAsync()
+    {
+        _process?.Dispose();
+        _process = Process.Start(new ProcessStartInfo("dotnet", [service.Location, .. arguments]) { RedirectStandardOutput = true })!;
+        _logging = LogAsync(_process.StandardOutput.BaseStream);
+        await Eventually.HoldsAsync(async () =>
+        {
+            Assert.False(_process.HasExited, $"{name} has ended; see {log}");
+            return await IsReadyAsync();
+        });
+    }
+
+    public async Task<bool> IsReadyAsync()
+    {
+        try
+        {
+            using var response = await _client.GetAsync(readiness, Cancellation);
+            return response.IsSuccessStatusCode;
+        }
+        catch (Exception e) when (e is HttpRequestException or OperationCanceledException)
+        {
+            Cancellation.ThrowIfCancellationRequested();
+            return false;
+        }
+    }
+
+    /// <summary>SIGTERM, to the clean end.</summary>
+    public async Task StopAsync()
+    {
+        Signals.Send(_process!.Id, Signals.Terminate);
+        await _process.WaitForExitAsync(Cancellation);
+        await _logging;
+        Assert.Equal(0, _process.ExitCode);
+    }
+
+    /// <summary>SIGKILL.</summary>
+    public async Task KillAsync()
+    {
+        Signals.Send(_process!.Id, Signals.Kill);
+        await _process.WaitForExitAsync(Cancellation);
+        await _logging;
+    }
+
+    /// <summary>SIGSTOP: its connections stay, the system still takes new ones for it, and nothing is answered.</summary>
+    public void Freeze() => Signals.Send(_process!.Id, Signals.Stop);
+
+    public void Thaw() => Signals.Send(_process!.Id, Signals.Continue);
+
+    public async ValueTask DisposeAsync()
+    {
+        _client.Dispose();
+        if (_process is not null)
+        {
+            _process.Kill();
+            await _process.WaitForExitAsync();
+            await _logging;
+            _process.Dispose();
+        }
+    }
+
+    private async Task LogAsync(Stream output)
+    {
+        await using var file = new FileStream(log, FileMode.Append, FileAccess.Write, FileShare.Read);
+        var buffer = new byte[16 * 1024];
+        while (await output.ReadAsync(buffer) is > 0 and var count)
+        {
+            await file.WriteAsync(buffer.AsMemory(0, count));
+            await file.FlushAsync();
+        }
+    }
+}
