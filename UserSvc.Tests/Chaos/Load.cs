@@ -9,7 +9,8 @@ namespace UserSvc.Tests.Chaos;
 /// <summary>
 /// Steady traffic through the edge: readers of a fixed set of users and writers of ever new ones, each at a fixed pace that waits for the
 /// answer. An answer counts only with the right user in it. Nothing is tried again, except by SocketsHttpHandler on a pooled connection
-/// that was closed before a byte of an answer came, as any HTTP client does.
+/// that was closed before a byte of an answer came, as any HTTP client does. A writer that is told to come back later (Retry-After) does so;
+/// readers go on, so that every failure is seen.
 /// </summary>
 internal sealed class Load : IAsyncDisposable
 {
@@ -17,12 +18,12 @@ internal sealed class Load : IAsyncDisposable
     public const int MinPuts = 2_000;
     public const string Password = "a long password";
 
-    private const int Readers = 24;
+    private const int Readers = 16;
     private const int Users = 64;
 
-    // 1,700 and 150 a second with 24 readers and 6 writers: two cores carry that with half of their time to spare.
-    private static readonly TimeSpan ReadPeriod = TimeSpan.FromMilliseconds(14);
-    private static readonly TimeSpan WritePeriod = TimeSpan.FromMilliseconds(40);
+    // At most 1,600 and 150 a second, with 16 readers and 4 writers.
+    private static readonly TimeSpan ReadPeriod = TimeSpan.FromMilliseconds(10);
+    private static readonly TimeSpan WritePeriod = TimeSpan.FromMilliseconds(26);
 
     private readonly Func<Uri> _edge;
     private readonly HttpClient _client = new(new SocketsHttpHandler { UseCookies = false });
@@ -44,7 +45,7 @@ internal sealed class Load : IAsyncDisposable
     public IReadOnlyDictionary<string, UserAnswer> Acknowledged => _acknowledged;
 
     /// <summary>Once the users to read are there and the workers run.</summary>
-    public static async Task<Load> StartAsync(Func<Uri> edge, int writers = 6)
+    public static async Task<Load> StartAsync(Func<Uri> edge, int writers = 4)
     {
         var load = new Load(edge);
         await Parallel.ForAsync(0, Users, new ParallelOptions { MaxDegreeOfParallelism = 8, CancellationToken = Cancellation },
@@ -62,17 +63,7 @@ internal sealed class Load : IAsyncDisposable
             return null;
         });
 
-        static Task WriteAsync(Load load, int writer) => load.PaceAsync(WritePeriod, async i =>
-        {
-            var (outcome, user, retryAfter) = await load.PutAsync($"writer{writer}.{i}");
-            load._puts.Enqueue(outcome);
-            if (user is not null)
-            {
-                load._acknowledged[outcome.User] = user;
-            }
-
-            return retryAfter;
-        });
+        static Task WriteAsync(Load load, int writer) => load.PaceAsync(WritePeriod, i => load.WriteAsync($"writer{writer}.{i}"));
     }
 
     /// <summary>Goes on until so many more reads have been sent.</summary>
@@ -89,17 +80,64 @@ internal sealed class Load : IAsyncDisposable
     public async Task IsAnsweredByAsync(string instance)
     {
         var now = _clock.Elapsed;
-        await Eventually.HoldsAsync(() => Task.FromResult(_gets.Any(g => g.At > now && g.Hostname == instance)));
+        // An ejection lasts 30 s.
+        await Eventually.HoldsAsync(() => Task.FromResult(_gets.Any(g => g.At > now && g.Hostname == instance)), TimeSpan.FromSeconds(45));
+    }
+
+    /// <summary>Goes on until a hundred reads that begin from now on have been answered by these instances, by each of them and by no other.</summary>
+    public async Task IsAnsweredOnlyByAsync(params string[] instances)
+    {
+        var now = _clock.Elapsed;
+        await Eventually.HoldsAsync(() =>
+        {
+            // The last ones: those before may have been answered before the change.
+            string?[] last = [.. _gets.Reverse().TakeWhile(g => g.At > now).Take(100).Select(g => g.Hostname)];
+            return Task.FromResult(last.Length == 100 && last.ToHashSet().SetEquals(instances));
+        });
+    }
+
+    /// <summary>Goes on until a hundred reads in a row have been answered rightly.</summary>
+    public async Task IsRightAgainAsync()
+    {
+        var now = _clock.Elapsed;
+        await Eventually.HoldsAsync(() =>
+        {
+            bool[] last = [.. _gets.Reverse().TakeWhile(g => g.At > now).Take(100).Select(g => !g.Failed)];
+            return Task.FromResult(last.Length == 100 && last.All(right => right));
+        });
     }
 
     /// <summary>The fault, from its cause to the system's return to what it was: quiet traffic before and after it.</summary>
-    public async Task DuringAsync(Func<Task> fault)
+    public async Task DuringAsync(Func<Task> fault, int quietReads = 4_000)
     {
-        await ReadsAsync(4_000);
+        await ReadsAsync(quietReads);
         _fault.From = _clock.Elapsed;
         await fault();
         _fault.To = _clock.Elapsed;
-        await ReadsAsync(4_000);
+        await ReadsAsync(quietReads);
+    }
+
+    /// <summary>Clients that send nothing but passwords, each as fast as it is answered: half of them create users, half verify those of readers.</summary>
+    /// <returns>What became of the verifications.</returns>
+    public async Task<Outcome[]> FloodAsync(int clients, TimeSpan time)
+    {
+        var verifications = new ConcurrentQueue<Outcome>();
+        var end = _clock.Elapsed + time;
+        await Task.WhenAll(Enumerable.Range(0, clients).Select(c => Task.Run(async () =>
+        {
+            for (var i = 0; _clock.Elapsed < end; i++)
+            {
+                if (c % 2 == 0)
+                {
+                    await WriteAsync($"flood{c}.{i}");
+                }
+                else
+                {
+                    verifications.Enqueue((await VerifyAsync(_users[c % Users])).Outcome);
+                }
+            }
+        })));
+        return [.. verifications];
     }
 
     /// <summary>Ends, not before the least number of requests has been reached.</summary>
@@ -147,6 +185,19 @@ internal sealed class Load : IAsyncDisposable
         }
     }
 
+    /// <returns>The pause that the service asks for.</returns>
+    private async Task<TimeSpan?> WriteAsync(string name)
+    {
+        var (outcome, user, retryAfter) = await PutAsync(name);
+        _puts.Enqueue(outcome);
+        if (user is not null)
+        {
+            _acknowledged[name] = user;
+        }
+
+        return retryAfter;
+    }
+
     private async Task<UserAnswer> CreateAsync(string name) =>
         (await PutAsync(name)) is { User: { } user } ? user : throw new InvalidOperationException($"{name} could not be created.");
 
@@ -158,13 +209,16 @@ internal sealed class Load : IAsyncDisposable
         SendAsync(HttpMethod.Put, name, new { fullname = name, password = Password },
             (status, answer) => status is HttpStatusCode.Created or HttpStatusCode.OK && answer.Fullname == name);
 
+    private Task<(Outcome Outcome, UserAnswer? User, TimeSpan? RetryAfter)> VerifyAsync(UserAnswer user) =>
+        SendAsync(HttpMethod.Post, user.Fullname, new { password = Password }, (status, answer) => status == HttpStatusCode.OK && answer.IsSame(user), "/verify");
+
     // A user's name is its full name.
-    private async Task<(Outcome, UserAnswer?, TimeSpan?)> SendAsync(HttpMethod method, string name, object? body, Func<HttpStatusCode, UserAnswer, bool> isRight)
+    private async Task<(Outcome, UserAnswer?, TimeSpan?)> SendAsync(HttpMethod method, string name, object? body, Func<HttpStatusCode, UserAnswer, bool> isRight, string action = "")
     {
         var at = _clock.Elapsed;
         try
         {
-            using var request = new HttpRequestMessage(method, new Uri(_edge(), $"/user/{name}"));
+            using var request = new HttpRequestMessage(method, new Uri(_edge(), $"/user/{name}{action}"));
             request.Content = body is null ? null : JsonContent.Create(body);
             using var response = await _client.SendAsync(request, Cancellation);
             if (!response.IsSuccessStatusCode)

@@ -19,6 +19,7 @@ internal sealed class LoadReport(Outcome[] gets, Outcome[] puts, TimeSpan from, 
     /// <summary>Of every failed read, its result once.</summary>
     public string[] GetFailures => [.. gets.Where(g => g.Failed).Select(g => g.Result).Distinct()];
 
+    /// <summary>The longest time a failed read took.</summary>
     public TimeSpan LongestFailedGet => gets.Where(g => g.Failed).Select(g => g.Took).DefaultIfEmpty().Max();
 
     /// <summary>0 to 1.</summary>

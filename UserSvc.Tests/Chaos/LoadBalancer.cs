@@ -1,0 +1,54 @@
+namespace UserSvc.Tests.Chaos;
+
+/// <summary>
+/// What stands before several edges: a probe of readiness each second, two that fail take an edge out of rotation, two that succeed bring
+/// it back (a Google Cloud health check at its shortest interval). Edges in rotation take turns.
+/// </summary>
+internal sealed class LoadBalancer : IAsyncDisposable
+{
+    private const int Threshold = 2;
+
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly Task _probing;
+    private volatile ChaosEdge[] _rotation;
+    private int _turn;
+
+    public LoadBalancer(IReadOnlyList<ChaosEdge> edges)
+    {
+        _rotation = [.. edges];
+        _probing = ProbeAsync(edges);
+    }
+
+    public Uri Next()
+    {
+        var rotation = _rotation;
+        return rotation[(uint)Interlocked.Increment(ref _turn) % rotation.Length].Address;
+    }
+
+    public Task HasInRotationAsync(int edges) => Eventually.HoldsAsync(() => Task.FromResult(_rotation.Length == edges));
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stopping.CancelAsync();
+        await _probing.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _stopping.Dispose();
+    }
+
+    private async Task ProbeAsync(IReadOnlyList<ChaosEdge> edges)
+    {
+        // Probes in a row against what the edge is held for.
+        var against = new int[edges.Count];
+        using var tick = new PeriodicTimer(TimeSpan.FromSeconds(1));
+        while (await tick.WaitForNextTickAsync(_stopping.Token))
+        {
+            var ready = await Task.WhenAll(edges.Select(e => e.Process.IsReadyAsync()));
+            var rotation = edges.Where((edge, i) =>
+            {
+                var isIn = _rotation.Contains(edge);
+                against[i] = ready[i] == isIn ? 0 : against[i] + 1;
+                return against[i] >= Threshold ? !isIn : isIn;
+            });
+            _rotation = [.. rotation];
+        }
+    }
+}
