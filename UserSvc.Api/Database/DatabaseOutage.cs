@@ -4,17 +4,25 @@ using UserSvc.ServiceDefaults;
 namespace UserSvc.Api.Database;
 
 /// <summary>
-/// Tells an outage of the database from an error of ours. While the database cannot be reached, one request in each
-/// <see cref="Pause"/> tries it and all others are refused at once: none of them waits for a timeout of its own.
+/// Tells an outage of the database from an error of ours. While the database cannot be reached, it is tried once in each
+/// <see cref="Pause"/>, and all requests are refused at once: none of them waits for a timeout of its own.
 /// </summary>
-internal sealed partial class DatabaseOutage(NpgsqlDataSource dataSource, TimeProvider time, ILogger<DatabaseOutage> logger)
+/// <remarks>
+/// That does not wait for a request. A proxy that has ejected this instance for its refusals sends none: the first ones after that would
+/// find the database away still, and lengthen the ejection.
+/// </remarks>
+internal sealed partial class DatabaseOutage(NpgsqlDataSource dataSource, TimeProvider time, ILogger<DatabaseOutage> logger) : BackgroundService
 {
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan LogPause = TimeSpan.FromMinutes(1);
 
-    // Timestamps; 0 while the database is reached, and before the first log record.
-    private long _tryAt;
+    private readonly SemaphoreSlim _lost = new(0);
+    private bool _away;
+    // A timestamp; 0 before the first record of an outage.
     private long _logAt;
+
+    /// <summary>True from a failure to reach the database until it is reached again.</summary>
+    public bool IsAway => Volatile.Read(ref _away);
 
     /// <summary>Connection failures, timeouts, a server that starts, stops, refuses us or is full, and a schema that is not there yet.</summary>
     public static bool Is(Exception exception) => exception switch
@@ -32,11 +40,10 @@ internal sealed partial class DatabaseOutage(NpgsqlDataSource dataSource, TimePr
     public static bool MayBeStale(Exception exception) => exception is NpgsqlException { InnerException: not TimeoutException } && IsUnreachable(exception);
 
     /// <summary>Before anything is asked of the database.</summary>
-    /// <exception cref="UnavailableException">It cannot be reached, and it is not this caller's turn to try.</exception>
+    /// <exception cref="UnavailableException">It cannot be reached.</exception>
     public void ThrowIfAway()
     {
-        var tryAt = Volatile.Read(ref _tryAt);
-        if (tryAt != 0 && (time.GetTimestamp() < tryAt || Interlocked.CompareExchange(ref _tryAt, After(Pause), tryAt) != tryAt))
+        if (IsAway)
         {
             throw Away(null);
         }
@@ -47,7 +54,11 @@ internal sealed partial class DatabaseOutage(NpgsqlDataSource dataSource, TimePr
     {
         if (IsUnreachable(exception))
         {
-            Volatile.Write(ref _tryAt, After(Pause));
+            if (!Interlocked.Exchange(ref _away, true))
+            {
+                _lost.Release();
+            }
+
             // The pooled connections of a dead server would fail one by one.
             dataSource.Clear();
         }
@@ -68,10 +79,44 @@ internal sealed partial class DatabaseOutage(NpgsqlDataSource dataSource, TimePr
 
     public void Recovered()
     {
-        if (Volatile.Read(ref _tryAt) != 0 && Interlocked.Exchange(ref _tryAt, 0) != 0)
+        if (IsAway && Interlocked.Exchange(ref _away, false))
         {
             Volatile.Write(ref _logAt, 0);
             LogBack(logger);
+        }
+    }
+
+    public override void Dispose()
+    {
+        base.Dispose();
+        _lost.Dispose();
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        while (true)
+        {
+            await _lost.WaitAsync(stoppingToken);
+            while (IsAway)
+            {
+                await Task.Delay(Pause, time, stoppingToken);
+                await TryAsync(stoppingToken);
+            }
+        }
+    }
+
+    private async Task TryAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await using var command = dataSource.CreateCommand("SELECT 1");
+            await command.ExecuteScalarAsync(cancellationToken);
+            Recovered();
+        }
+        catch (Exception e) when (Is(e))
+        {
+            // Those it has pooled meanwhile are as dead.
+            dataSource.Clear();
         }
     }
 

@@ -11,6 +11,7 @@ internal static class UsersDatabase
     {
         builder.AddNpgsqlDataSource("users", configureDataSourceBuilder: Configure);
         builder.Services.AddSingleton<DatabaseOutage>();
+        builder.Services.AddHostedService(services => services.GetRequiredService<DatabaseOutage>());
         builder.Services.AddSingleton<SchemaMigration>();
         builder.Services.AddHostedService(services => services.GetRequiredService<SchemaMigration>());
         builder.Services.AddHealthChecks().AddCheck<SchemaHealthCheck>("schema", tags: [ServiceDefaultsExtensions.ReadyTag]);

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
+using UserSvc.Api.Database;
 using UserSvc.AppHost.Postgres;
 
 namespace UserSvc.Tests.Api;
@@ -128,6 +129,23 @@ public sealed class DatabaseFaultTests : IAsyncLifetime
         await _server.StartAsync(Cancellation);
 
         Assert.Equal(Answer.User(200, "Alice"), await client.AnswerToGetAsync("/user/alice"));
+    }
+
+    [Fact]
+    public async Task DatabaseBackWhileNoRequestCame_RequestsAtOnceAllSucceed()
+    {
+        await using var api = new ApiInstance(_server.ConnectionString("users"));
+        var client = await api.ReadyAsync();
+        await client.PutUserAsync("alice", "Alice", Password);
+        await _server.StopAsync();
+        var away = (await client.AnswerToGetAsync("/user/alice")).Status;
+
+        await _server.StartAsync(Cancellation);
+        await Eventually.HoldsAsync(() => Task.FromResult(!api.Services.GetRequiredService<DatabaseOutage>().IsAway));
+        var answers = await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => client.AnswerToGetAsync("/user/alice")));
+
+        Assert.Equal(503, away);
+        Assert.All(answers, a => Assert.Equal(Answer.User(200, "Alice"), a));
     }
 
     [Fact]
