@@ -12,7 +12,7 @@ internal sealed class ChaosEdge : IAsyncDisposable
 {
     private readonly string _settings;
 
-    public ChaosEdge(string name, string folder)
+    public ChaosEdge(string name, string folder, IEnumerable<(string Key, string Value)> settings)
     {
         var (http, health) = (Ports.Free(), Ports.Free());
         var contentRoot = Path.Combine(folder, name);
@@ -28,6 +28,7 @@ internal sealed class ChaosEdge : IAsyncDisposable
             "--Instance:Address=127.0.0.1",
             $"--Kestrel:Endpoints:Http:Url={Address}",
             $"--Kestrel:Endpoints:Health:Url=http://127.0.0.1:{health}",
+            .. settings.Select(s => $"--{s.Key}={s.Value}"),
         ]);
     }
 

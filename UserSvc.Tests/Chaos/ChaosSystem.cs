@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using UserSvc.AppHost.Postgres;
-using UserSvc.AppHost.Processes;
 using UserSvc.Tests.Edge;
 
 namespace UserSvc.Tests.Chaos;
@@ -11,13 +10,15 @@ internal sealed class ChaosSystem : IAsyncDisposable
     public static readonly string Results = Path.GetFullPath(Path.Combine(EdgeHost.ContentRoot, "../.local/chaos"));
 
     private readonly List<ServiceProcess> _instances = [];
+    private readonly Registry _registry;
     private readonly IReadOnlyList<(string Key, string Value)> _settings;
     private readonly string _folder;
 
-    private ChaosSystem(string scenario, PostgresServer postgres, IReadOnlyList<(string, string)> settings)
+    private ChaosSystem(string scenario, PostgresServer postgres, Registry registry, IReadOnlyList<(string, string)> settings)
     {
         Scenario = scenario;
         Postgres = postgres;
+        _registry = registry;
         _settings = settings;
         _folder = Path.Combine(Results, scenario);
         if (Directory.Exists(_folder))
@@ -36,7 +37,7 @@ internal sealed class ChaosSystem : IAsyncDisposable
 
     public IReadOnlyList<ServiceProcess> Instances => _instances;
 
-    /// <summary>The instances' addresses, by name: an edge's destinations.</summary>
+    /// <summary>The instances' addresses, by name.</summary>
     public Dictionary<string, Uri> Addresses { get; } = [];
 
     public List<ChaosEdge> Edges { get; } = [];
@@ -45,29 +46,32 @@ internal sealed class ChaosSystem : IAsyncDisposable
 
     /// <summary>Instances usersvc-1 to -3 behind edge-1, all ready.</summary>
     /// <param name="edges">How many edges, which are named like instances.</param>
-    /// <param name="destinations">What the edges are told to route to; the instances' addresses unless told otherwise.</param>
+    /// <param name="registry">Where the edges find the instances; their own configuration unless told otherwise.</param>
     /// <param name="settings">The instances'; unless told otherwise, cheap passwords, as two cores carry all of the system and its load.</param>
     /// <param name="scenario">The test's own name.</param>
     public static async Task<ChaosSystem> StartAsync(
         int edges = 1,
-        (string Name, string Address)[]? destinations = null,
+        Registry? registry = null,
         (string Key, string Value)[]? settings = null,
         [CallerMemberName] string scenario = "")
     {
         var postgres = await PostgresServer.StartTemporaryAsync(TestContext.Current.CancellationToken);
-        var system = new ChaosSystem(scenario, postgres, settings ?? [("Passwords:MemoryKiB", "8192"), ("Passwords:Passes", "1")]);
+        var system = new ChaosSystem(scenario, postgres, registry ?? new Registry.Static(), settings ?? [("Passwords:MemoryKiB", "8192"), ("Passwords:Passes", "1")]);
         try
         {
             await postgres.CreateDatabaseAsync("users", TestContext.Current.CancellationToken);
             await Task.WhenAll(Enumerable.Range(0, 3).Select(_ => system.AddInstance().StartAsync()));
             for (var i = 1; i <= edges; i++)
             {
-                var edge = new ChaosEdge($"edge-{i}", system._folder);
-                system.Edges.Add(edge);
-                edge.Route(destinations ?? system.Destinations(system.Addresses.Keys));
-                await edge.Process.StartAsync();
+                system.Edges.Add(new($"edge-{i}", system._folder, system._registry.EdgeSettings));
+                if (system._registry.Destination is { } destination)
+                {
+                    system.Edges[^1].Route(("all", destination));
+                }
             }
 
+            system._registry.Register(system, [.. system.Addresses.Keys]);
+            await Task.WhenAll(system.Edges.Select(e => e.Process.StartAsync()));
             return system;
         }
         catch
@@ -77,14 +81,14 @@ internal sealed class ChaosSystem : IAsyncDisposable
         }
     }
 
-    public (string Name, string Address)[] Destinations(params IEnumerable<string> instances) =>
-        [.. instances.Select(i => (i, Addresses[i].ToString()))];
+    /// <summary>From now on the edges are to route to these instances and no others.</summary>
+    public void Register(params IReadOnlyList<string> instances) => _registry.Register(this, instances);
 
     /// <summary>One more instance, not started.</summary>
     public ServiceProcess AddInstance()
     {
         var name = $"usersvc-{_instances.Count + 1}";
-        var address = new Uri($"http://127.0.0.1:{Ports.Free()}");
+        var address = _registry.Address(_instances.Count + 1);
         var instance = new ServiceProcess(name, typeof(UserSvc.Api.Program).Assembly, new(address, "/health"), Path.Combine(_folder, $"{name}.log"),
         [
             $"--contentRoot={Path.Combine(EdgeHost.ContentRoot, "../UserSvc.Api")}",

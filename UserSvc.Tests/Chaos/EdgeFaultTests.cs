@@ -36,9 +36,9 @@ public sealed class EdgeFaultTests
             for (var i = 0; i < 5; i++)
             {
                 // Another order and another set each time, of which two instances stay.
-                system.Edges[0].Route(system.Destinations("usersvc-3", "usersvc-1"));
+                system.Register("usersvc-3", "usersvc-1");
                 await load.IsAnsweredOnlyByAsync("usersvc-1", "usersvc-3");
-                system.Edges[0].Route(system.Destinations("usersvc-1", "usersvc-2", "usersvc-3"));
+                system.Register("usersvc-1", "usersvc-2", "usersvc-3");
                 await load.IsAnsweredOnlyByAsync("usersvc-1", "usersvc-2", "usersvc-3");
             }
         });

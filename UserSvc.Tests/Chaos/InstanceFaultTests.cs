@@ -42,6 +42,8 @@ public sealed class InstanceFaultTests
             await instance.StartAsync();
             await load.IsAnsweredByAsync(instance.Name);
         }
+
+        await load.IsAnsweredOnlyByAsync("usersvc-1", "usersvc-2", "usersvc-3");
     });
 
     private static async Task ScenarioAsync(string scenario, Func<ChaosSystem, Load, Task> fault)

@@ -49,7 +49,12 @@ internal sealed class Load : IAsyncDisposable
     {
         var load = new Load(edge);
         await Parallel.ForAsync(0, Users, new ParallelOptions { MaxDegreeOfParallelism = 8, CancellationToken = Cancellation },
-            async (i, _) => load._users[i] = await load.CreateAsync($"reader.{i}"));
+            async (i, _) =>
+            {
+                load._users[i] = await load.CreateAsync($"reader.{i}");
+                // The first requests of a process are slow ones. An instance that is restarted later has its own under load.
+                await load.GetAsync(load._users[i]);
+            });
         load._clock.Start();
         load._workers = Task.WhenAll([
             .. Enumerable.Range(0, Readers).Select(r => Task.Run(() => ReadAsync(load, r))),
@@ -76,36 +81,15 @@ internal sealed class Load : IAsyncDisposable
     /// <summary>Goes on for a fault's time.</summary>
     public static Task GoesOnAsync(TimeSpan time) => Task.Delay(time, Cancellation);
 
-    /// <summary>Goes on until the instance answers reads that begin from now on.</summary>
-    public async Task IsAnsweredByAsync(string instance)
-    {
-        var now = _clock.Elapsed;
-        // An ejection lasts 30 s.
-        await Eventually.HoldsAsync(() => Task.FromResult(_gets.Any(g => g.At > now && g.Hostname == instance)), TimeSpan.FromSeconds(45));
-    }
+    /// <summary>Goes on until the instance answers reads that begin from now on; 30 s is how long an ejection lasts.</summary>
+    public Task IsAnsweredByAsync(string instance) => LastReadsAsync(last => last.Any(g => g.Hostname == instance), count: 1);
 
-    /// <summary>Goes on until a hundred reads that begin from now on have been answered by these instances, by each of them and by no other.</summary>
-    public async Task IsAnsweredOnlyByAsync(params string[] instances)
-    {
-        var now = _clock.Elapsed;
-        await Eventually.HoldsAsync(() =>
-        {
-            // The last ones: those before may have been answered before the change.
-            string?[] last = [.. _gets.Reverse().TakeWhile(g => g.At > now).Take(100).Select(g => g.Hostname)];
-            return Task.FromResult(last.Length == 100 && last.ToHashSet().SetEquals(instances));
-        });
-    }
+    /// <summary>Goes on until a hundred reads in a row have been answered by these instances, by each of them and by no other.</summary>
+    public Task IsAnsweredOnlyByAsync(params string[] instances) =>
+        LastReadsAsync(last => last.Select(g => g.Hostname ?? "").ToHashSet().SetEquals(instances), count: 100);
 
     /// <summary>Goes on until a hundred reads in a row have been answered rightly.</summary>
-    public async Task IsRightAgainAsync()
-    {
-        var now = _clock.Elapsed;
-        await Eventually.HoldsAsync(() =>
-        {
-            bool[] last = [.. _gets.Reverse().TakeWhile(g => g.At > now).Take(100).Select(g => !g.Failed)];
-            return Task.FromResult(last.Length == 100 && last.All(right => right));
-        });
-    }
+    public Task IsRightAgainAsync() => LastReadsAsync(last => last.All(g => !g.Failed), count: 100);
 
     /// <summary>The fault, from its cause to the system's return to what it was: quiet traffic before and after it.</summary>
     public async Task DuringAsync(Func<Task> fault, int quietReads = 4_000)
@@ -169,6 +153,17 @@ internal sealed class Load : IAsyncDisposable
         await _workers.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _client.Dispose();
         _ending.Dispose();
+    }
+
+    // Of those that begin from now on.
+    private async Task LastReadsAsync(Func<IReadOnlyList<Outcome>, bool> hold, int count)
+    {
+        var now = _clock.Elapsed;
+        await Eventually.HoldsAsync(() =>
+        {
+            Outcome[] last = [.. _gets.Reverse().TakeWhile(g => g.At > now).Take(100)];
+            return Task.FromResult(last.Length >= count && hold(last));
+        }, TimeSpan.FromSeconds(45));
     }
 
     private async Task PaceAsync(TimeSpan period, Func<int, Task<TimeSpan?>> send)
