@@ -5,7 +5,7 @@ internal sealed class LoadReport(Outcome[] gets, Outcome[] puts, TimeSpan from, 
 {
     private const string Header =
         """
-        | scenario | fault, s | GETs | failed | p50, ms | p99, ms | max, ms | p99 in the fault, ms | PUTs acknowledged | failed | answered before, during, after |
+        | scenario | fault, s | GETs | failed | p50, ms | p99, ms | max, ms | p99 before, in the fault, ms | PUTs acknowledged | failed | answered before, during, after |
         | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
         """;
 
@@ -42,7 +42,7 @@ internal sealed class LoadReport(Outcome[] gets, Outcome[] puts, TimeSpan from, 
         string[] cells =
         [
             scenario, $"{(to - from).TotalSeconds:0.0}", $"{gets.Length}", $"{gets.Count(g => g.Failed)}", Ms(Percentile(gets, 0.5)), Ms(Percentile(gets, 0.99)),
-            Ms(gets.Max(g => g.Took)), Ms(P99During), $"{puts.Count(p => !p.Failed)}", $"{puts.Count(p => p.Failed)}", string.Join("; ", answered),
+            Ms(gets.Max(g => g.Took)), $"{Ms(P99Before)}, {Ms(P99During)}", $"{puts.Count(p => !p.Failed)}", $"{puts.Count(p => p.Failed)}", string.Join("; ", answered),
         ];
         string[] failures = [.. FailedGets.Select(f => $"- GET {f}"), .. FailedPuts.Select(f => $"- PUT {f}")];
         var text = $"{Header}\n| {string.Join(" | ", cells)} |\n\n{string.Join('\n', failures)}\n";
