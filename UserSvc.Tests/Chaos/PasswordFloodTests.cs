@@ -3,8 +3,9 @@ namespace UserSvc.Tests.Chaos;
 [Collection(typeof(OneByOne))]
 public sealed class PasswordFloodTests
 {
-    // Below this a factor of two is within what a shared machine does to a percentile by itself.
-    private static readonly TimeSpan Floor = TimeSpan.FromMilliseconds(25);
+    // Three instances hash on a thread each, beside their load on two shared cores at the least: below this, a factor of two is a time slice
+    // or two more. On a machine with cores enough the factor alone decides.
+    private static readonly TimeSpan Floor = TimeSpan.FromMilliseconds(100);
 
     [Fact]
     public async Task Flood_Of64ClientsWithPasswords_LeavesReadsQuickAndEveryInstanceInPlace()
