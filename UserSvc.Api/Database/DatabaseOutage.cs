@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using Npgsql;
 using UserSvc.ServiceDefaults;
 
@@ -29,7 +30,8 @@ internal sealed partial class DatabaseOutage(NpgsqlDataSource dataSource, TimePr
     {
         PostgresException answer => IsUnreachable(answer) || answer.SqlState[..2] is "28" or "53"
             || answer.SqlState is PostgresErrorCodes.ReadOnlySqlTransaction or PostgresErrorCodes.InvalidCatalogName or PostgresErrorCodes.UndefinedTable,
-        NpgsqlException or TimeoutException => true,
+        // Npgsql wraps no failure to resolve the host's name.
+        NpgsqlException or TimeoutException or SocketException => true,
         _ => false,
     };
 
@@ -113,9 +115,14 @@ internal sealed partial class DatabaseOutage(NpgsqlDataSource dataSource, TimePr
             await command.ExecuteScalarAsync(cancellationToken);
             Recovered();
         }
-        catch (Exception e) when (Is(e))
+        catch (PostgresException answer) when (!Is(answer))
         {
-            // Those it has pooled meanwhile are as dead.
+            // A server that runs; what is wrong with it, requests find out.
+            Recovered();
+        }
+        catch (Exception) when (!cancellationToken.IsCancellationRequested)
+        {
+            // Away still, whatever it threw: this loop's end would be the process's. Connections pooled meanwhile are as dead.
             dataSource.Clear();
         }
     }

@@ -3,7 +3,10 @@ using Microsoft.Extensions.Options;
 
 namespace UserSvc.Edge.Configuration;
 
-/// <summary>What the person who starts the edge can do something about, in words. Anything else is a mistake of the edge's own and keeps its stack trace.</summary>
+/// <summary>
+/// What the person who starts the edge can do something about, in words. Anything else keeps its stack trace, as a mistake of the edge's own
+/// does that is no InvalidOperationException: Kestrel reports its settings by those.
+/// </summary>
 internal static class StartFailure
 {
     public static string? Explain(Exception failure) => failure switch

@@ -21,6 +21,7 @@ internal sealed class DiscoverySources(
     private readonly Lock _lock = new();
     private readonly Dictionary<string, Running> _sources = new(StringComparer.Ordinal);
     private bool _started;
+    private Task _ending = Task.CompletedTask;
 
     public IReadOnlyList<DiscoverySource> All
     {
@@ -72,11 +73,19 @@ internal sealed class DiscoverySources(
     }
 
     // After the drain, and after the web server: requests are routed by what is discovered until the last one ends.
-    public Task StopAsync(CancellationToken cancellationToken) => EndAsync([]);
+    public Task StopAsync(CancellationToken cancellationToken)
+    {
+        lock (_lock)
+        {
+            _started = false;
+        }
+
+        return EndAsync([]);
+    }
 
     public void ConfigurationApplied(IReadOnlyList<IProxyConfig> proxyConfigs) =>
-        // What YARP hands over has been resolved already.
-        _ = EndAsync([.. providers.SelectMany(p => p.GetConfig().Clusters).SelectMany(c => c.Destinations?.Values ?? []).Select(d => d.Address)]);
+        // What YARP hands over has been resolved already. Not waited for here, within YARP's reload: StopAsync does.
+        EndAsync([.. providers.SelectMany(p => p.GetConfig().Clusters).SelectMany(c => c.Destinations?.Values ?? []).Select(d => d.Address)]);
 
     public void ConfigurationLoadingFailed(IProxyConfigProvider configProvider, Exception exception)
     {
@@ -110,19 +119,18 @@ internal sealed class DiscoverySources(
         }
     }
 
-    private async Task EndAsync(HashSet<string> configured)
+    private Task EndAsync(HashSet<string> configured)
     {
-        List<Running> ended;
         lock (_lock)
         {
-            ended = [.. _sources.Where(s => !configured.Contains(s.Key)).Select(s => s.Value)];
+            List<Running> ended = [.. _sources.Where(s => !configured.Contains(s.Key)).Select(s => s.Value)];
             foreach (var running in ended)
             {
                 _sources.Remove(running.Source.Address);
             }
-        }
 
-        await Task.WhenAll(ended.Select(r => r.DisposeAsync().AsTask()));
+            return _ending = Task.WhenAll([_ending, .. ended.Select(r => r.DisposeAsync().AsTask())]);
+        }
     }
 
     private sealed class Running(DiscoverySource source) : IAsyncDisposable

@@ -2,11 +2,12 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 using UserSvc.Edge.Discovery;
 using Yarp.ReverseProxy;
 using Yarp.ReverseProxy.Health;
+using Yarp.ReverseProxy.Model;
 
 namespace UserSvc.Edge.Forwarding;
 
 /// <summary>
-/// Ready once every source has answered, the first round of probes has ended and every cluster has had a destination to route to. Losing them all later is 503
+/// Ready once every source has answered and every cluster has had a destination that a probe found healthy. Losing them all later is 503
 /// on requests, not unreadiness: every edge would see the same, and a load balancer without edges has no answer at all.
 /// </summary>
 internal sealed class ClustersHealthCheck(IProxyStateLookup proxy, IActiveHealthCheckMonitor probes, DiscoverySources sources) : IHealthCheck
@@ -34,8 +35,12 @@ internal sealed class ClustersHealthCheck(IProxyStateLookup proxy, IActiveHealth
             return HealthCheckResult.Unhealthy("destinations are being probed");
         }
 
-        var down = proxy.GetClusters().Where(c => c.DestinationsState.AvailableDestinations.Count == 0).Select(c => c.ClusterId).ToList();
+        var down = proxy.GetClusters().Where(c => !c.DestinationsState.AvailableDestinations.Any(d => IsFit(c, d))).Select(c => c.ClusterId).ToList();
         _routed = down.Count == 0;
         return _routed ? HealthCheckResult.Healthy() : HealthCheckResult.Unhealthy($"no healthy destination in {string.Join(", ", down)}");
     }
+
+    // The first round of probes is over before anything has been discovered: what has not been probed yet is not known to be fit.
+    private static bool IsFit(ClusterState cluster, DestinationState destination) =>
+        destination.Health.Active is DestinationHealth.Healthy || cluster.Model.Config.HealthCheck?.Active?.Enabled != true;
 }

@@ -12,6 +12,10 @@ namespace UserSvc.Edge.Forwarding;
 /// </summary>
 internal sealed partial class ForwarderErrors(RequestDelegate next, IProblemDetailsService problems, ILogger<ForwarderErrors> logger)
 {
+    private const int MaxLinger = 1024 * 1024;
+
+    private static readonly TimeSpan MaxLingerTime = TimeSpan.FromSeconds(1);
+
     public async Task InvokeAsync(HttpContext context)
     {
         if (context.Request.ContentLength is { } length && length > MaxBodySize(context))
@@ -19,6 +23,7 @@ internal sealed partial class ForwarderErrors(RequestDelegate next, IProblemDeta
             // The forwarder would find out while it sends the body: by then an upstream has begun to read a request that is then cut.
             Close(context);
             await WriteAsync(context, new BadHttpRequestException("Too large", StatusCodes.Status413PayloadTooLarge));
+            await LingerAsync(context);
             return;
         }
 
@@ -69,6 +74,24 @@ internal sealed partial class ForwarderErrors(RequestDelegate next, IProblemDeta
 
     // Kestrel closes the connection of a body that it will not or cannot read; this way the client knows.
     private static void Close(HttpContext context) => context.Response.Headers.Connection = "close";
+
+    // A connection that is closed with bytes unread is reset, which may take the answer from a client that still sends: some of the rest
+    // is read and thrown away first (nginx's lingering_close).
+    private static async Task LingerAsync(HttpContext context)
+    {
+        context.Features.Get<IHttpMaxRequestBodySizeFeature>()?.MaxRequestBodySize = MaxLinger;
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
+        limit.CancelAfter(MaxLingerTime);
+        try
+        {
+            await context.Response.CompleteAsync();
+            await context.Request.Body.CopyToAsync(Stream.Null, limit.Token);
+        }
+        catch (Exception e) when (e is OperationCanceledException or IOException)
+        {
+            // Longer, slower or gone: then the connection is closed as it is. BadHttpRequestException is an IOException.
+        }
+    }
 
     private async Task WriteAsync(HttpContext context, Exception? exception, string? detail = null) =>
         await problems.WriteAsync(new() { HttpContext = context, Exception = exception, ProblemDetails = { Detail = detail } });

@@ -30,7 +30,9 @@ internal sealed class HttpsPolicy(RequestDelegate next, IOptions<HttpsOptions> o
 
             var host = port == 443 ? request.Host.Host : $"{request.Host.Host}:{port.ToString(CultureInfo.InvariantCulture)}";
             context.Response.StatusCode = StatusCodes.Status308PermanentRedirect;
-            context.Response.Headers.Location = $"https://{host}{context.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget}";
+            var target = context.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget;
+            // OPTIONS * has none.
+            context.Response.Headers.Location = $"https://{host}{(target.StartsWith('/') ? target : "/")}";
             return Task.CompletedTask;
         }
 

@@ -7,15 +7,25 @@ namespace UserSvc.Edge.Resilience;
 /// Judges active probes. A probe without an answer may be the network's or the machine's fault: so many in a row take a destination out.
 /// One that is answered by anything but 2xx does so at once, as in Envoy, and so does a refused connection: nobody listens there.
 /// </summary>
-internal sealed class ProbeThresholds(ResilienceState state, IDestinationHealthUpdater health) : IActiveHealthCheckPolicy
+internal sealed class ProbeThresholds(ResilienceState state, IDestinationHealthUpdater health, IClusterDestinationsUpdater destinations, Ejections ejections)
+    : IActiveHealthCheckPolicy
 {
     public string Name => "Thresholds";
 
     public void ProbingCompleted(ClusterState cluster, IReadOnlyList<DestinationProbingResult> probingResults)
     {
         var settings = state.Of(cluster).SettingsOf(cluster.Model);
+        var outOfService = OutOfService(probingResults);
         health.SetActive(cluster, [.. probingResults.Select(r => new NewActiveDestinationHealth(r.Destination, Judge(cluster, r, settings)))]);
+        if (OutOfService(probingResults) != outOfService)
+        {
+            // YARP asks anew only when a health has changed, and silence may become a refusal without that.
+            destinations.UpdateAvailableDestinations(cluster);
+        }
     }
+
+    private int OutOfService(IReadOnlyList<DestinationProbingResult> probingResults) =>
+        probingResults.Aggregate(0, (hash, r) => HashCode.Combine(hash, state.Of(r.Destination).OutOfService));
 
     private DestinationHealth Judge(ClusterState cluster, DestinationProbingResult result, ClusterSettings settings)
     {
@@ -36,7 +46,7 @@ internal sealed class ProbeThresholds(ResilienceState state, IDestinationHealthU
             }
 
             // It is back, restarted most likely: it does not sit out an ejection of before.
-            health.SetPassive(cluster, result.Destination, DestinationHealth.Unknown, TimeSpan.Zero);
+            ejections.End(cluster, result.Destination);
             return DestinationHealth.Healthy;
         }
 

@@ -14,6 +14,9 @@ internal sealed class ReplayableBody(Stream body, int limit) : Stream
     /// <summary>False once more than the limit has been read.</summary>
     public bool CanReplay { get; private set; } = true;
 
+    /// <summary>Whether the client has sent all of it.</summary>
+    public bool HasEnded { get; private set; }
+
     public override bool CanRead => true;
 
     public override bool CanSeek => false;
@@ -42,6 +45,7 @@ internal sealed class ReplayableBody(Stream body, int limit) : Stream
         }
 
         var count = await body.ReadAsync(buffer, cancellationToken);
+        HasEnded |= count == 0 && !buffer.IsEmpty;
         CanReplay &= _kept.WrittenCount + count <= limit;
         if (CanReplay)
         {

@@ -12,6 +12,7 @@ internal static class ResilienceExtensions
         proxy.Services.AddRequestTimeouts();
         proxy.Services.AddSingleton<ResilienceState>();
         proxy.Services.AddSingleton<ResilienceMetrics>();
+        proxy.Services.AddSingleton<Ejections>();
         proxy.Services.AddTryTimeout();
         proxy.Services.AddSingleton<IClusterValidator, ClusterSettingsValidator>();
         proxy.Services.AddSingleton<IPassiveHealthCheckPolicy, ConsecutiveFailures>();

@@ -44,7 +44,8 @@ internal sealed class ResilienceMetrics
     /// <param name="limit"><c>cluster</c> or <c>destination</c>.</param>
     public void Overflowed(string cluster, string limit) => _overflows.Add(1, Tag(cluster), new("limit", limit));
 
-    public void Ejected(string cluster, string destination) => _ejections.Add(1, Tag(cluster), new("destination", destination));
+    // Not by destination: pods come and go, and each would be a series for as long as the process lives. The log names it.
+    public void Ejected(string cluster) => _ejections.Add(1, Tag(cluster));
 
     private static int Ejected(ClusterState cluster) => cluster.DestinationsState.AllDestinations.Count(d => d.Health.Passive is DestinationHealth.Unhealthy);
 

@@ -12,8 +12,11 @@ internal sealed class DestinationRecord
     /// <summary>How often it was ejected, less what good time since has taken off.</summary>
     public int Ejections;
 
-    /// <summary>When its last ejection ends or has ended, a timestamp.</summary>
-    public long EjectedUntil;
+    /// <summary>When its last ejection ended, a timestamp.</summary>
+    public long Returned;
+
+    /// <summary>Ends the ejection that lasts; null while there is none.</summary>
+    public ITimer? Ejection;
 
     /// <summary>Probes without a success, and successful ones, in a row.</summary>
     public int FailedProbes, SuccessfulProbes;
@@ -34,7 +37,7 @@ internal sealed class ClusterRecord(TimeProvider time)
 
     public RetryBudget Budget { get; } = new(time);
 
-    /// <summary>Held while a destination is ejected, so that two at once cannot exceed the share.</summary>
+    /// <summary>Held while an ejection begins or ends, so that two at once cannot exceed the share.</summary>
     public Lock Ejecting { get; } = new();
 
     /// <summary>The cluster's settings; read anew when a reload has given it another model.</summary>

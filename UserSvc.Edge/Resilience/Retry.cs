@@ -99,13 +99,13 @@ internal sealed class Retry(RequestDelegate next, ResilienceState state, Resilie
 
     private static ReplayableBody? KeepBody(HttpContext context, Repeatability repeatability)
     {
-        if (repeatability is Repeatability.Once || context.Features.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody != true)
+        if (context.Features.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody != true)
         {
-            // A request that is tried again only when it never left has not had its body read.
             return null;
         }
 
-        var body = new ReplayableBody(context.Request.Body, BodyLimit);
+        // A request that is tried again only when it never left has not had its body read: nothing of it needs to be kept.
+        var body = new ReplayableBody(context.Request.Body, repeatability is Repeatability.Once ? 0 : BodyLimit);
         context.Request.Body = body;
         return body;
     }

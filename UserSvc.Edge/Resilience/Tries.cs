@@ -17,7 +17,10 @@ internal sealed class Tries(ClusterRecord cluster, ClusterSettings settings, Res
     /// <summary>Whether another try may follow this one at all.</summary>
     public bool MayContinue => Number < settings.Attempts && Candidates.Count > 1;
 
-    /// <summary>How long this try may go without an answer's headers; null is as long as the request may take.</summary>
+    /// <summary>Whether the upstream has had the whole request, so that a time that passed was its own and not the client's.</summary>
+    public bool IsSent => body is null or { HasEnded: true };
+
+    /// <summary>How long this try may go without an answer's headers; null is as long as the request may take, as a body does that the client sends.</summary>
     public TimeSpan? Timeout { get; private set; }
 
     /// <summary>Whether that time has passed.</summary>
@@ -32,7 +35,7 @@ internal sealed class Tries(ClusterRecord cluster, ClusterSettings settings, Res
         Candidates = candidates;
         Retrying = null;
         TimedOut = false;
-        Timeout = request is Repeatability.Safe && MayContinue ? settings.TryTimeout : null;
+        Timeout = request is Repeatability.Safe && body is null && MayContinue ? settings.TryTimeout : null;
     }
 
     /// <summary>Decides, once a try, whether another follows, and takes it out of the budget.</summary>

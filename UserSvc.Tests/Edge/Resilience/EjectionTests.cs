@@ -1,5 +1,8 @@
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Time.Testing;
+using Yarp.ReverseProxy;
+using Yarp.ReverseProxy.Model;
 
 namespace UserSvc.Tests.Edge.Resilience;
 
@@ -53,7 +56,8 @@ public sealed class EjectionTests : IAsyncDisposable
         await using var edge = await EdgeAsync(instances: 3);
         _failing.Add("usersvc-2");
         await AskAsync(edge, 15);
-        _time.Advance(TimeSpan.FromSeconds(30 + 30));
+        _time.Advance(TimeSpan.FromSeconds(30));
+        _time.Advance(TimeSpan.FromSeconds(30));
         await AskAsync(edge, 15);
         _failing.Clear();
 
@@ -110,13 +114,37 @@ public sealed class EjectionTests : IAsyncDisposable
         await using var edge = await EdgeAsync(instances: 3, "00:00:01");
         _failing.Add("usersvc-2");
         await AskAsync(edge, 15);
-        _upstreams[1].Healthy = false;
-        await ProbeAsync();
+        await ProbedAsync(edge, DestinationHealth.Unhealthy);
         _failing.Clear();
-        _upstreams[1].Healthy = true;
-        await ProbeAsync();
+        await ProbedAsync(edge, DestinationHealth.Healthy);
 
         await Eventually.HoldsAsync(async () => await AskAsync(edge, 30) == "200 usersvc-1 10, 200 usersvc-2 10, 200 usersvc-3 10");
+    }
+
+    [Fact]
+    public async Task Ejection_AfterOneThatAProbeEnded_LastsItsOwnTime()
+    {
+        await using var edge = await EdgeAsync(instances: 3, "00:00:01");
+        for (var ejection = 1; ejection <= 3; ejection++)
+        {
+            _failing.Add("usersvc-2");
+            await AskAsync(edge, 15);
+            Assert.Equal(1, edge.Unhealthy());
+            _failing.Clear();
+            if (ejection < 3)
+            {
+                await ProbedAsync(edge, DestinationHealth.Unhealthy);
+                await ProbedAsync(edge, DestinationHealth.Healthy);
+                await Eventually.HoldsAsync(() => Task.FromResult(edge.Unhealthy() == 0));
+            }
+        }
+
+        // The third lasts 90 s. The first would have ended after 30, and early ends are neither forgiven nor held against it.
+        _time.Advance(TimeSpan.FromSeconds(89));
+        var stillEjected = edge.Unhealthy();
+        _time.Advance(TimeSpan.FromSeconds(1));
+
+        Assert.Equal((1, 0), (stillEjected, edge.Unhealthy()));
     }
 
     public async ValueTask DisposeAsync()
@@ -147,12 +175,21 @@ public sealed class EjectionTests : IAsyncDisposable
         return await EdgeHost.ReadyAsync(_time, _upstreams, ($"{EdgeHost.Probing}:Interval", probing));
     }
 
-    // One second of the edge's time, and the probes that are sent in it.
-    private async Task ProbeAsync()
+    // Seconds of the edge's time, in each of which it probes, until it knows; too few of them to end an ejection.
+    private async Task ProbedAsync(EdgeHost edge, DestinationHealth expected)
     {
-        var before = _upstreams.Sum(u => u.Probes);
-        _time.Advance(TimeSpan.FromSeconds(1));
-        await Eventually.HoldsAsync(() => Task.FromResult(_upstreams.Sum(u => u.Probes) == before + _upstreams.Count));
+        _upstreams[1].Healthy = expected is DestinationHealth.Healthy;
+        var destination = edge.Services.GetRequiredService<IProxyStateLookup>().GetClusters().Single().Destinations["usersvc-2"];
+        var seconds = 0;
+        await Eventually.HoldsAsync(() =>
+        {
+            if (destination.Health.Active != expected && seconds++ < 12)
+            {
+                _time.Advance(TimeSpan.FromSeconds(1));
+            }
+
+            return Task.FromResult(destination.Health.Active == expected);
+        });
     }
 
     /// <returns>As "200 usersvc-1 15, 200 usersvc-3 15": status, instance and how often.</returns>

@@ -38,4 +38,25 @@ public sealed class ProbeThresholdsTests
 
         Assert.Equal(expected, health);
     }
+
+    [Fact]
+    public async Task Instances_SilentAndThenRefusingConnections_LeaveThePanicWithoutAChangeOfHealth()
+    {
+        await using var edge = await EdgeHost.StartAsync(
+            [("usersvc-1", "http://127.0.0.1:1"), ("usersvc-2", "http://127.0.0.1:1"), ("usersvc-3", "http://127.0.0.1:1")],
+            ($"{EdgeHost.Probing}:Enabled", "false"), ($"{EdgeHost.Metadata}:Probe.UnhealthyThreshold", "1"));
+        var cluster = Assert.Single(edge.Services.GetRequiredService<IProxyStateLookup>().GetClusters());
+        var destinations = cluster.DestinationsState.AllDestinations.OrderBy(d => d.DestinationId).ToList();
+        var policy = Assert.Single(edge.Services.GetServices<IActiveHealthCheckPolicy>().OfType<ProbeThresholds>());
+        using var ok = new HttpResponseMessage(HttpStatusCode.OK);
+
+        Probe(new OperationCanceledException());
+        var whileSilent = Available();
+        Probe(new HttpRequestException(HttpRequestError.ConnectionError));
+
+        Assert.Equal(("usersvc-1 usersvc-2 usersvc-3", "usersvc-3"), (whileSilent, Available()));
+
+        void Probe(Exception failure) => policy.ProbingCompleted(cluster, [new(destinations[0], null, failure), new(destinations[1], null, failure), new(destinations[2], ok, null)]);
+        string Available() => string.Join(' ', cluster.DestinationsState.AvailableDestinations.Select(d => d.DestinationId).Order());
+    }
 }

@@ -47,17 +47,38 @@ public sealed class TimeoutTests
     [Fact]
     public async Task Request_TimedOutByItsRoute_CountsAgainstTheInstance()
     {
-        await using var first = await Upstream.StartAsync("usersvc-1");
-        await using var second = await Upstream.StartAsync("usersvc-2", context => Task.Delay(Timeout.Infinite, context.RequestAborted));
-        await using var edge = await EdgeHost.ReadyAsync(
-            [first, second], ("ReverseProxy:Routes:user:Timeout", "00:00:00.100"), ($"{EdgeHost.Metadata}:Ejection.ConsecutiveFailures", "1"), ($"{EdgeHost.Metadata}:Retry.Attempts", "1"));
+        await using var silent = await Upstream.StartAsync(answer: context => Task.Delay(Timeout.Infinite, context.RequestAborted));
+        await using var other = await Upstream.StartAsync("usersvc-2");
+        await using var edge = await StartAsync(silent, other);
 
-        var answers = new List<int>();
-        for (var i = 0; i < 6; i++)
-        {
-            answers.Add((await edge.Public.AskAsync("/user/alice")).Status);
-        }
+        using var one = new HttpRequestMessage(HttpMethod.Post, "/user/alice");
+        using var another = new HttpRequestMessage(HttpMethod.Post, "/user/alice");
+        await Task.WhenAll(edge.Public.AskAsync(one), edge.Public.AskAsync(another));
 
-        Assert.Equal((1, 5), (answers.Count(s => s == 504), answers.Count(s => s == 200)));
+        Assert.Equal((1, 1, 1), (edge.Unhealthy(), silent.Requests.Count, other.Requests.Count));
     }
+
+    [Theory]
+    [InlineData("GET")]
+    [InlineData("PUT")]
+    [InlineData("POST")]
+    public async Task Request_TimedOutByItsRouteWhileTheClientSendsItsBody_CountsAgainstNobody(string method)
+    {
+        await using var first = await Upstream.StartAsync();
+        await using var second = await Upstream.StartAsync("usersvc-2");
+        await using var edge = await StartAsync(first, second);
+        using var client = new System.Net.Sockets.TcpClient();
+        await client.ConnectAsync(edge.Public.BaseAddress!.Host, edge.Public.BaseAddress.Port, TestContext.Current.CancellationToken);
+
+        await client.GetStream().WriteAsync(System.Text.Encoding.ASCII.GetBytes($"{method} /user/alice HTTP/1.1\r\nHost: edge\r\nContent-Length: 100\r\n\r\nthe beginning"), TestContext.Current.CancellationToken);
+        using var reader = new StreamReader(client.GetStream());
+        var answer = await reader.ReadLineAsync(TestContext.Current.CancellationToken);
+
+        Assert.Equal(("HTTP/1.1 504 Gateway Timeout", 0), (answer, edge.Unhealthy()));
+    }
+
+    // One failure ejects, and no retry hides it.
+    private static Task<EdgeHost> StartAsync(params Upstream[] upstreams) => EdgeHost.ReadyAsync(upstreams,
+        ("ReverseProxy:Routes:user:Timeout", "00:00:01"), ($"{EdgeHost.Metadata}:Retry.TryTimeout", "00:00:00.300"),
+        ($"{EdgeHost.Metadata}:Ejection.ConsecutiveFailures", "1"), ($"{EdgeHost.Metadata}:Retry.BudgetPerSecond", "0"), ($"{EdgeHost.Metadata}:Retry.BudgetPercent", "0"));
 }
