@@ -28,12 +28,18 @@ internal static partial class RegistrationEndpoint
         var hosts =
             from destination in proxy.TryGetCluster(service, out var cluster) ? cluster.DestinationsState.AllDestinations : []
             let address = new Uri(destination.Model.Config.Address)
-            where address.HostNameType is UriHostNameType.IPv4 or UriHostNameType.IPv6
-            let ip = IPAddress.Parse(address.Host).ToString()
+            let ip = AddressOf(address)?.ToString()
+            where ip is not null
             orderby ip, address.Port
             select new RegisteredHost(ip, address.Port, new JsonObject());
         return TypedResults.Json(new RegistrationAnswer([.. hosts]), RegistrationJson.Default.RegistrationAnswer);
     }
+
+    private static IPAddress? AddressOf(Uri destination) =>
+        destination.HostNameType is UriHostNameType.IPv4 or UriHostNameType.IPv6 ? IPAddress.Parse(destination.Host)
+        // Never anything else (RFC 6761, 6.3).
+        : destination.Host == "localhost" ? IPAddress.Loopback
+        : null;
 
     [GeneratedRegex(@"\A[A-Za-z0-9._-]{1,63}\z")]
     private static partial Regex ServiceName();

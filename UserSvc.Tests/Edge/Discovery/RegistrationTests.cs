@@ -8,10 +8,10 @@ public sealed class RegistrationTests
     public async Task Registration_OfACluster_ListsItsDestinationsWithAnAddress()
     {
         await using var edge = await EdgeHost.StartAsync(
-            [("usersvc-3", "http://[fd00::1]:8080"), ("usersvc-1", "http://10.0.0.2:8080"), ("usersvc-2", "http://10.0.0.1"), ("usersvc-4", "http://usersvc:8080")], NotProbed);
+            [("usersvc-3", "http://[fd00::1]:8080"), ("usersvc-1", "http://10.0.0.2:8080"), ("usersvc-2", "http://10.0.0.1"), ("usersvc-4", "http://usersvc:8080"), ("usersvc-5", "http://localhost:8081")], NotProbed);
 
         Assert.Equal(
-            new Answer(200, """{"hosts":[{"ip_address":"10.0.0.1","port":80,"tags":{}},{"ip_address":"10.0.0.2","port":8080,"tags":{}},{"ip_address":"fd00::1","port":8080,"tags":{}}]}"""),
+            new Answer(200, """{"hosts":[{"ip_address":"10.0.0.1","port":80,"tags":{}},{"ip_address":"10.0.0.2","port":8080,"tags":{}},{"ip_address":"127.0.0.1","port":8081,"tags":{}},{"ip_address":"fd00::1","port":8080,"tags":{}}]}"""),
             await edge.Health.AskAsync("/v1/registration/usersvc"));
     }
 
