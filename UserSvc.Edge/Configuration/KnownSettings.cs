@@ -1,7 +1,6 @@
 using System.ComponentModel;
 using System.Reflection;
 using System.Security.Authentication;
-using UserSvc.Edge.Discovery;
 using Yarp.ReverseProxy.Configuration;
 
 namespace UserSvc.Edge.Configuration;
@@ -18,7 +17,6 @@ internal sealed class KnownSettings(IEnumerable<KnownSection> sections)
     [
         (typeof(ClusterConfig), nameof(ClusterConfig.ClusterId)),
         (typeof(DestinationConfig), nameof(DestinationConfig.Metadata)),
-        (typeof(DnsOptions), nameof(DnsOptions.ServerEndPoint)),
         (typeof(RouteConfig), nameof(RouteConfig.RouteId)),
         (typeof(RouteConfig), nameof(RouteConfig.Metadata)),
         (typeof(RouteConfig), nameof(RouteConfig.AuthorizationPolicy)),

@@ -37,7 +37,7 @@ internal sealed class DiscoveryOptions
             yield return $"{Section}:Dns:MinInterval is above {Section}:Dns:Interval";
         }
 
-        if (Dns.Server is not null && Dns.ServerEndPoint is null)
+        if (Dns.Server is not null && Dns.ServerEndPoint() is null)
         {
             yield return $"{Section}:Dns:Server is not an IP address and a port: {Dns.Server}";
         }
@@ -69,7 +69,8 @@ internal sealed class DnsOptions
     /// <summary>Names in it are not looked up. Default <c>/etc/hosts</c>.</summary>
     public string HostsFile { get; set; } = "/etc/hosts";
 
-    public System.Net.IPEndPoint? ServerEndPoint =>
+    /// <returns><see cref="Server"/>, at port 53 where it names none; null when it is not set or no address.</returns>
+    public System.Net.IPEndPoint? ServerEndPoint() =>
         System.Net.IPEndPoint.TryParse(Server ?? "", out var endPoint) ? new(endPoint.Address, endPoint.Port == 0 ? 53 : endPoint.Port) : null;
 }
 

@@ -17,7 +17,7 @@ internal sealed record ResolverFiles(IReadOnlyList<NameServer> Servers, IReadOnl
         // search users.svc.cluster.local svc.cluster.local cluster.local
         // options ndots:5
         var lines = Lines(options.ResolverFile).ToLookup(l => l[0], l => l[1..]);
-        List<NameServer> servers = options.ServerEndPoint is { } own
+        List<NameServer> servers = options.ServerEndPoint() is { } own
             ? [own]
             : [.. lines["nameserver"].SelectMany(l => l.Take(1)).Where(a => IPAddress.TryParse(a, out _)).Select(a => (NameServer)IPAddress.Parse(a))];
         var dots = lines["options"].SelectMany(l => l).LastOrDefault(o => o.StartsWith("ndots:", StringComparison.Ordinal));

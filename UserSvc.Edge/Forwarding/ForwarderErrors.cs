@@ -67,7 +67,6 @@ internal sealed partial class ForwarderErrors(RequestDelegate next, IProblemDeta
         {
             StatusCodes.Status408RequestTimeout => "The request body arrived too slowly.",
             StatusCodes.Status502BadGateway => "The service failed to answer.",
-            StatusCodes.Status504GatewayTimeout => "The service did not answer in time.",
             _ => null,
         }),
     };

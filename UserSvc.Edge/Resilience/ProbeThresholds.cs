@@ -15,17 +15,23 @@ internal sealed class ProbeThresholds(ResilienceState state, IDestinationHealthU
     public void ProbingCompleted(ClusterState cluster, IReadOnlyList<DestinationProbingResult> probingResults)
     {
         var settings = state.Of(cluster).SettingsOf(cluster.Model);
-        var outOfService = OutOfService(probingResults);
-        health.SetActive(cluster, [.. probingResults.Select(r => new NewActiveDestinationHealth(r.Destination, Judge(cluster, r, settings)))]);
-        if (OutOfService(probingResults) != outOfService)
+        var judged = new List<NewActiveDestinationHealth>();
+        var changed = false;
+        foreach (var result in probingResults)
+        {
+            var record = state.Of(result.Destination);
+            var before = record.OutOfService;
+            judged.Add(new(result.Destination, Judge(cluster, result, settings)));
+            changed |= record.OutOfService != before;
+        }
+
+        health.SetActive(cluster, judged);
+        if (changed)
         {
             // YARP asks anew only when a health has changed, and silence may become a refusal without that.
             destinations.UpdateAvailableDestinations(cluster);
         }
     }
-
-    private int OutOfService(IReadOnlyList<DestinationProbingResult> probingResults) =>
-        probingResults.Aggregate(0, (hash, r) => HashCode.Combine(hash, state.Of(r.Destination).OutOfService));
 
     private DestinationHealth Judge(ClusterState cluster, DestinationProbingResult result, ClusterSettings settings)
     {
