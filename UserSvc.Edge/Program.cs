@@ -1,5 +1,5 @@
+using UserSvc.Edge.Admin;
 using UserSvc.Edge.Configuration;
-using UserSvc.Edge.Discovery;
 using UserSvc.Edge.Forwarding;
 using UserSvc.Edge.Listeners;
 using UserSvc.ServiceDefaults;
@@ -39,20 +39,19 @@ internal static class Program
         builder.AddServiceDefaults(trustRemoteSampling: false);
         builder.AddListeners();
         builder.AddForwarding();
+        builder.AddAdmin();
 
         var app = builder.BuildChecked(files);
+        app.UseListenerStatistics();
         app.UseRequestId();
         app.UseProblemJson();
+        app.UseAdminGuard();
         app.UseRequestHygiene();
         app.UseHttpsPolicy();
         app.UseRouting();
         app.UseRequestTimeouts();
 
-        var health = app.MapGroup("").ServedOn(Listener.Health);
-        health.MapHealthEndpoints();
-        health.MapReadiness("/ready");
-        health.MapRegistration();
-
+        app.MapAdmin();
         app.MapForwarding().ServedOn(Listener.Public);
         return app;
     }

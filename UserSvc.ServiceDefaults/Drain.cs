@@ -78,16 +78,7 @@ internal sealed class CloseWhileDraining(Drain drain) : IStartupFilter
         {
             if (drain.Started)
             {
-                context.Response.OnStarting(static state =>
-                {
-                    ((HttpContext)state).Response.Headers.Connection = "close";
-                    return Task.CompletedTask;
-                }, context);
-                if (HttpProtocol.IsHttp2(context.Request.Protocol))
-                {
-                    // GOAWAY, of which the header is no part: streams in flight end, and the client's next request opens a connection.
-                    context.Features.Get<IConnectionLifetimeNotificationFeature>()?.RequestClose();
-                }
+                context.AskToClose();
             }
 
             return inner(context);
@@ -96,11 +87,26 @@ internal sealed class CloseWhileDraining(Drain drain) : IStartupFilter
     };
 }
 
-internal static class DrainExtensions
+public static class DrainExtensions
 {
     private static readonly TimeSpan Longest = TimeSpan.FromMinutes(5);
 
-    public static void AddDrain(this IHostApplicationBuilder builder)
+    /// <summary>Asks the client to close the connection after this answer; over HTTP/2, to begin nothing more on it.</summary>
+    public static void AskToClose(this HttpContext context)
+    {
+        context.Response.OnStarting(static state =>
+        {
+            ((HttpContext)state).Response.Headers.Connection = "close";
+            return Task.CompletedTask;
+        }, context);
+        if (HttpProtocol.IsHttp2(context.Request.Protocol))
+        {
+            // GOAWAY, of which the header is no part: streams in flight end, and the client's next request opens a connection.
+            context.Features.Get<IConnectionLifetimeNotificationFeature>()?.RequestClose();
+        }
+    }
+
+    internal static void AddDrain(this IHostApplicationBuilder builder)
     {
         builder.Services.AddOptions<DrainOptions>().BindConfiguration(DrainOptions.Section)
             .Validate(o => o.Time >= TimeSpan.Zero && o.Time <= Longest && o.Grace >= TimeSpan.Zero && o.Grace <= Longest,

@@ -39,6 +39,9 @@ internal abstract partial class DiscoverySource(string address, DiscoverySetting
     /// <summary>The time since the source last answered, or, before it has, since it was first asked. Zero while it is watched.</summary>
     public TimeSpan Age => Watching ? TimeSpan.Zero : Time.GetElapsedTime(_contact);
 
+    /// <summary>The last attempt to read it failed.</summary>
+    public bool Failing => Volatile.Read(ref _failing);
+
     protected DiscoveryOptions Options => settings.Options;
 
     protected TimeProvider Time => settings.Time;

@@ -1,8 +1,10 @@
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 using UserSvc.Edge.Configuration;
+using UserSvc.ServiceDefaults;
 
 namespace UserSvc.Edge.Listeners;
 
@@ -21,8 +23,12 @@ internal static class ListenerExtensions
         {
             kestrel.Limits.BindRates(section.GetSection("Limits"));
             kestrel.RequestHeaderEncodingSelector = ContentLengthDigits.Select;
-            kestrel.Configure(section, reloadOnChange: false).Prepare(section, kestrel.ApplicationServices.GetRequiredService<TlsCertificates>());
+            kestrel.Configure(section, reloadOnChange: false)
+                .Prepare(section, kestrel.ApplicationServices.GetRequiredService<TlsCertificates>(), kestrel.ApplicationServices.GetRequiredService<OpenListeners>());
         });
+        builder.Services.AddSingleton<OpenListeners>();
+        // Kestrel asks the last one first.
+        builder.Services.AddSingleton<IConnectionListenerFactory, ClosableSockets>();
         builder.Services.TryAddEnumerable(ServiceDescriptor.Singleton<MatcherPolicy, ListenerPolicy>());
     }
 
@@ -35,42 +41,44 @@ internal static class ListenerExtensions
             open => open.UseMiddleware<HttpsPolicy>());
     }
 
-    public static TBuilder ServedOn<TBuilder>(this TBuilder endpoints, Listener listener)
+    /// <summary>Counts what comes in, and asks clients of a listener that drains to close. Stands first, so that refused requests count too.</summary>
+    public static void UseListenerStatistics(this IApplicationBuilder app) => app.Use(next => context =>
+    {
+        if (context.Features.Get<ListenerFeature>() is { } listener)
+        {
+            listener.Statistics.Begin(context);
+            if (listener.Draining)
+            {
+                context.AskToClose();
+            }
+        }
+
+        return next(context);
+    });
+
+    public static TBuilder ServedOn<TBuilder>(this TBuilder endpoints, params Listener[] listeners)
         where TBuilder : IEndpointConventionBuilder
     {
-        endpoints.Add(endpoint => endpoint.Metadata.Add(new ServedOn(listener)));
+        endpoints.Add(endpoint => endpoint.Metadata.Add(new ServedOn(listeners)));
         return endpoints;
     }
 
     public static Listener GetListener(this HttpContext context) => context.Features.Get<ListenerFeature>()?.Listener ?? Listener.Public;
 
-    private static void Prepare(this KestrelConfigurationLoader loader, IConfigurationSection section, TlsCertificates certificates)
+    private static void Prepare(this KestrelConfigurationLoader loader, IConfigurationSection section, TlsCertificates certificates, OpenListeners listeners)
     {
         foreach (var name in section.GetSection("Endpoints").GetChildren().Select(endpoint => endpoint.Key))
         {
             loader.Endpoint(name, endpoint =>
             {
+                // First, so that connections count whose handshake fails.
+                listeners.Add(name, endpoint.ListenOptions);
                 if (endpoint.IsHttps)
                 {
                     certificates.Secure(name, endpoint.ListenOptions);
                 }
-
-                if (name.Equals(nameof(Listener.Health), StringComparison.OrdinalIgnoreCase))
-                {
-                    endpoint.ListenOptions.Mark(Listener.Health);
-                }
             });
         }
-    }
-
-    private static void Mark(this ListenOptions options, Listener listener)
-    {
-        var feature = new ListenerFeature(listener);
-        options.Use(next => connection =>
-        {
-            connection.Features.Set(feature);
-            return next(connection);
-        });
     }
 
     // The binder cannot write to an existing rate, whose properties are read-only, and says nothing.

@@ -14,7 +14,7 @@ internal sealed class ListenerPolicy : MatcherPolicy, INodeBuilderPolicy
     public IReadOnlyList<PolicyNodeEdge> GetEdges(IReadOnlyList<Endpoint> endpoints) =>
     [
         .. from listener in Enum.GetValues<Listener>()
-           let served = endpoints.Where(e => (e.Metadata.GetMetadata<ServedOn>()?.Listener ?? listener) == listener).ToList()
+           let served = endpoints.Where(e => e.Metadata.GetMetadata<ServedOn>()?.Listeners.Contains(listener) != false).ToList()
            where served.Count > 0
            select new PolicyNodeEdge(listener, served),
     ];

@@ -6,7 +6,7 @@ namespace UserSvc.Edge.Resilience;
 /// Refuses what comes while a cluster has as many requests in flight as it may (Envoy's circuit breaker, max_requests). A request counts
 /// once, whatever its tries.
 /// </summary>
-internal sealed class ClusterLimit(RequestDelegate next, ResilienceState state, ResilienceMetrics metrics, IProblemDetailsService problems)
+internal sealed class ClusterLimit(RequestDelegate next, ResilienceState state, IProblemDetailsService problems)
 {
     public async Task InvokeAsync(HttpContext context)
     {
@@ -26,7 +26,7 @@ internal sealed class ClusterLimit(RequestDelegate next, ResilienceState state, 
             Interlocked.Decrement(ref cluster.InFlight);
         }
 
-        metrics.Overflowed(proxied.Cluster.Config.ClusterId, "cluster");
+        Interlocked.Increment(ref cluster.ClusterOverflows);
         await Overload.RefuseAsync(context, problems, "The service has as many requests in flight as it may.");
     }
 }
@@ -35,7 +35,7 @@ internal sealed class ClusterLimit(RequestDelegate next, ResilienceState state, 
 /// The same for one destination: a full one is passed over for the least busy of the others. Stands behind load balancing. As in Envoy,
 /// threads that choose at the same moment may exceed the limit by one each.
 /// </summary>
-internal sealed class DestinationLimit(RequestDelegate next, ResilienceState state, ResilienceMetrics metrics, IProblemDetailsService problems)
+internal sealed class DestinationLimit(RequestDelegate next, ResilienceState state, IProblemDetailsService problems)
 {
     public Task InvokeAsync(HttpContext context)
     {
@@ -45,7 +45,8 @@ internal sealed class DestinationLimit(RequestDelegate next, ResilienceState sta
             return next(context);
         }
 
-        var limit = state.Of(proxied.Route.Cluster!).SettingsOf(proxied.Cluster).MaxRequestsPerDestination;
+        var cluster = state.Of(proxied.Route.Cluster!);
+        var limit = cluster.SettingsOf(proxied.Cluster).MaxRequestsPerDestination;
         if (picked.ConcurrentRequestCount < limit)
         {
             return next(context);
@@ -58,7 +59,7 @@ internal sealed class DestinationLimit(RequestDelegate next, ResilienceState sta
             return next(context);
         }
 
-        metrics.Overflowed(proxied.Cluster.Config.ClusterId, "destination");
+        Interlocked.Increment(ref cluster.DestinationOverflows);
         return Overload.RefuseAsync(context, problems, "Every instance has as many requests in flight as it may.");
     }
 }

@@ -1,4 +1,4 @@
-using Yarp.ReverseProxy.Forwarder;
+using Microsoft.AspNetCore.Http.Features;
 using Yarp.ReverseProxy.Health;
 using Yarp.ReverseProxy.Model;
 
@@ -13,13 +13,14 @@ internal sealed class ConsecutiveFailures(ResilienceState state, Ejections eject
 
     public void RequestProxied(HttpContext context, ClusterState cluster, DestinationState destination)
     {
-        if (destination.Health.Passive is DestinationHealth.Unhealthy || Failed(context) is not { } failed)
+        var outcome = context.Features.GetRequiredFeature<Tries>().Outcome;
+        if (destination.Health.Passive is DestinationHealth.Unhealthy || outcome is TryOutcome.Nothing or TryOutcome.Overloaded)
         {
             return;
         }
 
         var record = state.Of(destination);
-        if (!failed)
+        if (!outcome.IsFailure())
         {
             // Read first: a write each time would have the cores fight over the line.
             if (Volatile.Read(ref record.Failures) > 0)
@@ -32,18 +33,4 @@ internal sealed class ConsecutiveFailures(ResilienceState state, Ejections eject
             ejections.Begin(cluster, destination);
         }
     }
-
-    /// <returns>Null for what tells nothing of the destination: an overload, a client that left or is slow with its body.</returns>
-    private static bool? Failed(HttpContext context) => context.GetForwarderErrorFeature() switch
-    {
-        null => context.Response.StatusCode < StatusCodes.Status500InternalServerError ? false
-            : context.Response.Headers.ContainsKey(Overload.Header) ? null
-            : true,
-        { Error: ForwarderError.Request or ForwarderError.RequestBodyDestination or ForwarderError.ResponseHeaders or ForwarderError.ResponseBodyDestination } => true,
-        { Error: ForwarderError.RequestTimedOut } failure when RetryRules.ReasonOf(failure) is RetryReason.ConnectFailure => true,
-        { Error: ForwarderError.RequestTimedOut or ForwarderError.RequestCanceled } failure
-            when context.Features.Get<Tries>() is { IsSent: true } tries
-                && (failure.Error is ForwarderError.RequestTimedOut || tries.TimedOut || RouteTimeout.HasPassed(context)) => true,
-        _ => null,
-    };
 }

@@ -8,7 +8,7 @@ namespace UserSvc.Edge.Resilience;
 /// of their ejections (Envoy's base_ejection_time). YARP's own reactivation is not used: it cannot be taken back, and one that is left
 /// over would end the next ejection.
 /// </summary>
-internal sealed partial class Ejections(ResilienceState state, ResilienceMetrics metrics, IClusterDestinationsUpdater destinations, TimeProvider time, ILogger<Ejections> logger)
+internal sealed partial class Ejections(ResilienceState state, IClusterDestinationsUpdater destinations, TimeProvider time, ILogger<Ejections> logger)
 {
     private static readonly TimeSpan DefaultTime = TimeSpan.FromSeconds(30);
 
@@ -42,7 +42,8 @@ internal sealed partial class Ejections(ResilienceState state, ResilienceMetrics
             }
 
             destinations.UpdateAvailableDestinations(cluster);
-            metrics.Ejected(cluster.ClusterId);
+            record.EjectionsInAll++;
+            Interlocked.Increment(ref shared.Ejections);
             LogEjected(logger, destination.DestinationId, cluster.ClusterId, period, settings.ConsecutiveFailures);
         }
     }

@@ -1,3 +1,4 @@
+using UserSvc.Edge.Statistics;
 using Yarp.ReverseProxy.Configuration.ClusterValidators;
 using Yarp.ReverseProxy.Health;
 using Yarp.ReverseProxy.Transforms;
@@ -11,7 +12,8 @@ internal static class ResilienceExtensions
     {
         proxy.Services.AddRequestTimeouts();
         proxy.Services.AddSingleton<ResilienceState>();
-        proxy.Services.AddSingleton<ResilienceMetrics>();
+        proxy.Services.AddHostedService<ResilienceMetrics>();
+        proxy.Services.AddHostedService<Sampling>();
         proxy.Services.AddSingleton<Ejections>();
         proxy.Services.AddTryTimeout();
         proxy.Services.AddSingleton<IClusterValidator, ClusterSettingsValidator>();

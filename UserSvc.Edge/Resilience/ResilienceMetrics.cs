@@ -4,57 +4,65 @@ using Yarp.ReverseProxy.Model;
 
 namespace UserSvc.Edge.Resilience;
 
-/// <summary>The counters of what the edge hides from its clients, with Envoy's name of each.</summary>
-internal sealed class ResilienceMetrics
+/// <summary>
+/// What the edge hides from its clients, with Envoy's name of each, for whoever listens to the meter. The request path counts in the
+/// records; here they are only read.
+/// </summary>
+internal sealed class ResilienceMetrics(IMeterFactory meters, IProxyStateLookup proxy, ResilienceState state) : IHostedService
 {
-    private readonly Counter<long> _retries;
-    private readonly Counter<long> _retrySuccesses;
-    private readonly Counter<long> _retryOverflows;
-    private readonly Counter<long> _overflows;
-    private readonly Counter<long> _ejections;
+    private static readonly (RetryReason Reason, string Name)[] Reasons =
+    [
+        (RetryReason.ConnectFailure, "connect_failure"),
+        (RetryReason.Reset, "reset"),
+        (RetryReason.TryTimeout, "try_timeout"),
+        (RetryReason.GatewayError, "gateway_error"),
+    ];
 
-    public ResilienceMetrics(IMeterFactory meters, IServiceProvider services)
+    public Task StartAsync(CancellationToken cancellationToken)
     {
         var meter = meters.Create("UserSvc.Edge");
-        _retries = meter.CreateCounter<long>("edge.retries", "{retry}", "Tries after the first (upstream_rq_retry)");
-        _retrySuccesses = meter.CreateCounter<long>("edge.retry.successes", "{request}", "Requests that a later try answered (upstream_rq_retry_success)");
-        _retryOverflows = meter.CreateCounter<long>("edge.retry.overflows", "{request}", "Retries that the budget refused (upstream_rq_retry_overflow)");
-        _overflows = meter.CreateCounter<long>("edge.circuit_breaker.overflows", "{request}", "Requests refused for those in flight (upstream_rq_pending_overflow)");
-        _ejections = meter.CreateCounter<long>("edge.ejections", "{ejection}", "Destinations ejected for failed requests (ejections_enforced_total)");
-        // YARP's state needs the health policies, and they need these counters.
-        var proxy = new Lazy<IProxyStateLookup>(services.GetRequiredService<IProxyStateLookup>);
-        meter.CreateObservableGauge("edge.ejected", () => Each(proxy.Value, Ejected), "{destination}", "Destinations that are ejected now (ejections_active)");
-        meter.CreateObservableGauge("edge.healthy", () => Each(proxy.Value, Healthy), "{destination}", "Destinations that requests go to (membership_healthy)");
-        meter.CreateObservableGauge("edge.panic", () => Each(proxy.Value, Panics), "1", "1 while requests go to unhealthy destinations too (lb_healthy_panic)");
+        meter.CreateObservableCounter("edge.retries", Retries, "{retry}", "Tries after the first (upstream_rq_retry)");
+        meter.CreateObservableCounter("edge.retry.successes", () => Each(r => r.RetrySuccesses), "{request}", "Requests that a later try answered (upstream_rq_retry_success)");
+        meter.CreateObservableCounter("edge.retry.overflows", () => Each(r => r.RetryOverflows), "{request}", "Retries that the budget refused (upstream_rq_retry_overflow)");
+        meter.CreateObservableCounter("edge.circuit_breaker.overflows", Overflows, "{request}", "Requests refused for those in flight (upstream_rq_pending_overflow)");
+        // Not by destination: pods come and go, and each would be a series for as long as the process lives. The log names it.
+        meter.CreateObservableCounter("edge.ejections", () => Each(r => r.Ejections), "{ejection}", "Destinations ejected for failed requests (ejections_enforced_total)");
+        meter.CreateObservableGauge("edge.ejected", () => Each(ClusterHealth.Ejected), "{destination}", "Destinations that are ejected now (ejections_active)");
+        meter.CreateObservableGauge("edge.healthy", () => Each(ClusterHealth.Healthy), "{destination}", "Destinations that requests go to (membership_healthy)");
+        meter.CreateObservableGauge("edge.panic", () => Each(c => ClusterHealth.Panics(c) ? 1 : 0), "1", "1 while requests go to unhealthy destinations too (lb_healthy_panic)");
+        return Task.CompletedTask;
     }
 
-    public void Retried(string cluster, RetryReason reason) => _retries.Add(1, Tag(cluster), new("reason", reason switch
-    {
-        RetryReason.ConnectFailure => "connect_failure",
-        RetryReason.Reset => "reset",
-        RetryReason.TryTimeout => "try_timeout",
-        _ => "gateway_error",
-    }));
+    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    public void RetrySucceeded(string cluster) => _retrySuccesses.Add(1, Tag(cluster));
+    private IEnumerable<Measurement<long>> Retries() =>
+        from cluster in proxy.GetClusters()
+        from reason in Reasons
+        select new Measurement<long>(state.Of(cluster).Retries(reason.Reason), Tag(cluster), new("reason", reason.Name));
 
-    public void RetryOverBudget(string cluster) => _retryOverflows.Add(1, Tag(cluster));
+    private IEnumerable<Measurement<long>> Overflows() =>
+        from cluster in proxy.GetClusters()
+        let record = state.Of(cluster)
+        from limit in new[] { ("cluster", record.ClusterOverflows), ("destination", record.DestinationOverflows) }
+        select new Measurement<long>(limit.Item2, Tag(cluster), new("limit", limit.Item1));
 
-    /// <param name="cluster">The cluster's id.</param>
-    /// <param name="limit"><c>cluster</c> or <c>destination</c>.</param>
-    public void Overflowed(string cluster, string limit) => _overflows.Add(1, Tag(cluster), new("limit", limit));
+    private IEnumerable<Measurement<long>> Each(Func<ClusterRecord, long> value) =>
+        proxy.GetClusters().Select(c => new Measurement<long>(value(state.Of(c)), Tag(c)));
 
-    // Not by destination: pods come and go, and each would be a series for as long as the process lives. The log names it.
-    public void Ejected(string cluster) => _ejections.Add(1, Tag(cluster));
+    private IEnumerable<Measurement<int>> Each(Func<ClusterState, int> value) =>
+        proxy.GetClusters().Select(c => new Measurement<int>(value(c), Tag(c)));
 
-    private static int Ejected(ClusterState cluster) => cluster.DestinationsState.AllDestinations.Count(d => d.Health.Passive is DestinationHealth.Unhealthy);
+    private static KeyValuePair<string, object?> Tag(ClusterState cluster) => new("cluster", cluster.ClusterId);
+}
 
-    private static int Healthy(ClusterState cluster) => cluster.DestinationsState.AvailableDestinations.Count(d => !PanicThreshold.IsUnhealthy(d));
+/// <summary>A cluster's destinations as they are now.</summary>
+internal static class ClusterHealth
+{
+    public static int Ejected(ClusterState cluster) => cluster.DestinationsState.AllDestinations.Count(d => d.Health.Passive is DestinationHealth.Unhealthy);
 
-    private static int Panics(ClusterState cluster) => cluster.DestinationsState.AvailableDestinations.Any(PanicThreshold.IsUnhealthy) ? 1 : 0;
+    /// <summary>Those that requests go to, less the unhealthy ones of a panic.</summary>
+    public static int Healthy(ClusterState cluster) => cluster.DestinationsState.AvailableDestinations.Count(d => !PanicThreshold.IsUnhealthy(d));
 
-    private static IEnumerable<Measurement<int>> Each(IProxyStateLookup proxy, Func<ClusterState, int> value) =>
-        proxy.GetClusters().Select(c => new Measurement<int>(value(c), Tag(c.ClusterId)));
-
-    private static KeyValuePair<string, object?> Tag(string cluster) => new("cluster", cluster);
+    /// <summary>Whether requests go to unhealthy destinations too.</summary>
+    public static bool Panics(ClusterState cluster) => cluster.DestinationsState.AvailableDestinations.Any(PanicThreshold.IsUnhealthy);
 }

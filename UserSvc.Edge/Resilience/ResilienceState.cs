@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using UserSvc.Edge.Statistics;
 using Yarp.ReverseProxy.Model;
 
 namespace UserSvc.Edge.Resilience;
@@ -11,6 +12,9 @@ internal sealed class DestinationRecord
 
     /// <summary>How often it was ejected, less what good time since has taken off.</summary>
     public int Ejections;
+
+    /// <summary>How often it was ejected in all.</summary>
+    public long EjectionsInAll;
 
     /// <summary>When its last ejection ended, a timestamp.</summary>
     public long Returned;
@@ -25,15 +29,36 @@ internal sealed class DestinationRecord
     /// A probe has said in so many words that no requests are taken here: it was answered with an error, or the connection was refused.
     /// </summary>
     public volatile bool OutOfService;
+
+    public TryStatistics Tries { get; } = new();
 }
 
 /// <summary>What is remembered of a cluster: its settings as read, and what its requests have in common.</summary>
 internal sealed class ClusterRecord(TimeProvider time)
 {
+    private readonly long[] _retries = new long[Enum.GetValues<RetryReason>().Length];
     private SettingsOfModel? _settings;
 
     /// <summary>Requests in flight, their retries and waits included.</summary>
     public int InFlight;
+
+    /// <summary>Requests that a later try answered; retries that the budget refused.</summary>
+    public long RetrySuccesses, RetryOverflows;
+
+    /// <summary>Requests refused because the cluster, or each destination, had as many in flight as it may.</summary>
+    public long ClusterOverflows, DestinationOverflows;
+
+    /// <summary>Ejections of its destinations, of those that are gone too.</summary>
+    public long Ejections;
+
+    public TryStatistics Tries { get; } = new();
+
+    public SampleRing Samples { get; } = new();
+
+    /// <summary>Tries after the first.</summary>
+    public long RetriesInAll => _retries.Sum();
+
+    public long Refused => Volatile.Read(ref ClusterOverflows) + Volatile.Read(ref DestinationOverflows);
 
     public RetryBudget Budget { get; } = new(time);
 
@@ -51,6 +76,10 @@ internal sealed class ClusterRecord(TimeProvider time)
 
         return settings.Settings;
     }
+
+    public void CountRetry(RetryReason reason) => Interlocked.Increment(ref _retries[(int)reason]);
+
+    public long Retries(RetryReason reason) => Volatile.Read(ref _retries[(int)reason]);
 
     private sealed record SettingsOfModel(ClusterModel Model, ClusterSettings Settings);
 }

@@ -13,7 +13,7 @@ namespace UserSvc.Edge.Resilience;
 /// Sends a failed request again, to another destination, where <see cref="RetryRules"/> and the budget allow it. Stands outside load
 /// balancing, so that each try is balanced and judged by the passive health policy like a request of its own.
 /// </summary>
-internal sealed class Retry(RequestDelegate next, ResilienceState state, ResilienceMetrics metrics, TimeProvider time)
+internal sealed class Retry(RequestDelegate next, ResilienceState state, TimeProvider time)
 {
     /// <summary>Upstreams learn which try they see; the name is Envoy's (include_request_attempt_count). A client's own is replaced.</summary>
     private const string AttemptHeader = "x-envoy-attempt-count";
@@ -26,11 +26,10 @@ internal sealed class Retry(RequestDelegate next, ResilienceState state, Resilie
     public async Task InvokeAsync(HttpContext context)
     {
         var proxied = context.GetReverseProxyFeature();
-        var config = proxied.Cluster.Config;
         var cluster = state.Of(proxied.Route.Cluster!);
         var repeatability = RetryRules.Of(context.Request);
         var body = KeepBody(context, repeatability);
-        var tries = new Tries(cluster, cluster.SettingsOf(proxied.Cluster), metrics, config.ClusterId, repeatability, body);
+        var tries = new Tries(cluster, cluster.SettingsOf(proxied.Cluster), repeatability, body);
         var headers = context.Response.Headers.Count == 0 ? [] : context.Response.Headers.ToArray();
         context.Features.Set(tries);
         cluster.Budget.AddRequest();
@@ -59,7 +58,7 @@ internal sealed class Retry(RequestDelegate next, ResilienceState state, Resilie
         }
         else if (tries.Number > 1 && context.GetForwarderErrorFeature() is null && context.Response.StatusCode < StatusCodes.Status500InternalServerError)
         {
-            metrics.RetrySucceeded(config.ClusterId);
+            Interlocked.Increment(ref cluster.RetrySuccesses);
         }
     }
 

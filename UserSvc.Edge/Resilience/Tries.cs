@@ -3,8 +3,10 @@ using Yarp.ReverseProxy.Model;
 namespace UserSvc.Edge.Resilience;
 
 /// <summary>The tries of one request; a feature of its context.</summary>
-internal sealed class Tries(ClusterRecord cluster, ClusterSettings settings, ResilienceMetrics metrics, string clusterId, Repeatability request, ReplayableBody? body)
+internal sealed class Tries(ClusterRecord cluster, ClusterSettings settings, Repeatability request, ReplayableBody? body)
 {
+    public ClusterRecord Cluster => cluster;
+
     /// <summary>The try that runs, from 1.</summary>
     public int Number { get; private set; }
 
@@ -26,6 +28,9 @@ internal sealed class Tries(ClusterRecord cluster, ClusterSettings settings, Res
     /// <summary>Whether that time has passed.</summary>
     public bool TimedOut { get; set; }
 
+    /// <summary>What this try came to; set when the forwarder is done.</summary>
+    public TryOutcome Outcome { get; set; }
+
     /// <summary>Ends this try when its time has passed; nobody's any more once the headers are there.</summary>
     public CancellationTokenSource? Timer { get; set; }
 
@@ -35,6 +40,7 @@ internal sealed class Tries(ClusterRecord cluster, ClusterSettings settings, Res
         Candidates = candidates;
         Retrying = null;
         TimedOut = false;
+        Outcome = TryOutcome.Nothing;
         Timeout = request is Repeatability.Safe && body is null && MayContinue ? settings.TryTimeout : null;
     }
 
@@ -48,11 +54,11 @@ internal sealed class Tries(ClusterRecord cluster, ClusterSettings settings, Res
 
         if (!cluster.Budget.TryTake(settings.BudgetPercent, settings.BudgetPerSecond))
         {
-            metrics.RetryOverBudget(clusterId);
+            Interlocked.Increment(ref cluster.RetryOverflows);
             return false;
         }
 
-        metrics.Retried(clusterId, reason);
+        cluster.CountRetry(reason);
         Retrying = reason;
         return true;
     }

@@ -21,6 +21,7 @@ internal sealed class EdgeHost : IAsyncDisposable
     {
         _app = app;
         Log = log;
+        Admin = new() { BaseAddress = Address("Admin") };
         Health = new() { BaseAddress = Address("Health") };
         Public = new() { BaseAddress = Address("Http") };
     }
@@ -32,6 +33,8 @@ internal sealed class EdgeHost : IAsyncDisposable
     public HttpClient Public { get; }
 
     public HttpClient Health { get; }
+
+    public HttpClient Admin { get; }
 
     public LogLines Log { get; }
 
@@ -74,6 +77,7 @@ internal sealed class EdgeHost : IAsyncDisposable
         "--Instance:Name=edge-1",
         "--Instance:Address=127.0.0.1",
         "--Kestrel:Endpoints:Http:Url=http://127.0.0.1:0",
+        "--Kestrel:Endpoints:Admin:Url=http://127.0.0.1:0",
         "--Kestrel:Endpoints:Health:Url=http://127.0.0.1:0",
         // Long enough for a busy machine: only tests of the timeout itself set it lower.
         $"--{Probing}:Timeout=00:00:05",
@@ -97,6 +101,7 @@ internal sealed class EdgeHost : IAsyncDisposable
     {
         Public.Dispose();
         Health.Dispose();
+        Admin.Dispose();
         await _app.DisposeAsync();
     }
 

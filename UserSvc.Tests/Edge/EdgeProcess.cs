@@ -16,6 +16,8 @@ internal sealed class EdgeProcess : IAsyncDisposable
 
     public HttpClient Health { get; } = new();
 
+    public HttpClient Admin { get; } = new();
+
     /// <summary>What it has written to its standard output so far.</summary>
     public ConcurrentQueue<string> Output { get; } = [];
 
@@ -45,6 +47,7 @@ internal sealed class EdgeProcess : IAsyncDisposable
         edge._process.BeginOutputReadLine();
         try
         {
+            edge.Admin.BaseAddress = await listening.Reader.ReadAsync(TestContext.Current.CancellationToken);
             edge.Health.BaseAddress = await listening.Reader.ReadAsync(TestContext.Current.CancellationToken);
             edge.Public.BaseAddress = await listening.Reader.ReadAsync(TestContext.Current.CancellationToken);
             await Eventually.HoldsAsync(async () => (await edge.Health.GetAsync("/ready", TestContext.Current.CancellationToken)).IsSuccessStatusCode);
@@ -71,6 +74,7 @@ internal sealed class EdgeProcess : IAsyncDisposable
     {
         Public.Dispose();
         Health.Dispose();
+        Admin.Dispose();
         _process.Kill();
         await _process.WaitForExitAsync();
         _process.Dispose();

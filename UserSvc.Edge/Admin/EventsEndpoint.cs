@@ -1,0 +1,59 @@
+using System.Net.ServerSentEvents;
+using System.Runtime.CompilerServices;
+using Microsoft.AspNetCore.Connections.Features;
+
+namespace UserSvc.Edge.Admin;
+
+/// <summary>Server-sent events for the page: the last five minutes, then the edge as it is, twice a second.</summary>
+internal sealed class EventsEndpoint(Overview overview, TimeProvider time) : IDisposable
+{
+    private const int MaxStreams = 32;
+
+    private static readonly TimeSpan Every = TimeSpan.FromSeconds(0.5);
+
+    private readonly SemaphoreSlim _streams = new(MaxStreams);
+
+    internal static IResult Get(HttpContext context, EventsEndpoint events)
+    {
+        if (!events._streams.Wait(0, CancellationToken.None))
+        {
+            return TypedResults.Problem($"There are {MaxStreams} streams already.", statusCode: StatusCodes.Status503ServiceUnavailable);
+        }
+
+        context.Response.RegisterForDispose(new Place(events._streams));
+        return TypedResults.ServerSentEvents(events.ReadAsync(context));
+    }
+
+    public void Dispose() => _streams.Dispose();
+
+    private async IAsyncEnumerable<SseItem<string>> ReadAsync(HttpContext context, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        // Kestrel asks each connection to close when it stops, and would wait for a stream that goes on until the grace has passed.
+        var closing = context.Features.Get<IConnectionLifetimeNotificationFeature>()?.ConnectionClosedRequested ?? CancellationToken.None;
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, context.RequestAborted, closing);
+        using var timer = new PeriodicTimer(Every, time);
+        yield return new(overview.History(), "history");
+        do
+        {
+            yield return new(await overview.StatsAsync(CancellationToken.None), "stats");
+        }
+        while (await WaitAsync(timer, ending.Token));
+    }
+
+    private static async Task<bool> WaitAsync(PeriodicTimer timer, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await timer.WaitForNextTickAsync(cancellationToken);
+        }
+        catch (OperationCanceledException)
+        {
+            return false;
+        }
+    }
+
+    private sealed class Place(SemaphoreSlim streams) : IDisposable
+    {
+        public void Dispose() => streams.Release();
+    }
+}

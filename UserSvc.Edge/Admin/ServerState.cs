@@ -1,0 +1,43 @@
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using UserSvc.Edge.Listeners;
+using UserSvc.ServiceDefaults;
+
+namespace UserSvc.Edge.Admin;
+
+/// <summary>The edge as a whole at a moment. <paramref name="State"/> is Envoy's name; <paramref name="Reason"/> is null when it is ready.</summary>
+internal sealed record ServerStatus(string State, bool Ready, string? Reason)
+{
+    /// <summary>Envoy's number of the state.</summary>
+    public int Number => State switch { "LIVE" => 0, "DRAINING" => 1, _ => 2 };
+}
+
+/// <summary>What the edge says of itself, and the switch by which an operator makes it unready.</summary>
+internal sealed class ServerState(HealthCheckService checks, Drain drain, OpenListeners listeners, TimeProvider time)
+{
+    private readonly long _started = time.GetTimestamp();
+
+    /// <summary>POST /healthcheck/fail has been asked for, and no /healthcheck/ok since.</summary>
+    public bool HealthCheckFailed { get; set; }
+
+    public TimeSpan Uptime => time.GetElapsedTime(_started);
+
+    public async Task<ServerStatus> ReadAsync(CancellationToken cancellationToken)
+    {
+        var report = await checks.CheckHealthAsync(check => check.Tags.Contains(ServiceDefaultsExtensions.ReadyTag), cancellationToken);
+        var reasons = report.Entries.Values.Where(e => e.Status == HealthStatus.Unhealthy).Select(e => e.Description).ToList();
+        var draining = drain.Started || HealthCheckFailed || listeners.Draining;
+        return new(
+            draining ? "DRAINING" : reasons is [] ? "LIVE" : "PRE_INITIALIZING",
+            reasons is [],
+            reasons is [] ? null : string.Join("; ", reasons));
+    }
+}
+
+internal sealed class OperatorHealthCheck(ServerState state, OpenListeners listeners) : IHealthCheck
+{
+    public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>
+        Task.FromResult(
+            state.HealthCheckFailed ? HealthCheckResult.Unhealthy("failed by POST /healthcheck/fail")
+            : listeners.Draining ? HealthCheckResult.Unhealthy("the listeners are drained")
+            : HealthCheckResult.Healthy());
+}
