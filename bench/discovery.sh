@@ -45,6 +45,7 @@ cost() {
     health=http://127.0.0.1:$(free_port)
     # The endpoints are made up: probing them would be most of the work.
     start edge env --chdir="$work/bin/UserSvc.Edge" Kestrel__Endpoints__Http__Url="http://127.0.0.1:$(free_port)" Kestrel__Endpoints__Health__Url="$health" \
+        Kestrel__Endpoints__Admin__Url=http://127.0.0.1:0 \
         ReverseProxy__Clusters__usersvc__HealthCheck__Active__Enabled=false \
         ReverseProxy__Clusters__usersvc__Destinations__all__Address=k8s+http://usersvc/http \
         Edge__Discovery__Kubernetes__ApiServer="http://127.0.0.1:$api" Edge__Discovery__Kubernetes__Namespace=users ./UserSvc.Edge

@@ -77,7 +77,7 @@ serve plain0 PlainReads
 serve plain PlainReads "${telemetry[@]}"
 edge_health=http://127.0.0.1:$(free_port)
 serve edge UserSvc.Edge "${telemetry[@]}" ReverseProxy__Clusters__usersvc__Destinations__1__Address="${url[api]}" \
-    Kestrel__Endpoints__Health__Url="$edge_health"
+    Kestrel__Endpoints__Health__Url="$edge_health" Kestrel__Endpoints__Admin__Url=http://127.0.0.1:0
 wait_http "$edge_health/ready" edge "$pid"
 
 cat >"$work/select.sql" <<'SQL'

@@ -36,9 +36,10 @@ internal static class ListenerExtensions
     public static void UseHttpsPolicy(this WebApplication app)
     {
         var options = app.Services.GetRequiredService<IOptions<HttpsOptions>>().Value;
-        app.UseWhen(
-            context => context.GetListener() == Listener.Public && (options.HstsMaxAge is not null || options.RedirectPort is not null),
-            open => open.UseMiddleware<HttpsPolicy>());
+        if (options.HstsMaxAge is not null || options.RedirectPort is not null)
+        {
+            app.UseWhen(context => context.GetListener() == Listener.Public, open => open.UseMiddleware<HttpsPolicy>());
+        }
     }
 
     /// <summary>Counts what comes in, and asks clients of a listener that drains to close. Stands first, so that refused requests count too.</summary>

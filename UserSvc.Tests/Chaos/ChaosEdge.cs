@@ -28,6 +28,7 @@ internal sealed class ChaosEdge : IAsyncDisposable
             "--Instance:Address=127.0.0.1",
             $"--Kestrel:Endpoints:Http:Url={Address}",
             $"--Kestrel:Endpoints:Health:Url=http://127.0.0.1:{health}",
+            "--Kestrel:Endpoints:Admin:Url=http://127.0.0.1:0",
             .. settings.Select(s => $"--{s.Key}={s.Value}"),
         ]);
     }

@@ -28,7 +28,7 @@ public sealed class DrainTests
         await arrived.Task;
 
         edge.Terminate();
-        await Eventually.HoldsAsync(async () => await edge.Health.AskAsync("/ready") == EdgeAnswers.Problem(503, "Service Unavailable", "drain: draining"));
+        await Eventually.HoldsAsync(async () => await edge.Health.AskAsync("/health") == EdgeAnswers.Problem(503, "Service Unavailable", "drain: draining"));
         using var whileDraining = await edge.Public.GetAsync("/user/alice", TestContext.Current.CancellationToken);
         var alive = await edge.Health.AskAsync("/alive");
         await Eventually.HoldsAsync(async () => await Record.ExceptionAsync(() => edge.Health.AskAsync("/alive")) is HttpRequestException);

@@ -160,7 +160,7 @@ public sealed class HeaderTests : IAsyncLifetime
         var byAddress = await edge.Public.AskAsync("/user/alice");
         var probe = await edge.Health.AskAsync("/ready");
 
-        Assert.Equal((new Answer(200, "usersvc-1"), EdgeAnswers.NotFound, new Answer(200, "Healthy\n")), (byName, byAddress, probe));
+        Assert.Equal((new Answer(200, "usersvc-1"), EdgeAnswers.NotFound, new Answer(200, "LIVE\n")), (byName, byAddress, probe));
     }
 
     /// <summary>The request's headers as the upstream has received them.</summary>

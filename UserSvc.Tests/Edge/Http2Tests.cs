@@ -89,7 +89,7 @@ public sealed class Http2Tests : IAsyncLifetime
         await arrived.Task;
 
         var stopping = edge.StopAsync();
-        await Eventually.HoldsAsync(async () => await edge.Health.AskAsync("/ready") == EdgeAnswers.Problem(503, "Service Unavailable", "drain: draining"));
+        await Eventually.HoldsAsync(async () => await edge.Health.AskAsync("/health") == EdgeAnswers.Problem(503, "Service Unavailable", "drain: draining"));
         await connection.SendAsync(Get(3, "/user/alice"));
         var beforeGoaway = await connection.ReadUntilAsync(read => Frames(read).Exists(f => f.Type == FrameType.Goaway));
         var alive = await edge.Health.AskAsync("/alive");

@@ -12,7 +12,7 @@ public sealed class ReadinessTests
         silent.Start();
         await using var edge = await EdgeHost.StartAsync([("usersvc-1", $"http://{silent.LocalEndpoint}")]);
 
-        var answer = await edge.Health.AskAsync("/ready");
+        var answer = await edge.Health.AskAsync("/health");
 
         Assert.Equal(NotReady("clusters: destinations are being probed"), answer);
     }
@@ -23,14 +23,14 @@ public sealed class ReadinessTests
         await using var upstream = await Upstream.StartAsync();
         upstream.Healthy = false;
         await using var edge = await EdgeHost.StartAsync([(upstream.Name, upstream.Address)], FastProbing);
-        await Eventually.HoldsAsync(async () => await edge.Health.AskAsync("/ready") == NotReady("clusters: no healthy destination in usersvc"));
+        await Eventually.HoldsAsync(async () => await edge.Health.AskAsync("/health") == NotReady("clusters: no healthy destination in usersvc"));
 
         upstream.Healthy = true;
-        await Eventually.HoldsAsync(async () => await edge.Health.AskAsync("/ready") == new Answer(200, "Healthy\n"));
+        await Eventually.HoldsAsync(async () => await edge.Health.AskAsync("/health") == new Answer(200, "Healthy\n"));
         upstream.Healthy = false;
         await Eventually.HoldsAsync(async () => await edge.Public.AskAsync("/user/alice") == EdgeAnswers.NoInstance);
 
-        Assert.Equal(new Answer(200, "Healthy\n"), await edge.Health.AskAsync("/ready"));
+        Assert.Equal(new Answer(200, "Healthy\n"), await edge.Health.AskAsync("/health"));
     }
 
     private static Answer NotReady(string reason) => EdgeAnswers.Problem(503, "Service Unavailable", reason);

@@ -112,7 +112,7 @@ public sealed class SlowClientTests : IAsyncLifetime
         connections.ForEach(connection => connection.Dispose());
         await Eventually.HoldsAsync(async () => await Record.ExceptionAsync(() => edge.Public.AskAsync("/user/alice")) is null);
 
-        Assert.Equal(("", new Answer(200, "Healthy\n")), (past, health));
+        Assert.Equal(("", new Answer(200, "LIVE\n")), (past, health));
     }
 
     [Fact]
@@ -138,6 +138,6 @@ public sealed class SlowClientTests : IAsyncLifetime
         using var answer = await edge.Health.GetAsync("/ready", patience.Token);
         connections.ForEach(connection => connection.Dispose());
 
-        Assert.Equal(new Answer(200, "Healthy\n"), await Answer.OfAsync(answer));
+        Assert.Equal(new Answer(200, "LIVE\n"), await Answer.OfAsync(answer));
     }
 }

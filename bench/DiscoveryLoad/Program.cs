@@ -29,6 +29,7 @@ async Task<string> LatencyAsync(int changes)
     [
         $"--contentRoot={AppContext.BaseDirectory}", "--Logging:LogLevel:Default=None", "--Drain:Time=00:00:00",
         "--Kestrel:Endpoints:Http:Url=http://127.0.0.1:0", "--Kestrel:Endpoints:Health:Url=http://127.0.0.1:0",
+        "--Kestrel:Endpoints:Admin:Url=http://127.0.0.1:0",
         "--ReverseProxy:Clusters:usersvc:HealthCheck:Active:Enabled=false",
         "--ReverseProxy:Clusters:usersvc:Destinations:all:Address=k8s+http://usersvc/http",
         $"--Edge:Discovery:Kubernetes:ApiServer={api.Address}", "--Edge:Discovery:Kubernetes:Namespace=users",

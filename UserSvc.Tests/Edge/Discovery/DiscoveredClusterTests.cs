@@ -39,7 +39,7 @@ public sealed class DiscoveredClusterTests : IAsyncLifetime
         Serve(1);
         await using var edge = await StartAsync();
         await Eventually.HoldsAsync(() => Task.FromResult(_api.Asked.Count >= 2));
-        var (ready, answer) = (await edge.Health.AskAsync("/ready"), await edge.Public.AskAsync("/user/alice"));
+        var (ready, answer) = (await edge.Health.AskAsync("/health"), await edge.Public.AskAsync("/user/alice"));
 
         _api.Refusal = null;
         await Eventually.HoldsAsync(async () => (await edge.Health.AskAsync("/ready")).Status == 200);

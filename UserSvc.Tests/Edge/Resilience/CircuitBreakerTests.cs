@@ -20,7 +20,7 @@ public sealed class CircuitBreakerTests : IAsyncDisposable
 
         Assert.Equal(EdgeAnswers.Problem(503, "Service Unavailable", "The service has as many requests in flight as it may."), await Answer.OfAsync(refused));
         Assert.Equal((TimeSpan.FromSeconds(1), "true"), (refused.Headers.RetryAfter?.Delta, refused.Headers.GetValues("x-envoy-overloaded").Single()));
-        Assert.Equal(new Answer(200, "Healthy\n"), ready);
+        Assert.Equal(new Answer(200, "LIVE\n"), ready);
         Assert.Equal(Enumerable.Repeat(200, 10), (await Task.WhenAll(held)).Select(a => a.Status));
         Assert.Equal(200, (await edge.Public.AskAsync("/user/alice")).Status);
     }

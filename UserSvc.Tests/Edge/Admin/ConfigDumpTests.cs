@@ -1,0 +1,60 @@
+using System.Text.RegularExpressions;
+using UserSvc.Edge.Admin;
+
+namespace UserSvc.Tests.Edge.Admin;
+
+public sealed class ConfigDumpTests
+{
+    private const string Secret = "s3cr3t";
+
+    private static readonly string[] Others = ["/stats", "/clusters", "/clusters?format=json", "/server_info", "/stats/prometheus"];
+
+    [Fact]
+    public async Task Dump_OfAConfigurationFullOfSecrets_HasNone()
+    {
+        await using var upstream = await Upstream.StartAsync();
+        const string Route = "ReverseProxy:Routes:user";
+        const string Cluster = "ReverseProxy:Clusters:usersvc";
+        (string Key, string Value)[] secrets =
+        [
+            ($"{Route}:Transforms:1:RequestHeader", "X-Upstream-Key"), ($"{Route}:Transforms:1:Set", Secret),
+            ($"{Route}:Transforms:2:ResponseHeader", "X-Other"), ($"{Route}:Transforms:2:Append", Secret),
+            ($"{Route}:Match:Headers:0:Name", "X-Key"), ($"{Route}:Match:Headers:0:Values:0", Secret),
+            ($"{Route}:Match:QueryParameters:0:Name", "key"), ($"{Route}:Match:QueryParameters:0:Values:0", Secret),
+            ($"{Cluster}:HealthCheck:Active:Query", $"?key={Secret}"),
+            ($"{Cluster}:HttpClient:WebProxy:Address", $"http://user:{Secret}@proxy:3128"),
+            ($"{Cluster}:Destinations:other:Address", $"http://{Secret}:{Secret}@127.0.0.1:1/?sig={Secret}"),
+            ("Logging:Cloud:ConnectionString", Secret),
+            ("Logging:Cloud:Endpoint", Secret),
+            ("Edge:Discovery:Kubernetes:TokenFile", "/run/token"),
+        ];
+        await using var edge = await EdgeHost.StartAsync([(upstream.Name, upstream.Address)], secrets);
+
+        var dump = await edge.Admin.AskAsync("/config_dump");
+        var others = await Task.WhenAll(Others.Select(edge.Admin.AskAsync));
+
+        Assert.Equal(200, dump.Status);
+        Assert.All([dump, .. others], a => Assert.DoesNotContain(Secret, a.Body, StringComparison.Ordinal));
+        // Nine settings, of which the destination's address has two; and those two of the destination as it runs.
+        Assert.Equal(12, Regex.Count(dump.Body, Regex.Escape("[hidden]")));
+        var configuration = (await edge.JsonAsync("/config_dump"))["configs"]!.AsArray();
+        Assert.Equal(["Drain", "Edge", "Instance", "Kestrel", "Logging", "ReverseProxy", "Destinations"], configuration.Select(c => (string?)c!["name"]));
+        Assert.Equal("/run/token", (string?)configuration[1]!["config"]!["Discovery"]!["Kubernetes"]!["TokenFile"]);
+        Assert.Equal(upstream.Address, (string?)configuration[6]!["config"]!["usersvc"]!["usersvc-1"]!["Address"]);
+    }
+
+    [Theory]
+    [InlineData("Kestrel:Endpoints:Https:Certificate:Password", "x", "[hidden]")]
+    [InlineData("Kestrel:Endpoints:Https:Certificate:KeyPath", "/tls/tls.key", "/tls/tls.key")]
+    [InlineData("Edge:Discovery:Kubernetes:TokenFile", "/run/token", "/run/token")]
+    [InlineData("Edge:Some:ApiKey", "x", "[hidden]")]
+    [InlineData("Edge:Some:Pem", "-----BEGIN PRIVATE KEY-----\nx", "[hidden]")]
+    [InlineData("Edge:Some:Address", "http://a:b@host/p?q=1", "http://[hidden]@host/p?[hidden]")]
+    [InlineData("Edge:Some:Address", "http://a:b@c@host/p", "http://[hidden]@host/p")]
+    [InlineData("Edge:Some:Address", "http://host/p", "http://host/p")]
+    [InlineData("ReverseProxy:Routes:user:Transforms:0:Set", "Bearer x", "[hidden]")]
+    [InlineData("ReverseProxy:Routes:user:Transforms:0:RequestHeader", "Authorization", "Authorization")]
+    [InlineData("Logging:LogLevel:Default", "Information", "Information")]
+    [InlineData("Logging:Cloud:Anything", "x", "[hidden]")]
+    public void Setting_ThatMayBeSecret_IsHidden(string path, string value, string shown) => Assert.Equal(shown, Secrets.Hide(path, value));
+}
