@@ -65,7 +65,7 @@ public sealed class ConfigurationTests
     [InlineData("Kestrel:Limits:Http2:MaxStreams", "1",
         "{key} is not a setting. Kestrel:Limits:Http2 has HeaderTableSize, InitialConnectionWindowSize, InitialStreamWindowSize, KeepAlivePingDelay, KeepAlivePingTimeout, MaxFrameSize, MaxRequestHeaderFieldSize, MaxStreamsPerConnection.")]
     [InlineData("Edge:Reload:Intervall", "00:00:01", "{key} is not a setting. Edge:Reload has Interval.")]
-    [InlineData("Edge:TrustedProxy:0", "10.0.0.0/8", "Edge:TrustedProxy is not a setting. Edge has Discovery, Https, Path, Reload, TrustedProxies.")]
+    [InlineData("Edge:TrustedProxy:0", "10.0.0.0/8", "Edge:TrustedProxy is not a setting. Edge has Admin, Discovery, Https, Path, Reload, TrustedProxies.")]
     [InlineData("Edge:Discovery:Dns:Intervall", "00:00:10", "{key} is not a setting. Edge:Discovery:Dns has HostsFile, Interval, MinInterval, ResolverFile, Server, Timeout.")]
     [InlineData("Kestrel:Endpoints:Http:ClientCertificateMode", "RequireCertificate", "{key} is not a setting. Kestrel:Endpoints:Http has Certificate, Protocols, Url.")]
     [InlineData("Drain:Tim", "00:00:01", "{key} is not a setting. Drain has Grace, Time.")]
