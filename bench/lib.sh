@@ -25,10 +25,11 @@ clean_up() {
 # need COMMAND PACKAGE: the package is Debian's and Ubuntu's name.
 need() { command -v "$1" >/dev/null || die "$1 is missing; on Debian or Ubuntu: sudo apt-get install -y $2"; }
 
+# Never the same twice: a port may be asked for long before it is listened on.
 free_port() {
     local port
-    while port=$((20000 + RANDOM % 10000)); (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do :; done
-    echo "$port"
+    while port=$((20000 + RANDOM % 10000)); grep -qsx "$port" "$work/ports" || (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do :; done
+    echo "$port" | tee -a "$work/ports"
 }
 
 # start NAME COMMAND...: in the background, its output in $work/NAME.log, its process id in $pid.
@@ -81,15 +82,56 @@ start_postgres() {
 # What a process has used so far, in microseconds of CPU time.
 cpu() { awk -v hz="$ticks" '{ sub(/.*\) /, ""); print ($12 + $13) * 1000000 / hz }' "/proc/$1/stat"; }
 
-# PostgreSQL's: the postmaster, its children, and those that have ended.
-cpu_postgres() {
-    local stats=("/proc/$postmaster/stat") child
-    for child in $(cat "/proc/$postmaster/task/$postmaster/children"); do stats+=("/proc/$child/stat"); done
-    cat "${stats[@]}" 2>/dev/null | awk -v hz="$ticks" '{ sub(/.*\) /, ""); t += $12 + $13; if (NR == 1) t += $14 + $15 } END { print t * 1000000 / hz }'
+# cpu_tree PID...: the same of several together, their children, and those that have ended.
+cpu_tree() {
+    local stats=() parent child
+    for parent; do stats+=("/proc/$parent/stat"); done
+    for parent; do for child in $(cat "/proc/$parent/task/$parent/children"); do stats+=("/proc/$child/stat"); done; done
+    cat "${stats[@]}" 2>/dev/null | awk -v hz="$ticks" -v parents=$# '{ sub(/.*\) /, ""); t += $12 + $13; if (NR <= parents) t += $14 + $15 } END { print t * 1000000 / hz }'
 }
+
+cpu_postgres() { cpu_tree "$postmaster"; }
+
+# The load generators', which have ended, and all else that this script has run.
+cpu_ended() { awk -v hz="$ticks" '{ sub(/.*\) /, ""); print ($14 + $15) * 1000000 / hz }' "/proc/$$/stat"; }
 
 # The whole machine's, ours and that of others.
 cpu_machine() { awk -v hz="$ticks" '/^cpu / { print ($2 + $3 + $4 + $7 + $8) * 1000000 / hz }' /proc/stat; }
 
 # memory PID FIELD: VmRSS or VmHWM in MB.
 memory() { awk -v field="$2:" '$1 == field { printf "%.0f", $2 / 1024 }' "/proc/$1/status"; }
+
+# memory_tree PID...: MB that several and their children take together, what they share counted once.
+memory_tree() {
+    local parent child
+    for parent; do
+        for child in "$parent" $(cat "/proc/$parent/task/$parent/children"); do cat "/proc/$child/smaps_rollup"; done
+    done | awk '$1 == "Pss:" { kb += $2 } END { printf "%.0f", kb / 1024 }'
+}
+
+# median FILE VARIANT COLUMN, range FILE VARIANT COLUMN: of the rows that begin with VARIANT.
+median() { awk -F'\t' -v v="$2" -v c="$3" '$1 == v { print $c }' "$1" | sort -n | awk '{ v[NR] = $1 } END { print (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 }'; }
+range() { awk -F'\t' -v v="$2" -v c="$3" '$1 == v { print $c }' "$1" | sort -n | awk 'NR == 1 { min = $1 } END { print min "–" $1 }'; }
+
+# percentiles: of the numbers on the input, the 50th and the 99th.
+percentiles() { sort -n | awk '{ v[NR] = $1 } END { print v[int(NR * 0.5) + 1], v[int(NR * 0.99) + 1] }'; }
+
+# bar NAME FIGURE OPERATOR LIMIT: a row that says whether the bar is met.
+bar() { awk -v name="$1" -v x="$2" -v op="$3" -v y="$4" 'BEGIN { met = op == ">=" ? x >= y : x <= y; printf "| %s | %s | %s %s | %s |\n", name, x, op == ">=" ? "≥" : "≤", y, met ? "met" : "**not met**" }'; }
+
+# chart TITLE: an SVG of horizontal bars from rows of label, value and colour, divided by tabs; a row without a value is a heading.
+chart() {
+    awk -F'\t' -v title="$1" '
+        { label[NR] = $1; value[NR] = $2; fill[NR] = $3; if ($2 + 0 > most) most = $2 + 0 }
+        END {
+            printf "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 860 %d\" font-family=\"sans-serif\" font-size=\"13\">\n", NR * 34 + 46
+            printf "<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/><text x=\"10\" y=\"24\" font-weight=\"bold\">%s</text>\n", title
+            for (i = 1; i <= NR; i++) {
+                y = i * 34 + 8
+                if (value[i] == "") { printf "<text x=\"10\" y=\"%d\" font-style=\"italic\">%s</text>\n", y + 19, label[i]; continue }
+                width = 400 * value[i] / most
+                printf "<text x=\"340\" y=\"%d\" text-anchor=\"end\">%s</text><rect x=\"350\" y=\"%d\" width=\"%.0f\" height=\"20\" fill=\"%s\"/><text x=\"%.0f\" y=\"%d\">%s</text>\n", y + 15, label[i], y, width, fill[i], 356 + width, y + 15, value[i]
+            }
+            print "</svg>"
+        }'
+}

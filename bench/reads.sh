@@ -90,7 +90,7 @@ run_pgbench() {
     local out
     out=$(cd "$work" && pgbench -M prepared -n -f select.sql -j 1 -c "$1" -T "$seconds" --log --log-prefix=latency --sampling-rate=0.05 users 2>&1) || die "pgbench failed: $out"
     read -r requests duration < <(awk '/actually processed/ { n = $NF } /^tps/ { tps = $3 } END { printf "%d %d\n", n, n / tps * 1e6 }' <<<"$out")
-    read -r p50 p99 < <(cut -d' ' -f3 "$work"/latency.* | sort -n | awk '{ v[NR] = $1 } END { print v[int(NR * 0.5) + 1], v[int(NR * 0.99) + 1] }')
+    read -r p50 p99 < <(cut -d' ' -f3 "$work"/latency.* | percentiles)
     rm "$work"/latency.*
     errors=0
 }
@@ -125,7 +125,7 @@ usage_now() {
     local name
     for name in api api0 plain plain0 edge receiver; do cpu "${process[$name]}"; done
     cpu_postgres
-    awk -v hz="$ticks" '{ sub(/.*\) /, ""); print ($14 + $15) * 1000000 / hz }' "/proc/$$/stat"
+    cpu_ended
     cpu_machine
 }
 
@@ -144,10 +144,6 @@ measure() {
                 (used[1] + used[2] + used[3] + used[4]) / n, used[5] / n, used[7] / n, used[6] / n, others / us * 100
         }' >>"$2"
 }
-
-# median FILE VARIANT COLUMN
-median() { awk -F'\t' -v v="$2" -v c="$3" '$1 == v { print $c }' "$1" | sort -n | awk '{ v[NR] = $1 } END { print (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 }'; }
-range() { awk -F'\t' -v v="$2" -v c="$3" '$1 == v { print $c }' "$1" | sort -n | awk 'NR == 1 { min = $1 } END { print min "–" $1 }'; }
 
 echo "Looking for pgbench's best client count..."
 for ((round = 0; round < 2; round++)); do
@@ -171,8 +167,6 @@ declare -A title=(
 report="$work/reads.md"
 value() { median "$work/rounds" "$1" "$2"; }
 ratio() { awk -v x="$(value "$1" 2)" -v y="$(value "$2" 2)" 'BEGIN { printf "%.2f", x / y }'; }
-# bar NAME FIGURE OPERATOR LIMIT
-bar() { awk -v name="$1" -v x="$2" -v op="$3" -v y="$4" 'BEGIN { met = op == ">=" ? x >= y : x <= y; printf "| %s | %s | %s %s | %s |\n", name, x, op == ">=" ? "≥" : "≤", y, met ? "met" : "**not met**" }'; }
 
 {
     echo "# Reads: GET /user/{name}, random names out of 100,000"
@@ -200,18 +194,10 @@ bar() { awk -v name="$1" -v x="$2" -v op="$3" -v y="$4" 'BEGIN { met = op == ">=
     bar "ready after its start, ms, median of 5" "$ready" "<=" 1000
 } >"$report"
 
-# Horizontal bars of requests a second at 64 connections.
-for variant in a a-best b b0 c d d0; do printf '%s\t%s\t%s\n' "$variant" "${title[$variant]}" "$(value "$variant" 2)"; done | awk -F'\t' '
-    { key[NR] = $1; label[NR] = $2; rps[NR] = $3; if ($3 > most) most = $3 }
-    END {
-        printf "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 860 %d\" font-family=\"sans-serif\" font-size=\"13\">\n", NR * 34 + 46
-        print "<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/><text x=\"10\" y=\"24\" font-weight=\"bold\">GET /user/{name}, requests a second, 64 connections</text>"
-        for (i = 1; i <= NR; i++) {
-            y = i * 34 + 8; width = 400 * rps[i] / most; fill = key[i] ~ /^a/ ? "#9aa5b1" : key[i] ~ /^d/ ? "#d9a06b" : "#3b82c4"
-            printf "<text x=\"340\" y=\"%d\" text-anchor=\"end\">%s</text><rect x=\"350\" y=\"%d\" width=\"%.0f\" height=\"20\" fill=\"%s\"/><text x=\"%.0f\" y=\"%d\">%.0f</text>\n", y + 15, label[i], y, width, fill, 356 + width, y + 15, rps[i]
-        }
-        print "</svg>"
-    }' >"$work/reads.svg"
+for variant in a a-best b b0 c d d0; do
+    case $variant in a*) colour=#9aa5b1 ;; d*) colour=#d9a06b ;; *) colour=#3b82c4 ;; esac
+    printf '%s\t%.0f\t%s\n' "${title[$variant]}" "$(value "$variant" 2)" "$colour"
+done | chart "GET /user/{name}, requests a second, 64 connections" >"$work/reads.svg"
 
 cat "$report"
 if ! $quick; then
