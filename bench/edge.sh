@@ -3,7 +3,8 @@ set -euo pipefail
 
 usage() {
     cat <<'TEXT'
-usage: bench/edge.sh [--scenarios LIST] [--proxies LIST] [--rate N] [--rounds N] [--seconds N] [--quick] [--help]
+usage: bench/edge.sh [--scenarios LIST] [--proxies LIST] [--rate N] [--before DIR]
+                     [--rounds N] [--seconds N] [--quick] [--help]
 
 Measures what the edge costs a request beside HAProxy and nginx that do the same work, rounds taken in turn, and writes
 bench/results/edge.md and edge-*.svg. About a quarter of an hour; see bench/README.md.
@@ -11,6 +12,7 @@ bench/results/edge.md and edge-*.svg. About a quarter of an hour; see bench/READ
   --scenarios LIST  of plain,fixed,tls,h2,connections,sidecars (default: all)
   --proxies LIST    of haproxy,nginx,edge0,edge (default: all); edge0 is the edge without telemetry
   --rate N          requests a second of the fixed rate, a multiple of 1000 up to 6000 (default: half of the slowest's)
+  --before DIR      an edge published earlier (dotnet publish -c Release -o DIR) is measured as well, as before0 and before
   --rounds N        measured rounds of each, after one that only warms up (default 5)
   --seconds N       how long a round takes (default 5)
   --quick           1 round of 2 s, to see that it runs
@@ -20,12 +22,13 @@ The results are written only by a whole run: with all scenarios and proxies, and
 TEXT
 }
 
-scenarios=(plain fixed tls h2 connections sidecars) proxies=(haproxy nginx edge0 edge) rate= rounds=5 seconds=5 whole=true
+scenarios=(plain fixed tls h2 connections sidecars) proxies=(haproxy nginx edge0 edge) rate= before= rounds=5 seconds=5 whole=true
 while (($#)); do
     case $1 in
         --scenarios) IFS=, read -ra scenarios <<<"${2:?--scenarios needs a list}"; whole=false; shift 2 ;;
         --proxies) IFS=, read -ra proxies <<<"${2:?--proxies needs a list}"; whole=false; shift 2 ;;
         --rate) rate=${2:?--rate needs a number}; shift 2 ;;
+        --before) before=$(cd "${2:?--before needs a folder}" && pwd); whole=false; shift 2 ;;
         --rounds) rounds=${2:?--rounds needs a number}; shift 2 ;;
         --seconds) seconds=${2:?--seconds needs a number}; shift 2 ;;
         --quick) rounds=1 seconds=2 whole=false; shift ;;
@@ -35,8 +38,13 @@ while (($#)); do
 done
 
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+PATH=$PATH:/usr/sbin
 for scenario in "${scenarios[@]}"; do [[ $scenario =~ ^(plain|fixed|tls|h2|connections|sidecars)$ ]] || die "$scenario is no scenario"; done
 for proxy in "${proxies[@]}"; do [[ $proxy =~ ^(haproxy|nginx|edge0|edge)$ ]] || die "$proxy is no proxy"; done
+if [[ $before ]]; then
+    [[ -x $before/UserSvc.Edge ]] || die "$before holds no published edge"
+    proxies+=(before0 before)
+fi
 [[ $rate =~ ^([1-6]000)?$ ]] || die "--rate is a multiple of 1000 up to 6000"
 need wrk wrk
 need h2load nghttp2-client
@@ -204,15 +212,21 @@ CONF
 }
 
 start_edge() {
-    local name=$1 path=$2 server n=0 settings=()
-    [[ $path == / ]] && settings=(Edge__TrustedProxies__0=127.0.0.1)
-    [[ $name == edge0* ]] || settings+=(OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf OTEL_EXPORTER_OTLP_ENDPOINT="${url[receiver]}")
-    for server in "${@:3}"; do settings+=(ReverseProxy__Clusters__usersvc__Destinations__$((++n))__Address="$server"); done
+    local name=$1 folder=$work/bin/UserSvc.Edge server n=0 settings=()
+    [[ $name == before* ]] && folder=$before
+    if [[ $2 == / ]]; then
+        settings=(Edge__TrustedProxies__0=127.0.0.1)
+        if [[ -f $folder/appsettings.Sidecar.json ]]; then settings+=(Edge__Mode=Sidecar); else settings+=(ReverseProxy__Routes__user__Match__Path='/{**rest}'); fi
+    fi
+    [[ $name =~ ^(edge|before)0 ]] || settings+=(OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf OTEL_EXPORTER_OTLP_ENDPOINT="${url[receiver]}")
+    # The name by which a sidecar has its one destination already.
+    if [[ $2 == / ]]; then settings+=(ReverseProxy__Clusters__usersvc__Destinations__local__Address="$3")
+    else for server in "${@:3}"; do settings+=(ReverseProxy__Clusters__usersvc__Destinations__$((++n))__Address="$server"); done; fi
     url[$name-health]=http://127.0.0.1:$(free_port)
-    start "$name" env --chdir="$work/bin/UserSvc.Edge" Instance__Name="$name" Kestrel__Endpoints__Http__Url="${url[$name]}" \
+    start "$name" env --chdir="$folder" Instance__Name="$name" Kestrel__Endpoints__Http__Url="${url[$name]}" \
         Kestrel__Endpoints__Https__Url="${tls[$name]}" Kestrel__Endpoints__Https__Certificate__Path="$work/cert.pem" \
         Kestrel__Endpoints__Https__Certificate__KeyPath="$work/key.pem" Kestrel__Endpoints__Health__Url="${url[$name-health]}" \
-        Kestrel__Endpoints__Admin__Url="http://127.0.0.1:$(free_port)" ReverseProxy__Routes__user__Match__Path="$path{**rest}" \
+        Kestrel__Endpoints__Admin__Url="http://127.0.0.1:$(free_port)" \
         "${settings[@]}" ./UserSvc.Edge
     wait_http "${url[$name-health]}/ready" "$name" "$pid"
 }
@@ -221,7 +235,7 @@ start_edge() {
 proxy() {
     url[$2]=http://127.0.0.1:$(free_port)
     tls[$2]=https://127.0.0.1:$(free_port)
-    "start_${1%0}" "${@:2}"
+    case $1 in haproxy | nginx) "start_$1" "${@:2}" ;; *) start_edge "${@:2}" ;; esac
     processes[$2]=$pid
     wait_http "${url[$2]}/user/alice" "$2" "$pid"
 }
@@ -334,7 +348,7 @@ measure() {
 served() { curl -fsS "${url[$1]}/served" | awk 'NR == 3 { print $3 }'; }
 
 # The edge is compiled again as it runs, and the fixed rate is half of what the slowest then does.
-echo "Warming up..."
+echo "Compiling..."
 slowest=
 for target in "${targets[@]}"; do
     for ((i = 0; i < 2; i++)); do
@@ -351,9 +365,10 @@ done
 if [[ -z $rate ]]; then ((rate = slowest / 2000 * 1000, rate = rate < 1000 ? 1000 : rate > 6000 ? 6000 : rate)); fi
 
 for ((round = 0; round <= rounds; round++)); do
-    ((round == 0)) || echo "Round $round of $rounds..."
+    if ((round)); then file=$work/rounds; echo "Round $round of $rounds, CPU µs a request:"; else file=$work/warm-up; echo "Warming up, CPU µs a request:"; fi
     for scenario in "${scenarios[@]}"; do
-        for proxy in "${proxies[@]}"; do measure "$scenario" "$proxy" "$work/$( ((round)) && echo rounds || echo warm-up)"; done
+        for proxy in "${proxies[@]}"; do measure "$scenario" "$proxy" "$file"; done
+        echo "  $scenario: $(tail -n "${#proxies[@]}" "$file" | awk -F'\t' '{ sub(/.*\./, "", $1); printf "%s %s  ", $1, $5 }')"
     done
 done
 
@@ -363,8 +378,9 @@ declare -A title=(
     [tls]="HTTP/1.1 over TLS, 64 connections" [h2]="HTTP/2 over TLS, 8 connections of 8 streams" [connections]="HTTP/1.1, 1,000 connections"
     [sidecars]="with a sidecar of the same kind beside each upstream, 64 connections"
     [haproxy]="HAProxy" [nginx]="nginx" [edge0]="edge, no telemetry" [edge]="edge, telemetry as shipped"
+    [before0]="edge before, no telemetry" [before]="edge before, telemetry as shipped"
 )
-declare -A colour=([haproxy]=#9aa5b1 [nginx]=#c3cad2 [edge0]=#7fb2e5 [edge]=#3b82c4)
+declare -A colour=([haproxy]=#9aa5b1 [nginx]=#c3cad2 [edge0]=#7fb2e5 [edge]=#3b82c4 [before0]=#d9c06b [before]=#d9a06b)
 report="$work/edge.md"
 value() { median "$work/rounds" "$1" "$2"; }
 ratio() { awk -v x="$(value "$1" 5)" -v y="$(value "$2" 5)" 'BEGIN { if (y > 0) printf "%.2f", x / y; else print "–" }'; }
