@@ -7,14 +7,14 @@ usage: bench/edge.sh [--scenarios LIST] [--proxies LIST] [--rate N] [--before DI
                      [--rounds N] [--seconds N] [--quick] [--help]
 
 Measures what the edge costs a request beside HAProxy and nginx that do the same work, rounds taken in turn, and writes
-bench/results/edge.md and edge-*.svg. About a quarter of an hour; see bench/README.md.
+bench/results/edge.md and edge-*.svg. About twelve minutes; see bench/README.md.
 
   --scenarios LIST  of plain,fixed,tls,h2,connections,sidecars (default: all)
   --proxies LIST    of haproxy,nginx,edge0,edge (default: all); edge0 is the edge without telemetry
   --rate N          requests a second of the fixed rate, a multiple of 1000 up to 6000 (default: half of the slowest's)
   --before DIR      an edge published earlier (dotnet publish -c Release -o DIR) is measured as well, as before0 and before
   --rounds N        measured rounds of each, after one that only warms up (default 5)
-  --seconds N       how long a round takes (default 5)
+  --seconds N       how long a round takes (default 4)
   --quick           1 round of 2 s, to see that it runs
   --help            this text
 
@@ -22,7 +22,7 @@ The results are written only by a whole run: with all scenarios and proxies, and
 TEXT
 }
 
-scenarios=(plain fixed tls h2 connections sidecars) proxies=(haproxy nginx edge0 edge) rate= before= rounds=5 seconds=5 whole=true
+scenarios=(plain fixed tls h2 connections sidecars) proxies=(haproxy nginx edge0 edge) rate= before= rounds=5 seconds=4 whole=true
 while (($#)); do
     case $1 in
         --scenarios) IFS=, read -ra scenarios <<<"${2:?--scenarios needs a list}"; whole=false; shift 2 ;;
@@ -379,7 +379,7 @@ done
 declare -A title=(
     [plain]="HTTP/1.1, 64 connections, as fast as it goes" [fixed]="HTTP/1.1, 64 connections, $rate requests a second"
     [tls]="HTTP/1.1 over TLS, 64 connections" [h2]="HTTP/2 over TLS, 8 connections of 8 streams" [connections]="HTTP/1.1, 1,000 connections"
-    [sidecars]="with a sidecar of the same kind beside each upstream, 64 connections"
+    [sidecars]="HTTP/1.1, 64 connections, a sidecar of the same kind before each upstream"
     [haproxy]="HAProxy" [nginx]="nginx" [edge0]="edge, no telemetry" [edge]="edge, telemetry as shipped"
     [before0]="edge before, no telemetry" [before]="edge before, telemetry as shipped"
 )
@@ -393,6 +393,8 @@ ratio() { awk -v x="$(value "$1" 5)" -v y="$(value "$2" 5)" 'BEGIN { if (y > 0) 
     echo
     echo "Medians of $rounds rounds of $seconds s each, taken in turn, on $(nproc) cores that also carried the load generator and the two upstreams; the range"
     echo "of the rounds in brackets. CPU is the proxy's own, its workers and sidecars included; others is what the rest of the machine used meanwhile, in % of a core."
+    echo "All send the forwarding headers and a request id both ways, retry, time out, eject and count; HAProxy and the edge probe each second, open-source nginx only"
+    echo "notices failed requests. None logs requests. Memory is with its workers and sidecars, what they share counted once. At a fixed rate the first second is left out."
     echo "$(haproxy -v | awk 'NR == 1 { print "HAProxy " $3 }'), $(nginx -v 2>&1 | sed 's/.*: //; s,/, ,'), .NET $(dotnet --version). Written by bench/edge.sh."
     for scenario in "${scenarios[@]}"; do
         echo
