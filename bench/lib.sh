@@ -119,17 +119,19 @@ percentiles() { sort -n | awk '{ v[NR] = $1 } END { print v[int(NR * 0.5) + 1], 
 # bar NAME FIGURE OPERATOR LIMIT: a row that says whether the bar is met.
 bar() { awk -v name="$1" -v x="$2" -v op="$3" -v y="$4" 'BEGIN { met = op == ">=" ? x >= y : x <= y; printf "| %s | %s | %s %s | %s |\n", name, x, op == ">=" ? "≥" : "≤", y, met ? "met" : "**not met**" }'; }
 
-# chart TITLE: an SVG of horizontal bars from rows of label, value and colour, divided by tabs; a row without a value is a heading.
+# chart TITLE [each]: an SVG of horizontal bars from rows of label, value and colour, divided by tabs; a row without a value is a heading.
+# With each, the bars below every heading have a scale of their own.
 chart() {
-    awk -F'\t' -v title="$1" '
-        { label[NR] = $1; value[NR] = $2; fill[NR] = $3; if ($2 + 0 > most) most = $2 + 0 }
+    awk -F'\t' -v title="$1" -v each="${2:-}" '
+        $2 == "" && each { group++ }
+        { label[NR] = $1; value[NR] = $2; fill[NR] = $3; groups[NR] = group + 0; if ($2 + 0 > most[group + 0]) most[group + 0] = $2 + 0 }
         END {
             printf "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 860 %d\" font-family=\"sans-serif\" font-size=\"13\">\n", NR * 34 + 46
             printf "<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/><text x=\"10\" y=\"24\" font-weight=\"bold\">%s</text>\n", title
             for (i = 1; i <= NR; i++) {
                 y = i * 34 + 8
                 if (value[i] == "") { printf "<text x=\"10\" y=\"%d\" font-style=\"italic\">%s</text>\n", y + 19, label[i]; continue }
-                width = 400 * value[i] / most
+                width = 400 * value[i] / most[groups[i]]
                 printf "<text x=\"340\" y=\"%d\" text-anchor=\"end\">%s</text><rect x=\"350\" y=\"%d\" width=\"%.0f\" height=\"20\" fill=\"%s\"/><text x=\"%.0f\" y=\"%d\">%s</text>\n", y + 15, label[i], y, width, fill[i], 356 + width, y + 15, value[i]
             }
             print "</svg>"
