@@ -13,8 +13,10 @@ Builds and runs UserSvc on this machine: PostgreSQL, instances of the user servi
 dashboard. Prints where everything is when it is ready. Ctrl-C, or SIGTERM, stops it all. Users survive a restart.
 
   --replicas N      instances of the user service, 1 to 20 (default 3)
+  --sidecars        put a sidecar proxy before each instance, which then listens on loopback alone
   --port P          the edge's port (default 8080)
   --health-port P   the edge's health port (default 8002)
+  --admin-port P    the edge's admin port, on 127.0.0.1 alone (default 8001)
   --tls             serve https too, with the .NET development certificate where there is one, or one made here
   --tls-port P      the port for it (default 8443); implies --tls
   --fresh           delete all users first
@@ -41,8 +43,10 @@ while (($#)); do
   case $option in
     --*=*) set -- "${option%%=*}" "${option#*=}" "${@:2}"; continue ;;
     --replicas) number "$option" "$value" 1 20; apphost_options+=(--Replicas "$value"); shift 2 ;;
+    --sidecars) apphost_options+=(--Sidecars true); shift ;;
     --port) number "$option" "$value" 1 65535; apphost_options+=(--Port "$value"); shift 2 ;;
     --health-port) number "$option" "$value" 1 65535; apphost_options+=(--HealthPort "$value"); shift 2 ;;
+    --admin-port) number "$option" "$value" 1 65535; apphost_options+=(--AdminPort "$value"); shift 2 ;;
     --tls) apphost_options+=(--Tls true); shift ;;
     --tls-port) number "$option" "$value" 1 65535; apphost_options+=(--Tls true --TlsPort "$value"); shift 2 ;;
     --fresh) apphost_options+=(--Fresh true); shift ;;

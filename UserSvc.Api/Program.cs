@@ -16,6 +16,7 @@ internal static class Program
     {
         var builder = WebApplication.CreateSlimBuilder(args);
         builder.Services.Configure<KestrelServerOptions>(builder.Configuration.GetSection("Kestrel"));
+        builder.AddLoopbackPort();
         builder.AddServiceDefaults();
         builder.AddUsersDatabase();
         builder.AddPasswords();

@@ -1,5 +1,6 @@
 using UserSvc.AppHost;
 using UserSvc.AppHost.Resources;
+using UserSvc.AppHost.Topology;
 
 try
 {
@@ -24,8 +25,14 @@ try
         .WithHttpProbe(ProbeType.Readiness, "/health")
         .WithReplicas(local.ReplicasOfEach)).ToList();
 
+    var sidecars = instances.Where(_ => local.HasSidecars).Select(instance => builder.AddProject<Projects.UserSvc_Edge>(Sidecar.NameOf(instance.Resource.Name), ServiceProjects.Explicit)
+        .AsSidecarOf(instance)
+        .WithLocalEnvironment(local)
+        .WithHttpProbe(ProbeType.Liveness, "/alive", endpointName: "health")
+        .WithHttpProbe(ProbeType.Readiness, "/ready", endpointName: "health")).ToList();
+
     builder.AddProject<Projects.UserSvc_Edge>("edge", ServiceProjects.Explicit)
-        .WithDestinations("usersvc", instances)
+        .WithDestinations("usersvc", local.HasSidecars ? sidecars : instances)
         .WithEdgeEndpoints(local)
         .WithLocalEnvironment(local)
         .WithHttpProbe(ProbeType.Liveness, "/alive", endpointName: "health")

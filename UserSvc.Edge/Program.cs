@@ -36,7 +36,7 @@ internal static class Program
         var builder = WebApplication.CreateBuilder([ConfigurationFiles.Unwatched, .. args]);
         var files = builder.AddCheckedConfiguration();
         builder.Services.AddSingleton(time ?? TimeProvider.System);
-        builder.AddServiceDefaults(trustRemoteSampling: false);
+        builder.AddServiceDefaults(ClientOptions.TrustsSampling(builder.Configuration));
         builder.AddListeners();
         builder.AddForwarding();
         builder.AddAdmin();

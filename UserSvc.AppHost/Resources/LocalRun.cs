@@ -35,6 +35,9 @@ internal sealed class LocalRun : IAsyncDisposable
 
     public int ReplicasOfEach => Options is null ? ClusterReplicas : 1;
 
+    /// <summary>A sidecar stands before each instance. Never while publishing: in a cluster it is a container of the instance's pod, no resource.</summary>
+    public bool HasSidecars => Options?.Sidecars == true;
+
     /// <summary>The edge's settings for its https listener; none without TLS.</summary>
     public IEnumerable<(string Name, string Value)> EdgeTls => _state?.EdgeTls ?? [];
 

@@ -6,7 +6,7 @@ using UserSvc.AppHost.Processes;
 namespace UserSvc.AppHost.Resources;
 
 /// <summary>
-/// Ends the edge, then the instances, before the orchestrator ends what is left. It stops a project by a signal that <c>dotnet run</c>
+/// Ends the edge, then the instances with their sidecars, before the orchestrator ends what is left. It stops a project by a signal that <c>dotnet run</c>
 /// does not pass on, so each would be killed after several seconds, in any order and without its drain.
 /// </summary>
 internal sealed class OrderlyStop(DistributedApplicationModel model, ResourceNotificationService notifications, IHostApplicationLifetime lifetime)

@@ -1,4 +1,5 @@
 using System.Globalization;
+using UserSvc.AppHost.Processes;
 using UserSvc.AppHost.Topology;
 
 namespace UserSvc.AppHost.Resources;
@@ -14,24 +15,49 @@ internal static class ServiceProjects
     /// <summary>
     /// No proxy in front of an instance: it would hide the instance's death, answering connections that the edge then sees reset.
     /// </summary>
-    public static IResourceBuilder<ProjectResource> WithInstanceEndpoint(this IResourceBuilder<ProjectResource> project, LocalRun local) => local.Options is null
-        ? project.WithHttpEndpoint(targetPort: 8080).DisableForwardedHeaders()
-        : project.WithHttpEndpoint(isProxied: false);
+    public static IResourceBuilder<ProjectResource> WithInstanceEndpoint(this IResourceBuilder<ProjectResource> project, LocalRun local) => local switch
+    {
+        { Options: null } => project.WithHttpEndpoint(targetPort: 8080).DisableForwardedHeaders(),
+        { HasSidecars: true } => project.WithPortEndpoint("http", Ports.Free())
+            .WithEnvironment("Listen__LoopbackPort", project.GetEndpoint("http").Property(EndpointProperty.TargetPort)),
+        _ => project.WithHttpEndpoint(isProxied: false),
+    };
 
-    /// <summary>The public port, and the health port, which only this machine or the cluster reaches.</summary>
+    /// <summary>Makes the edge's program the proxy before this one instance.</summary>
+    public static IResourceBuilder<ProjectResource> AsSidecarOf(this IResourceBuilder<ProjectResource> project, IResourceBuilder<ProjectResource> instance)
+    {
+        var port = instance.Resource.Annotations.OfType<EndpointAnnotation>().Single().TargetPort;
+        var sidecar = Sidecar.Of(instance.Resource.Name);
+        foreach (var (name, value) in sidecar.Environment($"http://127.0.0.1:{port}"))
+        {
+            project.WithEnvironment(name, value);
+        }
+
+        return project.WithPortEndpoint("http", sidecar.Port)
+            .WithPortEndpoint("health", sidecar.HealthPort)
+            .WithPortEndpoint("admin", sidecar.AdminPort)
+            .WithEndpointsInEnvironment(_ => false);
+    }
+
+    /// <summary>The public port; the health port, which only this machine or the cluster reaches; the admin port, which nobody but this machine does.</summary>
     public static IResourceBuilder<ProjectResource> WithEdgeEndpoints(this IResourceBuilder<ProjectResource> edge, LocalRun local) => local.Options is not { } options
         ? edge.WithHttpEndpoint(targetPort: 8080).WithHttpEndpoint(targetPort: 8002, name: "health")
             .WithEndpoint("http", endpoint => endpoint.IsExternal = true)
             // The edge's own settings name its listeners, and strangers must not choose their address by X-Forwarded-For.
             .WithEndpointsInEnvironment(_ => false)
             .DisableForwardedHeaders()
-        : edge.WithHttpEndpoint(port: options.Port, targetPort: options.Port, isProxied: false)
-            .WithHttpEndpoint(port: options.HealthPort, targetPort: options.HealthPort, name: "health", isProxied: false)
+        : edge.WithPortEndpoint("http", options.Port)
+            .WithPortEndpoint("health", options.HealthPort)
+            .WithPortEndpoint("admin", options.AdminPort)
             .WithEndpoint("http", endpoint => endpoint.IsExternal = true)
             .WithEndpointsInEnvironment(_ => false)
             .WithEnvironment("Kestrel__Endpoints__Http__Url", string.Create(CultureInfo.InvariantCulture, $"http://{options.BindAddress}:{options.Port}"))
             .WithEnvironment("Kestrel__Endpoints__Health__Url", string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{options.HealthPort}"))
+            .WithEnvironment("Kestrel__Endpoints__Admin__Url", string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{options.AdminPort}"))
             .WithTlsEndpoint(local, options);
+
+    private static IResourceBuilder<ProjectResource> WithPortEndpoint(this IResourceBuilder<ProjectResource> project, string name, int port) =>
+        project.WithHttpEndpoint(port: port, targetPort: port, name: name, isProxied: false);
 
     private static IResourceBuilder<ProjectResource> WithTlsEndpoint(this IResourceBuilder<ProjectResource> edge, LocalRun local, TopologyOptions options)
     {

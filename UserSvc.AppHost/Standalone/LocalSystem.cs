@@ -6,8 +6,9 @@ using UserSvc.AppHost.Topology;
 namespace UserSvc.AppHost.Standalone;
 
 /// <summary>
-/// The AppHost's topology as plain processes: PostgreSQL, the instances, the edge before them and, where there is one, the dashboard.
-/// Disposal stops them in the order edge, instances, dashboard, PostgreSQL, within ten seconds whatever they do.
+/// The AppHost's topology as plain processes: PostgreSQL, the instances, their sidecars where asked for, the edge before them and, where
+/// there is one, the dashboard. Disposal stops them in the order edge, instances with their sidecars, dashboard, PostgreSQL, within ten
+/// seconds whatever they do.
 /// </summary>
 internal sealed class LocalSystem(TopologyOptions options, LocalState state, Journal journal) : IAsyncDisposable
 {
@@ -35,23 +36,31 @@ internal sealed class LocalSystem(TopologyOptions options, LocalState state, Jou
         }
 
         _postgres = await PostgresServer.StartAsync(state.Postgres(line => journal.Write("postgres", line)), cancellationToken);
-        var addresses = new List<string>();
+        var destinations = new List<(string Name, string Address)>();
         for (var i = 1; i <= options.Replicas; i++)
         {
-            addresses.Add($"http://127.0.0.1:{Ports.Free()}");
-            _instances.Add(Start($"usersvc-{i}", [Program("UserSvc.Api")],
-                ("ASPNETCORE_URLS", addresses[^1]),
+            var (name, port) = ($"usersvc-{i}", Ports.Free());
+            _instances.Add(Start(name, [Program("UserSvc.Api")],
+                ("Listen__LoopbackPort", $"{port}"),
                 ("ConnectionStrings__users", _postgres.ConnectionString("users")),
                 ("Admin__Key", state.AdminKey)));
+            destinations.Add((name, $"http://127.0.0.1:{port}"));
+            if (options.Sidecars)
+            {
+                var sidecar = Sidecar.Of(name);
+                _instances.Add(Start(sidecar.Name, [Program("UserSvc.Edge")], sidecar.Environment(destinations[^1].Address)));
+                destinations[^1] = (sidecar.Name, sidecar.Address);
+            }
         }
 
-        await Task.WhenAll(addresses.Select(address => AnswersAsync($"{address}/health", cancellationToken)));
+        await Task.WhenAll(destinations.Select(destination => AnswersAsync($"{destination.Address}/health", cancellationToken)));
         _edge = Start("edge", [Program("UserSvc.Edge")],
         [
             ("Kestrel__Endpoints__Http__Url", $"http://{options.BindAddress}:{options.Port}"),
             ("Kestrel__Endpoints__Health__Url", $"http://127.0.0.1:{options.HealthPort}"),
+            ("Kestrel__Endpoints__Admin__Url", $"http://127.0.0.1:{options.AdminPort}"),
             .. state.EdgeTls,
-            .. addresses.Select((address, i) => ($"ReverseProxy__Clusters__usersvc__Destinations__usersvc-{i + 1}__Address", address)),
+            .. destinations.Select(destination => ($"ReverseProxy__Clusters__usersvc__Destinations__{destination.Name}__Address", destination.Address)),
         ]);
         await AnswersAsync($"http://127.0.0.1:{options.HealthPort}/ready", cancellationToken);
     }
@@ -82,9 +91,10 @@ internal sealed class LocalSystem(TopologyOptions options, LocalState state, Jou
         start.Environment["Instance__Name"] = name;
         start.Environment["Instance__Address"] = "127.0.0.1";
         start.Environment["Drain__Time"] = "00:00:01";
-        start.Environment["OTEL_SERVICE_NAME"] = name.Split('-')[0];
-        // The dashboard shows both, as usersvc-2.
-        start.Environment["OTEL_RESOURCE_ATTRIBUTES"] = $"service.instance.id={name.Split('-')[^1]}";
+        // edge, usersvc-2, usersvc-2-sidecar: the dashboard shows service and instance, as usersvc-sidecar-2.
+        var parts = name.Split('-');
+        start.Environment["OTEL_SERVICE_NAME"] = parts.Length > 2 ? $"{parts[0]}-{parts[2]}" : parts[0];
+        start.Environment["OTEL_RESOURCE_ATTRIBUTES"] = $"service.instance.id={parts[Math.Min(1, parts.Length - 1)]}";
         start.Environment["OTEL_TRACES_SAMPLER"] = "always_on";
         if (_dashboard is not null)
         {

@@ -63,6 +63,7 @@ internal sealed class LocalState : IDisposable
     {
         Require(_options.Port, "--Port", "--port");
         Require(_options.HealthPort, "--HealthPort", "--health-port");
+        Require(_options.AdminPort, "--AdminPort", "--admin-port");
         if (_options.Tls)
         {
             Require(_options.TlsPort, "--TlsPort", "--tls-port");

@@ -14,11 +14,17 @@ internal sealed record TopologyOptions
     /// <summary>Instances of the user service: 1 to 20, default 3.</summary>
     public required int Replicas { get; init; }
 
+    /// <summary>Whether each instance listens on loopback alone, behind a sidecar of its own. Default false.</summary>
+    public required bool Sidecars { get; init; }
+
     /// <summary>The edge's public port, default 8080.</summary>
     public required int Port { get; init; }
 
     /// <summary>The edge's health port, default 8002.</summary>
     public required int HealthPort { get; init; }
+
+    /// <summary>The edge's admin port, default 8001; on 127.0.0.1 alone.</summary>
+    public required int AdminPort { get; init; }
 
     /// <summary>Whether the edge also serves https, with a certificate for localhost. Default false.</summary>
     public required bool Tls { get; init; }
@@ -48,8 +54,10 @@ internal sealed record TopologyOptions
         return new()
         {
             Replicas = Number(configuration, nameof(Replicas), 3, 1, 20),
+            Sidecars = Switch(configuration, nameof(Sidecars), false),
             Port = Number(configuration, nameof(Port), 8080, 1, 65535),
             HealthPort = Number(configuration, nameof(HealthPort), 8002, 1, 65535),
+            AdminPort = Number(configuration, nameof(AdminPort), 8001, 1, 65535),
             Tls = Switch(configuration, nameof(Tls), false),
             TlsPort = Number(configuration, nameof(TlsPort), 8443, 1, 65535),
             BindAddress = Text(configuration, nameof(BindAddress)) ?? "localhost",

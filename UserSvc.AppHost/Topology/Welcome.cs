@@ -14,10 +14,11 @@ internal static class Welcome
             """;
         return $$"""
 
-            UserSvc is ready: {{options.Replicas}} instances of the user service behind the edge.
+            UserSvc is ready: {{options.Replicas}} instances of the user service {{(options.Sidecars ? "with a sidecar each, " : "")}}behind the edge.
 
               edge        {{url}}{{https}}
               readiness   http://127.0.0.1:{{options.HealthPort}}/ready
+              admin       http://127.0.0.1:{{options.AdminPort}}/
               dashboard   {{dashboard ?? "(none: no Aspire CLI, or switched off)"}}
               admin key   {{adminKeyFile}}
 

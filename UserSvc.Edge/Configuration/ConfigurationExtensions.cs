@@ -10,6 +10,7 @@ internal static class ConfigurationExtensions
     /// <summary>Comes first: whoever is configured after it reads the checked configuration.</summary>
     public static ConfigurationFiles AddCheckedConfiguration(this WebApplicationBuilder builder)
     {
+        builder.Configuration.AddModeFile();
         var running = new CheckedConfiguration(builder.Configuration);
         var files = new ConfigurationFiles([.. builder.Configuration.Sources]);
         builder.Configuration.Sources.Clear();
@@ -22,6 +23,7 @@ internal static class ConfigurationExtensions
         builder.Services.AddHostedService<ConfigurationReload>();
         builder.Services.AddSingleton(new KnownSection("ReverseProxy", typeof(ReverseProxySection)));
         builder.Services.AddSingleton(new KnownSection("Kestrel", typeof(KestrelSection)));
+        builder.Services.AddSingleton(new KnownSection(EdgeModeExtensions.Key, typeof(EdgeMode)));
         builder.Services.AddSingleton(new KnownSection("Drain", typeof(DrainOptions)));
         builder.Services.AddSingleton(new KnownSection("Instance", typeof(InstanceOptions)));
         builder.Services.AddKnownOptions<ReloadOptions>(ReloadOptions.Section)

@@ -14,6 +14,16 @@ internal sealed class ClientOptions
     /// </summary>
     public string[] TrustedProxies { get; set; } = [];
 
+    /// <summary>
+    /// Whether a caller's sampled flag decides what is recorded of a trace. Default false: a stranger would decide it. A sidecar, whose
+    /// only caller is an edge, has it true, as otherwise either would choose traces of its own.
+    /// </summary>
+    public bool TrustSampling { get; set; }
+
+    /// <summary>The same, for what is composed before options are; what is neither true nor false the check of all settings refuses.</summary>
+    public static bool TrustsSampling(IConfiguration configuration) =>
+        bool.TryParse(configuration[$"{Section}:{nameof(TrustSampling)}"], out var trusts) && trusts;
+
     public static IPNetwork? Parse(string proxy) =>
         IPNetwork.TryParse(proxy, out var network) ? network
         : IPAddress.TryParse(proxy, out var address) ? new IPNetwork(address, address.GetAddressBytes().Length * 8)

@@ -39,7 +39,11 @@ internal static class ForwardingExtensions
         builder.Services.AddSingleton<ForwardedClient>();
         builder.Services.RemoveKeyRingAtStart();
         builder.Services.AddSingleton<IForwarderHttpClientFactory, UpstreamClients>();
-        builder.Services.AddSingleton<DistributedContextPropagator>(new UntrustedSampling(DistributedContextPropagator.Current));
+        if (!ClientOptions.TrustsSampling(builder.Configuration))
+        {
+            builder.Services.AddSingleton<DistributedContextPropagator>(new UntrustedSampling(DistributedContextPropagator.Current));
+        }
+
         builder.Services.AddSingleton<ClustersHealthCheck>();
         builder.Services.AddHealthChecks().AddCheck<ClustersHealthCheck>("clusters", tags: [ServiceDefaultsExtensions.ReadyTag]);
     }
@@ -60,6 +64,7 @@ internal static class ForwardingExtensions
         return endpoints.MapReverseProxy(pipeline =>
         {
             pipeline.UseMiddleware<ForwarderErrors>();
+            pipeline.UseMiddleware<ForwardedProbes>();
             pipeline.UseResilientLoadBalancing();
         });
     }

@@ -15,7 +15,10 @@ namespace UserSvc.Edge.Resilience;
 /// </summary>
 internal sealed class Retry(RequestDelegate next, ResilienceState state, TimeProvider time)
 {
-    /// <summary>Upstreams learn which try they see; the name is Envoy's (include_request_attempt_count). A client's own is replaced.</summary>
+    /// <summary>
+    /// Upstreams learn which try they see; the name is Envoy's (include_request_attempt_count). A client's own is replaced. Where nothing is
+    /// tried again, as in a sidecar, the count of the edge before it stays.
+    /// </summary>
     private const string AttemptHeader = "x-envoy-attempt-count";
 
     private const int BodyLimit = 64 * 1024;
@@ -29,7 +32,9 @@ internal sealed class Retry(RequestDelegate next, ResilienceState state, TimePro
         var cluster = state.Of(proxied.Route.Cluster!);
         var repeatability = RetryRules.Of(context.Request);
         var body = KeepBody(context, repeatability);
-        var tries = new Tries(cluster, cluster.SettingsOf(proxied.Cluster), repeatability, body);
+        var settings = cluster.SettingsOf(proxied.Cluster);
+        var retries = settings.Attempts > 1;
+        var tries = new Tries(cluster, settings, repeatability, body);
         var headers = context.Response.Headers.Count == 0 ? [] : context.Response.Headers.ToArray();
         context.Features.Set(tries);
         cluster.Budget.AddRequest();
@@ -43,7 +48,11 @@ internal sealed class Retry(RequestDelegate next, ResilienceState state, TimePro
 
             proxied.AvailableDestinations = candidates;
             proxied.ProxiedDestination = null;
-            context.Request.Headers[AttemptHeader] = tries.Number == 1 ? "1" : tries.Number.ToString(CultureInfo.InvariantCulture);
+            if (retries || !context.Request.Headers.ContainsKey(AttemptHeader))
+            {
+                context.Request.Headers[AttemptHeader] = tries.Number == 1 ? "1" : tries.Number.ToString(CultureInfo.InvariantCulture);
+            }
+
             await next(context);
             if (!FollowsAnother(context, tries))
             {

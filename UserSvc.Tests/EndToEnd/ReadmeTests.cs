@@ -14,6 +14,7 @@ public sealed partial class ReadmeTests : IAsyncDisposable
     private readonly string _state = Directory.CreateTempSubdirectory("usersvc-readme-").FullName;
     private readonly int _port = Ports.Free();
     private readonly int _healthPort = Ports.Free();
+    private readonly int _adminPort = Ports.Free();
     private Process? _up;
 
     private static string Root { get; } = Path.GetFullPath(Path.Combine(Path.GetDirectoryName(SourceFile())!, "../.."));
@@ -63,7 +64,7 @@ public sealed partial class ReadmeTests : IAsyncDisposable
     /// <returns>What it prints up to the list of curl lines.</returns>
     private async Task<string> UpAsync()
     {
-        _up = Start($"exec ./up.sh --port {_port} --health-port {_healthPort} --no-dashboard");
+        _up = Start($"exec ./up.sh --port {_port} --health-port {_healthPort} --admin-port {_adminPort} --no-dashboard");
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
         limit.CancelAfter(StartLimit);
         var lines = new List<string>();
@@ -105,7 +106,8 @@ public sealed partial class ReadmeTests : IAsyncDisposable
         text = Uuid().Replace(text.Replace(_state + "/", ".local/", StringComparison.Ordinal), "UUID");
         text = InstanceName().Replace(text, "\"hostname\":\"usersvc-N\"");
         text = Dashboard().Replace(text, "dashboard");
-        return text.Replace($":{_port}", ":8080", StringComparison.Ordinal).Replace($":{_healthPort}/", ":8002/", StringComparison.Ordinal);
+        return text.Replace($":{_port}", ":8080", StringComparison.Ordinal).Replace($":{_healthPort}/", ":8002/", StringComparison.Ordinal)
+            .Replace($":{_adminPort}/", ":8001/", StringComparison.Ordinal);
     }
 
     private static string SourceFile([CallerFilePath] string path = "") => path;

@@ -25,6 +25,11 @@ internal sealed class OtlpReceiver : IAsyncDisposable
             using var body = new MemoryStream();
             await context.Request.Body.CopyToAsync(body);
             Bodies.Enqueue(body.ToArray());
+            foreach (var resource in Fields(body.ToArray()).Where(field => field.Number == 1))
+            {
+                Services.Enqueue(Service(resource.Bytes));
+            }
+
             if (context.Request.Path == "/v1/traces")
             {
                 Read(body.ToArray());
@@ -36,6 +41,12 @@ internal sealed class OtlpReceiver : IAsyncDisposable
 
     /// <summary>Span ids: a span and one that it links to.</summary>
     public ConcurrentQueue<(string Span, string Linked)> Links { get; } = [];
+
+    /// <summary>Who exported a span, by the span's id.</summary>
+    public ConcurrentDictionary<string, string> Exporters { get; } = [];
+
+    /// <summary>service.name and service.instance.id of everything that has arrived, metrics and logs too.</summary>
+    public ConcurrentQueue<string> Services { get; } = [];
 
     /// <summary>All that has arrived, metrics and logs too, as it arrived.</summary>
     public ConcurrentQueue<byte[]> Bodies { get; } = [];
@@ -67,9 +78,10 @@ internal sealed class OtlpReceiver : IAsyncDisposable
             from resource in Fields(request) where resource.Number == 1
             from scope in Fields(resource.Bytes) where scope.Number == 2
             from span in Fields(scope.Bytes) where span.Number == 2
-            select Fields(span.Bytes).ToLookup(f => f.Number);
-        foreach (var span in spans)
+            select (Service(resource.Bytes), Fields(span.Bytes).ToLookup(f => f.Number));
+        foreach (var (service, span) in spans)
         {
+            Exporters[Convert.ToHexStringLower(span[2].Single().Bytes.Span)] = service;
             Spans.Enqueue(new(
                 Convert.ToHexStringLower(span[1].Single().Bytes.Span),
                 Convert.ToHexStringLower(span[2].Single().Bytes.Span),
@@ -81,6 +93,17 @@ internal sealed class OtlpReceiver : IAsyncDisposable
                 Links.Enqueue((Convert.ToHexStringLower(span[2].Single().Bytes.Span), Convert.ToHexStringLower(Fields(link.Bytes).Single(f => f.Number == 2).Bytes.Span)));
             }
         }
+    }
+
+    // ResourceSpans, ResourceMetrics and ResourceLogs alike: resource = 1, Resource.attributes = 1; KeyValue.key = 1, value = 2;
+    // AnyValue.string_value = 1.
+    private static string Service(ReadOnlyMemory<byte> resource)
+    {
+        var attributes =
+            (from attribute in Fields(Fields(resource).First(f => f.Number == 1).Bytes) where attribute.Number == 1
+             select Fields(attribute.Bytes).ToLookup(f => f.Number))
+            .ToDictionary(a => Encoding.UTF8.GetString(a[1].Single().Bytes.Span), a => Encoding.UTF8.GetString(Fields(a[2].Single().Bytes)[0].Bytes.Span));
+        return $"{attributes["service.name"]} {attributes["service.instance.id"]}";
     }
 
     // A protobuf message: a varint (number << 3 | wire type), then a varint (0), 8 bytes (1), a length and bytes (2), or 4 bytes (5).

@@ -37,8 +37,8 @@ internal sealed class LauncherProcess : IAsyncDisposable
     /// <summary>Starts the launcher and returns when the whole system is ready.</summary>
     public static async Task<LauncherProcess> ReadyAsync(string stateFolder, params IEnumerable<string> options)
     {
-        var (port, healthPort) = (Ports.Free(), Ports.Free());
-        var launcher = new LauncherProcess(stateFolder, [.. options, "--Port", $"{port}", "--HealthPort", $"{healthPort}"])
+        var port = Ports.Free();
+        var launcher = new LauncherProcess(stateFolder, [.. options, "--Port", $"{port}", "--HealthPort", $"{Ports.Free()}", "--AdminPort", $"{Ports.Free()}"])
         {
             Edge = new() { BaseAddress = new($"http://localhost:{port}") },
         };

@@ -82,6 +82,18 @@ public sealed class LauncherTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task Sidecars_AskedFor_StandBeforeEachInstance()
+    {
+        await using var launcher = await LauncherProcess.ReadyAsync(_folder, "--Replicas", "2", "--Sidecars", "true");
+
+        var names = launcher.Children().Select(child => child.ProcessName).Where(name => name.StartsWith("UserSvc", StringComparison.Ordinal));
+        var put = await launcher.PutAliceAsync();
+
+        Assert.Equal(["UserSvc.Api", "UserSvc.Api", "UserSvc.Edge", "UserSvc.Edge", "UserSvc.Edge"], names.Order());
+        Assert.Equal((HttpStatusCode.Created, "usersvc-1 usersvc-2"), (put, await launcher.AnsweringAsync(4)));
+    }
+
+    [Fact]
     public async Task Tls_AskedFor_ServesTheEdgeWithACertificateThatItsFileMakesTrusted()
     {
         var port = Ports.Free();
@@ -98,11 +110,13 @@ public sealed class LauncherTests : IAsyncDisposable
     [InlineData("Replicas must be a whole number from 1 to 20, not 'many'.", "--Replicas=many")]
     [InlineData("Port must be a whole number from 1 to 65535, not '65536'.", "--Port", "65536")]
     [InlineData("HealthPort must be a whole number from 1 to 65535, not '-1'.", "--HealthPort", "-1")]
+    [InlineData("AdminPort must be a whole number from 1 to 65535, not 'none'.", "--AdminPort", "none")]
+    [InlineData("Sidecars must be true or false, not 'all'.", "--Sidecars", "all")]
     [InlineData("TlsPort must be a whole number from 1 to 65535, not '0'.", "--TlsPort", "0")]
     [InlineData("Postgres must be Container or Local, not 'remote'.", "--Postgres", "remote")]
     [InlineData("Fresh must be true or false, not 'yes'.", "--Fresh", "yes")]
     [InlineData("--Port lacks its value.", "--Port")]
-    [InlineData("Unknown option '--Replica'. Known: --Replicas, --Port, --HealthPort, --Tls, --TlsPort, --BindAddress, --Dashboard, --Fresh, --Postgres, --StateFolder, each with a value.", "--Replica", "3")]
+    [InlineData("Unknown option '--Replica'. Known: --Replicas, --Sidecars, --Port, --HealthPort, --AdminPort, --Tls, --TlsPort, --BindAddress, --Dashboard, --Fresh, --Postgres, --StateFolder, each with a value.", "--Replica", "3")]
     public async Task Start_BadOption_IsRefusedByName(string message, params string[] options)
     {
         var refused = await LauncherProcess.RefusedAsync(_folder, options);

@@ -31,6 +31,26 @@ public sealed class AppHostTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task Sidecars_AskedFor_AreWhatTheEdgeRoutesTo()
+    {
+        await using var app = await StartAsync("--Replicas", "2", "--Sidecars", "true");
+        using var edge = app.CreateHttpClient("edge", "http");
+        using var registry = app.CreateHttpClient("edge", "health");
+
+        var hosts = (await registry.GetFromJsonAsync<JsonObject>("/v1/registration/usersvc", TestContext.Current.CancellationToken))!["hosts"]!.AsArray();
+        var instances = new SortedSet<string>(StringComparer.Ordinal);
+        for (var i = 0; i < 4; i++)
+        {
+            instances.Add($"{(await edge.GetFromJsonAsync<JsonObject>("/user/health", TestContext.Current.CancellationToken))!["hostname"]}");
+        }
+
+        Assert.Equal(
+            [app.GetEndpoint("usersvc-1-sidecar", "http").Port, app.GetEndpoint("usersvc-2-sidecar", "http").Port],
+            hosts.Select(host => host!["port"]!.GetValue<int>()));
+        Assert.Equal(["usersvc-1", "usersvc-2"], instances);
+    }
+
+    [Fact]
     public async Task Tls_AskedFor_ServesTheEdgeWithACertificateThatItsFileMakesTrusted()
     {
         var port = Ports.Free();
@@ -52,7 +72,7 @@ public sealed class AppHostTests : IAsyncDisposable
     private async Task<DistributedApplication> StartAsync(params string[] options)
     {
         var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.UserSvc_AppHost>(
-            ["--StateFolder", _folder, "--Port", $"{Ports.Free()}", "--HealthPort", $"{Ports.Free()}", .. options], TestContext.Current.CancellationToken);
+            ["--StateFolder", _folder, "--Port", $"{Ports.Free()}", "--HealthPort", $"{Ports.Free()}", "--AdminPort", $"{Ports.Free()}", .. options], TestContext.Current.CancellationToken);
         var app = await builder.BuildAsync(TestContext.Current.CancellationToken);
         await app.StartAsync(TestContext.Current.CancellationToken);
         await app.ResourceNotifications.WaitForResourceHealthyAsync("edge", TestContext.Current.CancellationToken).WaitAsync(TimeSpan.FromMinutes(2), TestContext.Current.CancellationToken);

@@ -1,0 +1,130 @@
+using System.Collections.Concurrent;
+using UserSvc.AppHost.Processes;
+using UserSvc.Tests.Chaos;
+using UserSvc.Tests.Edge;
+using UserSvc.Tests.Edge.Sidecar;
+
+namespace UserSvc.Tests.EndToEnd;
+
+/// <summary>Two instances with a sidecar each, behind an edge; every part a process, as shipped but for ports and names.</summary>
+internal sealed class SidecarSystem : IAsyncDisposable
+{
+    private readonly string _logs = Directory.CreateTempSubdirectory("sidecars-").FullName;
+    private readonly Dictionary<string, ServiceProcess> _processes = [];
+
+    public ServiceProcess this[string name] => _processes[name];
+
+    public HttpClient Client { get; private set; } = null!;
+
+    /// <param name="database">The instances'.</param>
+    /// <param name="settings">Those of all processes, and by a process's name its own.</param>
+    public static async Task<SidecarSystem> StartAsync(string database, Func<string, IEnumerable<(string Key, string Value)>>? settings = null)
+    {
+        var system = new SidecarSystem();
+        try
+        {
+            var sidecars = new List<(string Name, string Address)>();
+            foreach (var name in (string[])["usersvc-1", "usersvc-2"])
+            {
+                var (instance, sidecar) = ($"http://127.0.0.1:{Ports.Free()}", $"http://127.0.0.1:{Ports.Free()}");
+                system.Add(name, typeof(UserSvc.Api.Program), $"{instance}/health", "UserSvc.Api",
+                [
+                    ("Listen:LoopbackPort", $"{new Uri(instance).Port}"), ("ConnectionStrings:users", database), ("Drain:Time", "00:00:03"), .. settings?.Invoke(name) ?? [],
+                ]);
+                system.AddProxy($"{name}-sidecar", sidecar,
+                [
+                    ("Edge:Mode", "Sidecar"), ("Edge:TrustedProxies:0", "127.0.0.1"), (SidecarHost.Destination, instance), ("Drain:Time", "00:00:02"), .. settings?.Invoke($"{name}-sidecar") ?? [],
+                ]);
+                sidecars.Add((name, sidecar));
+            }
+
+            var edge = $"http://127.0.0.1:{Ports.Free()}";
+            system.AddProxy("edge", edge,
+                [.. sidecars.Select(s => ($"ReverseProxy:Clusters:usersvc:Destinations:{s.Name}:Address", s.Address)), ("Drain:Time", "00:00:00"), .. settings?.Invoke("edge") ?? []]);
+            system.Client = new() { BaseAddress = new(edge) };
+            await Task.WhenAll(system._processes.Values.Select(process => process.StartAsync()));
+            await system.IsAnsweredByAsync("usersvc-1", "usersvc-2");
+            return system;
+        }
+        catch
+        {
+            await system.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Eight clients read while the fault happens.</summary>
+    /// <returns>Their answers other than 200.</returns>
+    public async Task<IReadOnlyList<string>> FailuresDuringAsync(Func<Task> fault)
+    {
+        var failures = new ConcurrentQueue<string>();
+        using var over = new CancellationTokenSource();
+        var load = Enumerable.Range(0, 8).Select(_ => Task.Run(async () =>
+        {
+            while (!over.IsCancellationRequested)
+            {
+                try
+                {
+                    if (await Client.AskAsync("/user/health") is { Status: not 200 } answer)
+                    {
+                        failures.Enqueue(answer.ToString());
+                    }
+                }
+                catch (HttpRequestException failure)
+                {
+                    failures.Enqueue(failure.Message);
+                }
+            }
+        })).ToList();
+        await fault();
+        await over.CancelAsync();
+        await Task.WhenAll(load);
+        return [.. failures];
+    }
+
+    /// <summary>Waits until these instances answer, and no others.</summary>
+    public Task IsAnsweredByAsync(params IEnumerable<string> instances) => Eventually.HoldsAsync(async () =>
+    {
+        var answers = new HashSet<string>();
+        for (var i = 0; i < 8; i++)
+        {
+            answers.Add((await Client.AskAsync("/user/health")).Body);
+        }
+
+        return answers.SetEquals(instances.Select(instance =>
+            $$"""{"ok":true,"msg":"user health check OK","hostname":"{{instance}}","resolvedname":"127.0.0.1"}"""));
+    });
+
+    public async ValueTask DisposeAsync()
+    {
+        Client?.Dispose();
+        foreach (var process in _processes.Values)
+        {
+            await process.DisposeAsync();
+        }
+
+        Directory.Delete(_logs, recursive: true);
+    }
+
+    private void AddProxy(string name, string address, IEnumerable<(string Key, string Value)> settings)
+    {
+        var health = $"http://127.0.0.1:{Ports.Free()}";
+        Add(name, typeof(UserSvc.Edge.Program), $"{health}/ready", "UserSvc.Edge",
+        [
+            ("Kestrel:Endpoints:Http:Url", address),
+            ("Kestrel:Endpoints:Health:Url", health),
+            ("Kestrel:Endpoints:Admin:Url", $"http://127.0.0.1:{Ports.Free()}"),
+            .. settings,
+        ]);
+    }
+
+    private void Add(string name, Type program, string readiness, string contentRoot, IEnumerable<(string Key, string Value)> settings) =>
+        _processes.Add(name, new(name, program.Assembly, new(readiness), Path.Combine(_logs, $"{name}.log"),
+        [
+            $"--contentRoot={Path.Combine(EdgeHost.ContentRoot, "..", contentRoot)}",
+            "--environment=Production",
+            $"--Instance:Name={name}",
+            "--Instance:Address=127.0.0.1",
+            .. settings.Select(setting => $"--{setting.Key}={setting.Value}"),
+        ]));
+}
