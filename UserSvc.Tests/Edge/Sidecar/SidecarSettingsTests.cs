@@ -26,11 +26,11 @@ public sealed class SidecarSettingsTests : IDisposable
     [Fact]
     public void Start_WithAKeyInItsFileThatNothingReads_FailsAndNamesIt()
     {
-        System.IO.File.WriteAllText(File, """{"Edge":{"TrustSamples":true}}""");
+        System.IO.File.WriteAllText(File, """{"Edge":{"Reload":{"Intervall":"00:00:01"}}}""");
 
         var failure = Record.Exception(() => UserSvc.Edge.Program.Build(EdgeHost.Arguments(Settings, ("local", "http://127.0.0.1:5000"))))!;
 
-        Assert.Equal("Edge:TrustSamples is not a setting. Edge has Discovery, Https, Mode, Path, Reload, TrustSampling, TrustedProxies.", failure.Message);
+        Assert.Equal("Edge:Reload:Intervall is not a setting. Edge:Reload has Interval.", failure.Message);
     }
 
     [Fact]
