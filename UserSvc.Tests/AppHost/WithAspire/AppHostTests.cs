@@ -45,8 +45,8 @@ public sealed class AppHostTests : IAsyncDisposable
         }
 
         Assert.Equal(
-            [app.GetEndpoint("usersvc-1-sidecar", "http").Port, app.GetEndpoint("usersvc-2-sidecar", "http").Port],
-            hosts.Select(host => host!["port"]!.GetValue<int>()));
+            new SortedSet<int> { app.GetEndpoint("usersvc-1-sidecar", "http").Port, app.GetEndpoint("usersvc-2-sidecar", "http").Port },
+            hosts.Select(host => host!["port"]!.GetValue<int>()).Order());
         Assert.Equal(["usersvc-1", "usersvc-2"], instances);
     }
 
