@@ -1,0 +1,79 @@
+import { Chart } from "./chart.js";
+import { Destinations } from "./destinations.js";
+import { byId, partsOf, write, writeState } from "./dom.js";
+import { count } from "./format.js";
+
+const KEPT = 300;
+/** Seconds without a sample before a line is broken. */
+const GAP = 3;
+
+const CHARTS = [
+  { title: "Requests", unit: "per second", least: 1, series: [{ field: "requests", label: "Requests" }, { field: "errors", label: "Errors" }] },
+  { title: "Latency", unit: "ms", least: 1, series: [{ field: "p50", label: "p50" }, { field: "p99", label: "p99" }] },
+  // Errors once more, where their scale is not that of all requests.
+  {
+    title: "Failures", unit: "per second", least: 4,
+    series: [{ field: "errors", label: "Errors" }, { field: "retries", label: "Retries" }, { field: "ejections", label: "Ejections", bars: true }],
+  },
+];
+
+/** One cluster: its state, its charts, its destinations. */
+export class Cluster {
+  #samples = [];
+
+  constructor({ name }) {
+    this.name = name;
+    this.element = byId("cluster").content.firstElementChild.cloneNode(true);
+    this.element.ariaLabel = `Cluster ${name}`;
+    this.parts = partsOf(this.element);
+    write(this.parts.name, name);
+    this.charts = CHARTS.map(chart => new Chart(chart, name));
+    this.element.querySelector(".charts").append(...this.charts.map(chart => chart.element));
+    this.destinations = new Destinations(this.element, name);
+  }
+
+  /** What the edge has kept: the past of this page too, after a loss. */
+  replace(samples) {
+    this.#samples = [];
+    samples.forEach(sample => this.#add(sample));
+  }
+
+  update(cluster) {
+    const { healthy, total } = cluster;
+    const kind = healthy === total && total > 0 ? "ok" : healthy > 0 ? "warn" : "bad";
+    writeState(this.parts.health, kind, total > 0 ? `${count(healthy)} of ${count(total)} healthy` : "No destinations");
+    this.parts.panic.hidden = !cluster.panic;
+    write(this.parts.policy, cluster.policy);
+    for (const field of ["inFlight", "maxRequests", "refused", "retries", "retriesRefused"]) {
+      write(this.parts[field], count(cluster[field]));
+    }
+    this.destinations.update(cluster.destinations);
+    this.#add(cluster.sample);
+  }
+
+  draw(now) {
+    this.charts.forEach(chart => chart.update(this.#samples, now));
+  }
+
+  recolour() {
+    this.charts.forEach(chart => chart.recolour());
+  }
+
+  remove() {
+    this.charts.forEach(chart => chart.remove());
+    this.destinations.remove();
+  }
+
+  #add(sample) {
+    const at = Date.parse(sample?.time) / 1000;
+    const last = this.#samples.at(-1)?.at ?? -Infinity;
+    if (!(at > last)) {
+      return;
+    }
+    if (at - last > GAP) {
+      this.#samples.push({ at: at - 1 });
+    }
+    this.#samples.push({ ...sample, at });
+    this.#samples.splice(0, this.#samples.length - KEPT);
+  }
+}

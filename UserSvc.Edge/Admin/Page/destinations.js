@@ -1,0 +1,142 @@
+import { create, Keyed, state, write, writeState } from "./dom.js";
+import { count, figure } from "./format.js";
+
+/** From good to bad, with the mark and the word for each. */
+export const HEALTH = {
+  healthy: ["ok", "Healthy"],
+  unknown: ["idle", "Unknown"],
+  outOfService: ["off", "Out of service"],
+  ejected: ["warn", "Ejected"],
+  unhealthy: ["bad", "Unhealthy"],
+};
+
+/** Below this many rows a reader needs no search. */
+const MANY = 10;
+const SEVERITY = Object.keys(HEALTH);
+const natural = new Intl.Collator("en", { numeric: true });
+
+// field, heading, how it is written, whether any but 0 is bad, a heading for where there is less room
+const COLUMNS = [
+  ["name", "Name"],
+  ["health", "Health"],
+  ["receives", "Traffic"],
+  ["inFlight", "In flight", count],
+  ["rate", "Requests/s", figure],
+  ["p50", "p50 ms", figure],
+  ["p99", "p99 ms", figure],
+  ["errors", "Errors", count, true],
+  ["timeouts", "Timeouts", count, true],
+  ["connectFailures", "Connect failures", count, true, "Connect"],
+  ["ejections", "Ejections", count, true],
+];
+
+/** A cluster's destinations: searched, narrowed to the unhealthy ones, and sorted by any column. */
+export class Destinations {
+  #all = [];
+  #field = "name";
+  #descending = false;
+
+  constructor(section, cluster) {
+    this.tools = section.querySelector(".tools");
+    this.search = this.tools.querySelector("[type=search]");
+    this.unhealthy = this.tools.querySelector("[type=checkbox]");
+    this.shown = this.tools.querySelector("output");
+    this.scroll = section.querySelector(".scroll");
+    this.body = section.querySelector("tbody");
+    this.rows = new Keyed(this.body, () => new Row());
+    section.querySelector("table").ariaLabel = `Destinations of ${cluster}`;
+    this.headings = COLUMNS.map(([field, heading, written]) => {
+      const button = create("button", { type: "button" }, heading);
+      button.addEventListener("click", () => this.#sortBy(field));
+      return create("th", { role: "columnheader", scope: "col", "data-field": field, ...(written && { class: "number" }) }, button);
+    });
+    section.querySelector("thead tr").append(...this.headings);
+    this.#showOrder();
+    this.search.addEventListener("input", () => this.#show());
+    this.unhealthy.addEventListener("change", () => this.#show());
+    // What scrolls must be reached by keyboard, and what does not scroll is no stop for it.
+    this.resized = new ResizeObserver(() => this.#markScrolling());
+    this.resized.observe(this.scroll);
+    this.scroll.ariaLabel = `Destinations of ${cluster}, scrolling`;
+  }
+
+  update(destinations) {
+    this.#all = destinations;
+    this.#show();
+  }
+
+  remove() {
+    this.resized.disconnect();
+  }
+
+  #show() {
+    const many = this.#all.length > MANY;
+    this.tools.classList.toggle("many", many);
+    this.scroll.classList.toggle("many", many);
+    const wanted = many ? this.search.value.trim().toLowerCase() : "";
+    const onlyUnhealthy = many && this.unhealthy.checked;
+    const chosen = this.#all.filter(d => (!onlyUnhealthy || d.health !== "healthy") && `${d.name} ${d.address}`.toLowerCase().includes(wanted));
+    write(this.shown, chosen.length < this.#all.length ? `${count(chosen.length)} of ${count(this.#all.length)}` : "");
+    this.rows.update(this.#sorted(chosen), d => d.name);
+    this.#markScrolling();
+  }
+
+  #sorted(destinations) {
+    const field = this.#field;
+    const byName = (a, b) => natural.compare(a.name, b.name);
+    const rank = field === "health" ? d => SEVERITY.indexOf(d.health) : d => Number(d[field] ?? -1);
+    const order = field === "name" ? byName : (a, b) => rank(a) - rank(b);
+    const sign = this.#descending ? -1 : 1;
+    return destinations.sort((a, b) => sign * order(a, b) || byName(a, b));
+  }
+
+  #sortBy(field) {
+    // The worst is what is looked for, so it comes first.
+    this.#descending = field === this.#field ? !this.#descending : !["name", "receives"].includes(field);
+    this.#field = field;
+    this.#showOrder();
+    this.#show();
+  }
+
+  #showOrder() {
+    for (const heading of this.headings) {
+      heading.ariaSort = heading.dataset.field !== this.#field ? null : this.#descending ? "descending" : "ascending";
+    }
+  }
+
+  #markScrolling() {
+    const scrolls = this.scroll.scrollHeight > this.scroll.clientHeight + 1 || this.scroll.scrollWidth > this.scroll.clientWidth + 1;
+    if (scrolls !== this.scroll.hasAttribute("tabindex")) {
+      this.scroll.toggleAttribute("tabindex", scrolls);
+      this.scroll.tabIndex = scrolls ? 0 : -1;
+      this.scroll.role = scrolls ? "region" : null;
+    }
+  }
+}
+
+class Row {
+  constructor() {
+    this.name = create("span", { class: "name" });
+    this.address = create("span", { class: "address" });
+    this.states = { health: state(), receives: state() };
+    this.cells = {};
+    this.element = create("tr", { role: "row" }, create("th", { role: "rowheader", scope: "row" }, this.name, this.address),
+      ...COLUMNS.slice(1).map(([field, heading, written, , short]) => this.cells[field] = written
+        ? create("td", { role: "cell", class: "number", "data-heading": short ?? heading })
+        : create("td", { role: "cell", class: field }, this.states[field])));
+  }
+
+  update(destination) {
+    write(this.name, destination.name);
+    write(this.address, destination.address);
+    writeState(this.states.health, ...HEALTH[destination.health]);
+    writeState(this.states.receives, destination.receives ? "ok" : "off", destination.receives ? "Receiving" : "Not receiving");
+    for (const [field, , written, bad] of COLUMNS) {
+      if (written) {
+        write(this.cells[field], written(destination[field]));
+        this.cells[field].classList.toggle("some", Boolean(bad && destination[field]));
+        this.cells[field].classList.toggle("none", !destination[field]);
+      }
+    }
+  }
+}

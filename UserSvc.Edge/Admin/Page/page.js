@@ -1,0 +1,125 @@
+import { say, sayChanges } from "./changes.js";
+import { Cluster } from "./cluster.js";
+import { byId, create, Keyed, partsOf, state, write, writeState } from "./dom.js";
+import { clock, count, duration, figure, percent } from "./format.js";
+import { healthButtons, showHealthButtons } from "./health.js";
+import { follow } from "./stream.js";
+import { themeButton } from "./theme.js";
+
+const header = partsOf(document.querySelector("header"));
+const downstream = partsOf(byId("downstream"));
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
+const clusters = new Keyed(byId("clusters"), cluster => new Cluster(cluster));
+const sources = new Keyed(byId("discovery"), () => new Source());
+
+let kept = {};
+let latest;
+let drawn = 0;
+let connected = false;
+
+themeButton(byId("theme"), () => [...clusters.views].forEach(cluster => cluster.recolour()));
+healthButtons();
+follow("events", {
+  history({ clusters: samples }) {
+    kept = samples;
+  },
+  stats(stats) {
+    // Another edge may have come back with another page.
+    if (latest && latest.instance.version !== stats.instance.version) {
+      location.reload();
+      return;
+    }
+    if (!connected && latest) {
+      say(stats.time, "Connected again", "ok");
+    }
+    connected = true;
+    sayChanges(latest, stats);
+    latest = stats;
+    show();
+  },
+  lost() {
+    connected = false;
+    document.body.classList.add("lost");
+    write(byId("lost"), latest ? `Connection lost. Figures are from ${clock(latest.time)}. Reconnecting…` : "No connection to the edge. Trying again…");
+    showTitle();
+  },
+});
+
+function show() {
+  const { instance, clusters: now, discovery, time } = latest;
+  document.body.classList.remove("lost");
+  write(byId("lost"), "");
+  showInstance(instance);
+  showDownstream(latest.downstream, now);
+  clusters.update(now, cluster => cluster.name);
+  for (const cluster of clusters.views) {
+    if (kept[cluster.name]) {
+      cluster.replace(kept[cluster.name]);
+      drawn = 0;
+    }
+  }
+  kept = {};
+  sources.update(discovery, source => source.source);
+  byId("no-discovery").hidden = discovery.length > 0;
+  byId("discovery").parentElement.hidden = discovery.length === 0;
+  draw(Date.parse(time) / 1000);
+  showTitle();
+}
+
+function showInstance(instance) {
+  write(header.name, instance.name);
+  write(header.version, `Version ${instance.version}`);
+  write(header.uptime, `up ${duration(instance.uptime)}`);
+  writeState(byId("state"), { LIVE: "ok", DRAINING: "warn" }[instance.state] ?? "idle", instance.state);
+  byId("ready").hidden = false;
+  writeState(byId("ready"), instance.ready ? "ok" : "bad", instance.ready ? "Ready" : `Not ready: ${instance.reason}`);
+  showHealthButtons(instance.healthCheckFailed);
+}
+
+function showDownstream(figures, now) {
+  const sum = field => now.reduce((total, cluster) => total + (cluster.sample?.[field] ?? 0), 0);
+  const [requests, errors] = [sum("requests"), sum("errors")];
+  write(downstream.rate, figure(requests));
+  write(downstream.errors, figure(errors));
+  write(downstream.share, errors ? percent(errors / Math.max(requests, errors)) : "");
+  for (const field of ["active", "connections", "requests", "4xx", "5xx"]) {
+    write(downstream[field], count(figures[field]));
+  }
+}
+
+// A second apart, as the samples are; the motion is less where less is asked for.
+function draw(now) {
+  if (document.hidden || now - drawn < (calm.matches ? 5 : 0.9)) {
+    return;
+  }
+  drawn = now;
+  for (const cluster of clusters.views) {
+    cluster.draw(now);
+  }
+}
+
+function showTitle() {
+  const { name } = latest?.instance ?? { name: "Edge" };
+  const ill = latest?.clusters.find(cluster => cluster.healthy < cluster.total);
+  const trouble = !connected ? "connection lost"
+    : !latest.instance.ready ? "not ready"
+    : ill ? `${ill.name} ${ill.healthy} of ${ill.total} healthy` : "";
+  document.title = trouble ? `⚠ ${name}: ${trouble}` : name;
+}
+
+class Source {
+  constructor() {
+    this.state = state();
+    this.name = create("th", { role: "rowheader", scope: "row" });
+    this.age = create("td", { role: "cell", class: "number", "data-heading": "Last answer" });
+    this.endpoints = create("td", { role: "cell", class: "number", "data-heading": "Endpoints" });
+    this.element = create("tr", { role: "row" }, this.name, create("td", { role: "cell" }, this.state), this.age, this.endpoints);
+  }
+
+  update({ source, age, endpoints, failing }) {
+    write(this.name, source);
+    writeState(this.state, failing ? "bad" : "ok", failing ? "Failing" : "Answering");
+    write(this.age, endpoints == null ? "Never" : `${duration(age)} ago`);
+    write(this.endpoints, endpoints == null ? "–" : count(endpoints));
+  }
+}

@@ -1,0 +1,33 @@
+const KEY = "theme";
+const NEXT = { auto: "light", light: "dark", dark: "auto" };
+
+/** Says and changes the theme: as the system has it, or always light or dark. */
+export function themeButton(button, changed) {
+  function apply(theme) {
+    document.documentElement.dataset.theme = theme;
+    button.textContent = `Theme: ${theme}`;
+  }
+
+  let theme = remembered();
+  apply(theme);
+  button.addEventListener("click", () => {
+    theme = NEXT[theme];
+    apply(theme);
+    try {
+      localStorage.setItem(KEY, theme);
+    } catch {
+      // Storage is off: the choice lasts as long as the page.
+    }
+    changed();
+  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", changed);
+}
+
+function remembered() {
+  try {
+    const theme = localStorage.getItem(KEY);
+    return theme in NEXT ? theme : "auto";
+  } catch {
+    return "auto";
+  }
+}
