@@ -10,7 +10,7 @@ const list = byId("changes");
 
 /** Adds a line to the list of changes, which is read aloud. */
 export function say(at, text, kind = "idle") {
-  list.prepend(create("li", { class: kind }, create("time", {}, clock(at)), ` ${text}`));
+  list.prepend(create("p", { class: kind }, create("time", {}, clock(at)), ` ${text}`));
   while (list.children.length > KEPT) {
     list.lastElementChild.remove();
   }

@@ -22,7 +22,6 @@ export class Cluster {
   #samples = [];
 
   constructor({ name }) {
-    this.name = name;
     this.element = byId("cluster").content.firstElementChild.cloneNode(true);
     this.element.ariaLabel = `Cluster ${name}`;
     this.parts = partsOf(this.element);
@@ -32,9 +31,10 @@ export class Cluster {
     this.destinations = new Destinations(this.element, name);
   }
 
-  /** What the edge has kept: the past of this page too, after a loss. */
-  replace(samples) {
-    this.#samples = [];
+  /** What the edge has kept, which fills the gap of a loss. What is older is this page's own: an edge that has restarted knows nothing of it. */
+  recall(samples) {
+    const first = Date.parse(samples[0]?.time) / 1000;
+    this.#samples = this.#samples.filter(sample => !(sample.at >= first));
     samples.forEach(sample => this.#add(sample));
   }
 
@@ -43,7 +43,7 @@ export class Cluster {
     const kind = healthy === total && total > 0 ? "ok" : healthy > 0 ? "warn" : "bad";
     writeState(this.parts.health, kind, total > 0 ? `${count(healthy)} of ${count(total)} healthy` : "No destinations");
     this.parts.panic.hidden = !cluster.panic;
-    write(this.parts.policy, cluster.policy);
+    write(this.parts.policy, cluster.policy ?? "–");
     for (const field of ["inFlight", "maxRequests", "refused", "retries", "retriesRefused"]) {
       write(this.parts[field], count(cluster[field]));
     }

@@ -5,9 +5,9 @@ import { count, figure } from "./format.js";
 export const HEALTH = {
   healthy: ["ok", "Healthy"],
   unknown: ["idle", "Unknown"],
-  outOfService: ["off", "Out of service"],
   ejected: ["warn", "Ejected"],
   unhealthy: ["bad", "Unhealthy"],
+  outOfService: ["out", "Out of service"],
 };
 
 /** Below this many rows a reader needs no search. */

@@ -20,7 +20,7 @@ export function create(tag, attributes = {}, ...children) {
   return element;
 }
 
-/** A mark's form and colour with its text: ok, idle, off, warn or bad. */
+/** A mark's form and colour with its text: ok, idle, off, warn, bad or out. */
 export function writeState(element, kind, text) {
   if (element.dataset.kind !== kind) {
     element.dataset.kind = kind;
@@ -48,6 +48,10 @@ export class Keyed {
 
   get views() {
     return this.#views.values();
+  }
+
+  get(key) {
+    return this.#views.get(key);
   }
 
   update(items, key) {

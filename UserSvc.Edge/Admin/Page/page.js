@@ -12,7 +12,7 @@ const calm = matchMedia("(prefers-reduced-motion: reduce)");
 const clusters = new Keyed(byId("clusters"), cluster => new Cluster(cluster));
 const sources = new Keyed(byId("discovery"), () => new Source());
 
-let kept = {};
+let kept = [];
 let latest;
 let drawn = 0;
 let connected = false;
@@ -21,7 +21,7 @@ themeButton(byId("theme"), () => [...clusters.views].forEach(cluster => cluster.
 healthButtons();
 follow("events", {
   history({ clusters: samples }) {
-    kept = samples;
+    kept = Object.entries(samples);
   },
   stats(stats) {
     // Another edge may have come back with another page.
@@ -52,13 +52,11 @@ function show() {
   showInstance(instance);
   showDownstream(latest.downstream, now);
   clusters.update(now, cluster => cluster.name);
-  for (const cluster of clusters.views) {
-    if (kept[cluster.name]) {
-      cluster.replace(kept[cluster.name]);
-      drawn = 0;
-    }
+  for (const [name, samples] of kept) {
+    clusters.get(name)?.recall(samples);
+    drawn = 0;
   }
-  kept = {};
+  kept = [];
   sources.update(discovery, source => source.source);
   byId("no-discovery").hidden = discovery.length > 0;
   byId("discovery").parentElement.hidden = discovery.length === 0;
