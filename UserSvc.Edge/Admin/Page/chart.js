@@ -37,11 +37,13 @@ export class Chart {
     this.resized.observe(this.plot);
   }
 
-  /** samples: oldest first; now: seconds. */
-  update(samples, now) {
+  /** samples: oldest first; now: seconds; paint: false leaves the picture as it is. */
+  update(samples, now, paint) {
     this.#samples = samples;
     this.now = now;
-    this.chart.setData([samples.map(s => s.at), ...this.series.map(({ field }) => samples.map(s => s[field] ?? null))]);
+    if (paint) {
+      this.chart.setData([samples.map(s => s.at), ...this.series.map(({ field }) => samples.map(s => s[field] ?? null))]);
+    }
     this.#showValues();
     if (now - this.#described >= DESCRIBE_EVERY) {
       this.#described = now;
@@ -70,7 +72,7 @@ export class Chart {
     return {
       width: 300,
       height: 156,
-      padding: [8, 8, 0, 0],
+      padding: [8, 18, 0, 0],
       legend: { show: false },
       select: { show: false },
       cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 }, sync: { key: sync } },

@@ -51,8 +51,8 @@ export class Cluster {
     this.#add(cluster.sample);
   }
 
-  draw(now) {
-    this.charts.forEach(chart => chart.update(this.#samples, now));
+  draw(now, paint) {
+    this.charts.forEach(chart => chart.update(this.#samples, now, paint));
   }
 
   recolour() {

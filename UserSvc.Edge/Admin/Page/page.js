@@ -85,14 +85,12 @@ function showDownstream(figures, now) {
   }
 }
 
-// A second apart, as the samples are; the motion is less where less is asked for.
+// The charts move less where less motion is asked for.
 function draw(now) {
-  if (document.hidden || now - drawn < (calm.matches ? 5 : 0.9)) {
-    return;
-  }
-  drawn = now;
+  const paint = !document.hidden && !(calm.matches && now - drawn < 5);
+  drawn = paint ? now : drawn;
   for (const cluster of clusters.views) {
-    cluster.draw(now);
+    cluster.draw(now, paint);
   }
 }
 
