@@ -10,6 +10,7 @@ internal static class Program
 {
     private static async Task<int> Main(string[] args)
     {
+        CompleteSocketsInline();
         WebApplication edge;
         try
         {
@@ -29,6 +30,14 @@ internal static class Program
         }
     }
 
+    // What follows a read of an upstream's socket runs on the thread that learned of it, not on another that is woken for it: nothing here
+    // blocks. The runtime has no other way to say so, and asks once, at the first socket.
+    private static void CompleteSocketsInline()
+    {
+        const string Setting = "DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS";
+        Environment.SetEnvironmentVariable(Setting, Environment.GetEnvironmentVariable(Setting) ?? "1");
+    }
+
     /// <summary>The whole proxy, not started: tests run it in their own process, on ports of their own and by their own clock.</summary>
     /// <exception cref="InvalidConfigurationException">It cannot be started with this configuration.</exception>
     public static WebApplication Build(string[] args, TimeProvider? time = null)
@@ -44,12 +53,12 @@ internal static class Program
         var app = builder.BuildChecked(files);
         app.UseListenerStatistics();
         app.UseRequestId();
-        app.UseProblemJson();
+        app.UseExceptionProblems();
         app.UseAdminGuard();
         app.UseRequestHygiene();
         app.UseHttpsPolicy();
         app.UseRouting();
-        app.UseRequestTimeouts();
+        app.UseStatusProblems();
 
         app.MapAdmin();
         app.MapForwarding().ServedOn(Listener.Public);

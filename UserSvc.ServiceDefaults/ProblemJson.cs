@@ -82,6 +82,12 @@ public static class ProblemJson
     /// <summary>Exceptions, and statuses without a body, become problem JSON. Stands first in the pipeline.</summary>
     public static void UseProblemJson(this IApplicationBuilder app)
     {
+        app.UseExceptionProblems();
+        app.UseStatusCodePages();
+    }
+
+    /// <summary>Exceptions alone, for a service that knows which of its statuses need a body.</summary>
+    public static void UseExceptionProblems(this IApplicationBuilder app) =>
         app.UseExceptionHandler(new ExceptionHandlerOptions
         {
             StatusCodeSelector = e => e switch
@@ -93,8 +99,6 @@ public static class ProblemJson
             // A client's mistake and an outage that its own component has logged are no news for the error log.
             SuppressDiagnosticsCallback = c => c.Exception is BadHttpRequestException or UnavailableException,
         });
-        app.UseStatusCodePages();
-    }
 
     /// <summary>Marks an answer as 503 that may be tried again: Retry-After, and <c>x-envoy-overloaded</c> where it is overload.</summary>
     public static void MarkUnavailable(this HttpResponse response, bool overloaded)

@@ -34,15 +34,14 @@ internal sealed class ServiceSampler(IConfiguration configuration, bool trustRem
     {
         if (parameters.Kind != ActivityKind.Server)
         {
-            // A round of YARP's probes is a trace of its own; what is sent in it are its children.
-            return parameters.Name == "proxy.cluster_health_checks";
+            return false;
         }
 
         foreach (var tag in parameters.Tags ?? [])
         {
             if (tag.Key == "url.path")
             {
-                return tag.Value is "/alive" or "/health" or "/ready";
+                return tag.Value is "/alive" or "/health" or "/ready" or "/stats/prometheus" or "/events";
             }
         }
 

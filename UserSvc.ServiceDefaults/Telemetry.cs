@@ -35,7 +35,7 @@ internal static class Telemetry
                 .AddView("http.server.active_requests", MetricStreamConfiguration.Drop))
             .WithTracing(tracing =>
             {
-                tracing.AddSource("Microsoft.AspNetCore", "System.Net.Http", "Yarp.ReverseProxy", "UserSvc.*");
+                tracing.AddSource("Microsoft.AspNetCore", "System.Net.Http", "UserSvc.*");
                 tracing.SetSampler(new ServiceSampler(builder.Configuration, trustRemoteSampling));
             });
     }

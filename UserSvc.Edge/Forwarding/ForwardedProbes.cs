@@ -1,13 +1,14 @@
 using Microsoft.AspNetCore.Http.Features;
+using UserSvc.Edge.Admin;
 using UserSvc.ServiceDefaults;
 
 namespace UserSvc.Edge.Forwarding;
 
 /// <summary>
 /// Where the route takes in the path that this proxy itself probes, as in a sidecar, the instance's readiness passes through; only
-/// that this proxy leaves, it says itself. As on the instance, probes are not measured.
+/// that this proxy leaves, or was taken out by its operator, it says itself. As on the instance, probes are not measured.
 /// </summary>
-internal sealed class ForwardedProbes(RequestDelegate next, Drain drain, IProblemDetailsService problems)
+internal sealed class ForwardedProbes(RequestDelegate next, Drain drain, ServerState server, IProblemDetailsService problems)
 {
     public Task InvokeAsync(HttpContext context)
     {
@@ -17,9 +18,11 @@ internal sealed class ForwardedProbes(RequestDelegate next, Drain drain, IProble
         }
 
         context.Features.Get<IHttpMetricsTagsFeature>()?.MetricsDisabled = true;
-        return drain.Started ? RefuseAsync(context) : next(context);
+        return drain.Started ? RefuseAsync(context, "drain: draining")
+            : server.HealthCheckFailed ? RefuseAsync(context, "operator: failed by POST /healthcheck/fail")
+            : next(context);
     }
 
-    private async Task RefuseAsync(HttpContext context) =>
-        await problems.WriteAsync(new() { HttpContext = context, Exception = new UnavailableException("drain: draining") });
+    private async Task RefuseAsync(HttpContext context, string reason) =>
+        await problems.WriteAsync(new() { HttpContext = context, Exception = new UnavailableException(reason) });
 }

@@ -1,4 +1,3 @@
-using Microsoft.AspNetCore.Diagnostics;
 using Microsoft.AspNetCore.Http.Features;
 using UserSvc.Edge.Resilience;
 using UserSvc.ServiceDefaults;
@@ -31,21 +30,13 @@ internal sealed partial class ForwarderErrors(RequestDelegate next, IProblemDeta
 
         if (context.GetForwarderErrorFeature() is not { } failure)
         {
-            context.Features.Get<IStatusCodePagesFeature>()?.Enabled = false;
             return;
         }
 
-        var timedOut = RouteTimeout.HasPassed(context);
-        if (IsUpstreams(failure.Error) || timedOut || context.Response.StatusCode == StatusCodes.Status504GatewayTimeout)
+        if (IsUpstreams(failure.Error) || context.Features.Get<Tries>() is { TimedOut: true })
         {
             var proxied = context.GetReverseProxyFeature();
             LogFailed(logger, context.TraceIdentifier, proxied.Cluster.Config.ClusterId, proxied.ProxiedDestination?.DestinationId, failure.Error, failure.Exception?.GetBaseException().Message);
-        }
-
-        if (timedOut && !context.Response.HasStarted)
-        {
-            // The middleware that keeps the time answers 504 to whoever stops for it.
-            context.RequestAborted.ThrowIfCancellationRequested();
         }
 
         if (!context.Response.HasStarted && !context.RequestAborted.IsCancellationRequested)

@@ -1,11 +1,12 @@
 using System.Diagnostics;
 using Microsoft.AspNetCore.DataProtection;
-using OpenTelemetry.Trace;
+using Microsoft.AspNetCore.Http.Timeouts;
 using UserSvc.Edge.Configuration;
 using UserSvc.Edge.Discovery;
 using UserSvc.Edge.Resilience;
 using UserSvc.ServiceDefaults;
 using Yarp.ReverseProxy.Forwarder;
+using Yarp.ReverseProxy.Model;
 using Yarp.ReverseProxy.Transforms;
 
 namespace UserSvc.Edge.Forwarding;
@@ -29,6 +30,8 @@ internal static class ForwardingExtensions
                 {
                     context.RequestTransforms.Add(new OriginalTarget());
                 }
+
+                context.RequestTransforms.Add(new TraceContext(context.Services.GetRequiredService<DistributedContextPropagator>()));
             })
             .AddResilience();
         builder.Services.AddKnownOptions<ClientOptions>(ClientOptions.Section)
@@ -38,6 +41,8 @@ internal static class ForwardingExtensions
             .Validate(o => Enum.IsDefined(o.EscapedSlashes), "Edge:Path:EscapedSlashes must be Keep or Reject");
         builder.Services.AddSingleton<ForwardedClient>();
         builder.Services.RemoveKeyRingAtStart();
+        // Its lines are off anyway. But while it might write one, the host makes an activity for every request.
+        builder.Logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.None);
         builder.Services.AddSingleton<IForwarderHttpClientFactory, UpstreamClients>();
         if (!ClientOptions.TrustsSampling(builder.Configuration))
         {
@@ -57,16 +62,29 @@ internal static class ForwardingExtensions
         app.UseMiddleware<NormalPath>();
     }
 
+    /// <summary>A body for statuses without one, but for an upstream's, which stay as they are: those routes are the forwarder's own affair.</summary>
+    public static void UseStatusProblems(this IApplicationBuilder app) =>
+        app.UseWhen(context => context.GetEndpoint()?.Metadata.GetMetadata<RouteModel>() is null, own => own.UseStatusCodePages());
+
     public static ReverseProxyConventionBuilder MapForwarding(this IEndpointRouteBuilder endpoints)
     {
-        // YARP sends its first probes from here. That probes are not traced is known only once there is a tracer.
-        endpoints.ServiceProvider.GetService<TracerProvider>();
-        return endpoints.MapReverseProxy(pipeline =>
+        var proxied = endpoints.MapReverseProxy(pipeline =>
         {
             pipeline.UseMiddleware<ForwarderErrors>();
             pipeline.UseMiddleware<ForwardedProbes>();
             pipeline.UseResilientLoadBalancing();
         });
+        proxied.Add(KeepsItsOwnTime);
+        return proxied;
+    }
+
+    // Each try knows what is left of its route's Timeout; with this mark YARP would insist on ASP.NET's middleware.
+    private static void KeepsItsOwnTime(EndpointBuilder endpoint)
+    {
+        foreach (var mark in endpoint.Metadata.OfType<RequestTimeoutAttribute>().ToList())
+        {
+            endpoint.Metadata.Remove(mark);
+        }
     }
 
     // For the cookies of session affinity YARP brings data protection, which makes a key at start and stores it in the home folder.

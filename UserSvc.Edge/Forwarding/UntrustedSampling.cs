@@ -16,11 +16,11 @@ internal sealed class UntrustedSampling(DistributedContextPropagator inner) : Di
     public override void ExtractTraceIdAndState(object? carrier, PropagatorGetterCallback? getter, out string? traceId, out string? traceState)
     {
         inner.ExtractTraceIdAndState(carrier, getter, out traceId, out traceState);
-        if (traceId?.Length >= Flags + 2)
-        {
-            traceId = string.Concat(traceId.AsSpan(0, Flags), "00", traceId.AsSpan(Flags + 2));
-        }
+        traceId = Unsampled(traceId);
     }
+
+    public static string? Unsampled(string? traceParent) =>
+        traceParent?.Length >= Flags + 2 ? string.Concat(traceParent.AsSpan(0, Flags), "00", traceParent.AsSpan(Flags + 2)) : traceParent;
 
     public override IEnumerable<KeyValuePair<string, string?>>? ExtractBaggage(object? carrier, PropagatorGetterCallback? getter) =>
         inner.ExtractBaggage(carrier, getter);

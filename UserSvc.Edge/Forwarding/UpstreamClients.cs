@@ -13,6 +13,8 @@ internal sealed class UpstreamClients(ILogger<ForwarderHttpClientFactory> logger
     protected override void ConfigureHandler(ForwarderHttpClientContext context, SocketsHttpHandler handler)
     {
         base.ConfigureHandler(context, handler);
+        // TraceContext does that.
+        handler.ActivityHeadersPropagator = null;
         handler.ConnectTimeout = ConnectTimeout(context.NewMetadata);
         // As Kestrel has read it: the default, ASCII, would make a client's header a failure of the upstream.
         handler.RequestHeaderEncodingSelector ??= static (_, _) => Encoding.UTF8;

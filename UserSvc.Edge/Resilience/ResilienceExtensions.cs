@@ -10,7 +10,6 @@ internal static class ResilienceExtensions
 {
     public static IReverseProxyBuilder AddResilience(this IReverseProxyBuilder proxy)
     {
-        proxy.Services.AddRequestTimeouts();
         proxy.Services.AddSingleton<ResilienceState>();
         proxy.Services.AddHostedService<ResilienceMetrics>();
         proxy.Services.AddHostedService<Sampling>();

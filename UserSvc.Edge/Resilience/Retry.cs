@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using Microsoft.AspNetCore.Http.Features;
@@ -34,7 +33,7 @@ internal sealed class Retry(RequestDelegate next, ResilienceState state, TimePro
         var body = KeepBody(context, repeatability);
         var settings = cluster.SettingsOf(proxied.Cluster);
         var retries = settings.Attempts > 1;
-        var tries = new Tries(cluster, settings, repeatability, body);
+        var tries = new Tries(cluster, settings, repeatability, body, proxied.Route.Config.Timeout);
         var headers = context.Response.Headers.Count == 0 ? [] : context.Response.Headers.ToArray();
         context.Features.Set(tries);
         cluster.Budget.AddRequest();
@@ -135,6 +134,5 @@ internal sealed class Retry(RequestDelegate next, ResilienceState state, TimePro
 
         context.Features.Set<IForwarderErrorFeature>(null);
         body?.Replay();
-        Activity.Current?.SetTag("http.request.resend_count", tries.Number - 1);
     }
 }

@@ -1,10 +1,14 @@
+using System.Diagnostics;
 using Yarp.ReverseProxy.Model;
 
 namespace UserSvc.Edge.Resilience;
 
 /// <summary>The tries of one request; a feature of its context.</summary>
-internal sealed class Tries(ClusterRecord cluster, ClusterSettings settings, Repeatability request, ReplayableBody? body)
+internal sealed class Tries(ClusterRecord cluster, ClusterSettings settings, Repeatability request, ReplayableBody? body, TimeSpan? allowed)
 {
+    private readonly long _begun = Stopwatch.GetTimestamp();
+    private TryClock? _clock;
+
     public ClusterRecord Cluster => cluster;
 
     /// <summary>The try that runs, from 1.</summary>
@@ -17,22 +21,27 @@ internal sealed class Tries(ClusterRecord cluster, ClusterSettings settings, Rep
     public RetryReason? Retrying { get; private set; }
 
     /// <summary>Whether another try may follow this one at all.</summary>
-    public bool MayContinue => Number < settings.Attempts && Candidates.Count > 1;
+    public bool MayContinue => Number < settings.Attempts && Candidates.Count > 1 && Remaining != TimeSpan.Zero;
 
     /// <summary>Whether the upstream has had the whole request, so that a time that passed was its own and not the client's.</summary>
     public bool IsSent => body is null or { HasEnded: true };
 
-    /// <summary>How long this try may go without an answer's headers; null is as long as the request may take, as a body does that the client sends.</summary>
+    /// <summary>
+    /// How long this try may go without an answer's headers. Null is as long as the request may take: with the last try, or a body, for which
+    /// the client may need its time.
+    /// </summary>
     public TimeSpan? Timeout { get; private set; }
 
-    /// <summary>Whether that time has passed.</summary>
-    public bool TimedOut { get; set; }
+    /// <summary>What is left of the route's <c>Timeout</c>, all tries and the answer's body included; null is no limit.</summary>
+    public TimeSpan? Remaining => allowed is not { } time ? null
+        : Stopwatch.GetElapsedTime(_begun) is var elapsed && elapsed < time ? time - elapsed
+        : TimeSpan.Zero;
+
+    /// <summary>Whether this try was ended because its time, or the request's, had passed.</summary>
+    public bool TimedOut { get; private set; }
 
     /// <summary>What this try came to; set when the forwarder is done.</summary>
     public TryOutcome Outcome { get; set; }
-
-    /// <summary>Ends this try when its time has passed; nobody's any more once the headers are there.</summary>
-    public CancellationTokenSource? Timer { get; set; }
 
     public void Begin(IReadOnlyList<DestinationState> candidates)
     {
@@ -42,6 +51,29 @@ internal sealed class Tries(ClusterRecord cluster, ClusterSettings settings, Rep
         TimedOut = false;
         Outcome = TryOutcome.Nothing;
         Timeout = request is Repeatability.Safe && body is null && MayContinue ? settings.TryTimeout : null;
+    }
+
+    /// <returns>The token that ends this try when its time has passed.</returns>
+    public CancellationToken Start()
+    {
+        var left = Remaining;
+        _clock = TryClock.Start(left is null || Timeout < left ? Timeout ?? left : left);
+        return _clock.Token;
+    }
+
+    /// <summary>The answer's headers are there: what follows may take as long as the request may.</summary>
+    public void Answered()
+    {
+        if (Timeout is not null)
+        {
+            _clock?.Set(Remaining);
+        }
+    }
+
+    public void Stop()
+    {
+        TimedOut = _clock!.Stop();
+        _clock = null;
     }
 
     /// <summary>Decides, once a try, whether another follows, and takes it out of the budget.</summary>

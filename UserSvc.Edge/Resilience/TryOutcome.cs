@@ -43,7 +43,7 @@ internal static class TryOutcomes
         ForwarderError.ResponseHeaders or ForwarderError.ResponseBodyDestination => TryOutcome.BrokenAnswer,
         ForwarderError.RequestTimedOut when IsConnectFailure(context) => TryOutcome.ConnectFailure,
         ForwarderError.RequestTimedOut when tries.IsSent => TryOutcome.TimedOut,
-        ForwarderError.RequestCanceled when tries.IsSent && (tries.TimedOut || RouteTimeout.HasPassed(context)) => TryOutcome.TimedOut,
+        ForwarderError.RequestCanceled when tries is { IsSent: true, TimedOut: true } => TryOutcome.TimedOut,
         _ => TryOutcome.Nothing,
     };
 

@@ -1,20 +1,19 @@
 using System.Diagnostics;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.DependencyInjection.Extensions;
-using Microsoft.Extensions.ObjectPool;
+using UserSvc.Edge.Forwarding;
 using Yarp.ReverseProxy.Forwarder;
 using Yarp.ReverseProxy.Transforms;
 
 namespace UserSvc.Edge.Resilience;
 
 /// <summary>
-/// Ends a try whose answer's headers do not come in time. YARP's own <c>ActivityTimeout</c> would go on to cut bodies that pause for as
-/// long, so a clock of its own runs around the forwarder and stops at the headers. What each try comes to is counted here too.
+/// Ends a try whose answer's headers do not come in time, and one that outlasts the request's own time. YARP's <c>ActivityTimeout</c> would
+/// go on to cut bodies that pause for as long; ASP.NET's timeout middleware costs a timer, a linked token and a state machine more. What
+/// each try comes to is counted here too.
 /// </summary>
 internal sealed class TryTimeout(IHttpForwarder forwarder, ResilienceState state) : IHttpForwarder
 {
-    private readonly ObjectPool<CancellationTokenSource> _timers = new DefaultObjectPool<CancellationTokenSource>(new Resettable());
-
     public async ValueTask<ForwarderError> SendAsync(
         HttpContext context, string destinationPrefix, HttpMessageInvoker httpClient, ForwarderRequestConfig requestConfig, HttpTransformer transformer)
     {
@@ -23,26 +22,20 @@ internal sealed class TryTimeout(IHttpForwarder forwarder, ResilienceState state
         cluster.Begin();
         destination.Begin();
         var begun = Stopwatch.GetTimestamp();
-        CancellationTokenSource? timer = null;
-        if (tries.Timeout is { } timeout)
-        {
-            timer = tries.Timer = _timers.Get();
-            timer.CancelAfter(timeout);
-        }
-
+        using var span = UpstreamSpan.Start(context, destinationPrefix, tries.Number - 1);
         ForwarderError error;
         try
         {
-            error = await forwarder.SendAsync(context, destinationPrefix, httpClient, requestConfig, transformer, timer?.Token ?? CancellationToken.None);
+            error = await forwarder.SendAsync(context, destinationPrefix, httpClient, requestConfig, transformer, tries.Start());
         }
         finally
         {
-            if (timer is not null)
-            {
-                tries.Timer = null;
-                tries.TimedOut = timer.IsCancellationRequested;
-                _timers.Return(timer);
-            }
+            tries.Stop();
+        }
+
+        if (span is not null)
+        {
+            UpstreamSpan.Complete(span, context, error);
         }
 
         var elapsed = Stopwatch.GetTimestamp() - begun;
@@ -57,26 +50,10 @@ internal sealed class TryTimeout(IHttpForwarder forwarder, ResilienceState state
     {
         if (context.ProxyResponse is not null)
         {
-            context.HttpContext.Features.Get<Tries>()?.Timer?.CancelAfter(Timeout.InfiniteTimeSpan);
+            context.HttpContext.Features.Get<Tries>()?.Answered();
         }
 
         return default;
-    }
-
-    private sealed class Resettable : PooledObjectPolicy<CancellationTokenSource>
-    {
-        public override CancellationTokenSource Create() => new();
-
-        public override bool Return(CancellationTokenSource obj)
-        {
-            if (obj.TryReset())
-            {
-                return true;
-            }
-
-            obj.Dispose();
-            return false;
-        }
     }
 }
 

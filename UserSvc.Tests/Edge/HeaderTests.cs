@@ -5,7 +5,7 @@ namespace UserSvc.Tests.Edge;
 /// <summary>Which headers pass the edge, and which it sets itself.</summary>
 public sealed class HeaderTests : IAsyncLifetime
 {
-    private static readonly string[] EdgesOwn = ["Host", "traceparent", "x-envoy-attempt-count", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Request-ID"];
+    private static readonly string[] EdgesOwn = ["Host", "x-envoy-attempt-count", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Request-ID"];
 
     private Upstream _upstream = null!;
 
@@ -42,9 +42,10 @@ public sealed class HeaderTests : IAsyncLifetime
                 ("Authorization", "Basic eDp5"),
                 ("Cookie", "a=b"),
                 ("X-Request-Id", "mine"),
+                ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"),
             ]);
 
-        Assert.Equal([.. EdgesOwn, "Authorization", "Cookie"], received.Keys.OrderByDescending(EdgesOwn.Contains).ThenBy(k => k, StringComparer.OrdinalIgnoreCase));
+        Assert.Equal([.. EdgesOwn, "Authorization", "Cookie", "traceparent"], received.Keys.OrderByDescending(EdgesOwn.Contains).ThenBy(k => k, StringComparer.OrdinalIgnoreCase));
         Assert.Equal(("mine", "Basic eDp5"), (received["X-Request-Id"], received["Authorization"]));
     }
 

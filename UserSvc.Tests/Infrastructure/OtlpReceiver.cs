@@ -103,7 +103,7 @@ internal sealed class OtlpReceiver : IAsyncDisposable
             (from attribute in Fields(Fields(resource).First(f => f.Number == 1).Bytes) where attribute.Number == 1
              select Fields(attribute.Bytes).ToLookup(f => f.Number))
             .ToDictionary(a => Encoding.UTF8.GetString(a[1].Single().Bytes.Span), a => Encoding.UTF8.GetString(Fields(a[2].Single().Bytes)[0].Bytes.Span));
-        return $"{attributes["service.name"]} {attributes["service.instance.id"]}";
+        return $"{attributes["service.name"]} {attributes.GetValueOrDefault("service.instance.id")}";
     }
 
     // A protobuf message: a varint (number << 3 | wire type), then a varint (0), 8 bytes (1), a length and bytes (2), or 4 bytes (5).

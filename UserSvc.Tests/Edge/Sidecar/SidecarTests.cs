@@ -52,6 +52,21 @@ public sealed class SidecarTests
         Assert.Equal((new Answer(200, "usersvc-1"), false), (request, stopping.IsCompleted));
     }
 
+    [Fact]
+    public async Task Probe_AfterTheSidecarsHealthCheckWasFailed_IsItsOwnRefusal()
+    {
+        await using var instance = await Upstream.StartAsync();
+        await using var sidecar = await SidecarHost.ReadyAsync(instance.Address);
+        using var fail = new HttpRequestMessage(HttpMethod.Post, "/healthcheck/fail");
+
+        await sidecar.Admin.AskAsync(fail);
+        var probe = await sidecar.Public.AskAsync("/health");
+        var request = await sidecar.Public.AskAsync("/user/alice");
+
+        Assert.Equal(SidecarHost.Problem(503, "Service Unavailable", "operator: failed by POST /healthcheck/fail"), probe);
+        Assert.Equal(new(200, "usersvc-1"), request);
+    }
+
     // As it drains: it serves until it has ended.
     [Fact]
     public async Task Instance_ThatIsNotReady_StillGetsItsRequests()
