@@ -300,7 +300,7 @@ run_h2load() {
     rm -f "$work/h2load"
     out=$(h2load --log-file="$work/h2load" "${@:2}") || die "h2load failed: $out"
     read -r requests done_ duration < <(awk '/^finished in/ { sub(/,/, "", $3); if (sub(/ms$/, "", $3)) us = $3 * 1e3; else { sub(/s$/, "", $3); us = $3 * 1e6 } }
-        /^requests:/ { n = $8 == n ? n : $8; bad = $10 + $12 + $14 } /^status codes:/ { ok = $3 } END { printf "%d %d %d\n", ok, ok - n + bad == 0, us }' <<<"$out")
+        /^requests:/ { n = $8; bad = $10 + $12 + $14 } /^status codes:/ { ok = $3 } END { printf "%d %d %d\n", ok, ok == n && bad == 0, us }' <<<"$out")
     ((done_ == 1)) || die "requests failed: $out"
     read -r p50 p99 < <(awk -F'\t' -v skip="$1" 'NR == 1 { from = $1 + skip * 1000000 } $1 >= from { print $3 }' "$work/h2load" | percentiles)
 }

@@ -71,7 +71,7 @@ start_postgres() {
     install -d -m 777 "$work/postgres"
     unprivileged "$bin/initdb" -D "$work/postgres/data" -U postgres -A trust -E UTF8 --no-locale >"$work/initdb.log" 2>&1 || { cat "$work/initdb.log" >&2; die "initdb failed"; }
     unprivileged "$bin/pg_ctl" start -D "$work/postgres/data" -l "$work/postgres/log" -w -s \
-        -o "-p $pg_port -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c max_connections=300" || { cat "$work/postgres/log" >&2; die "PostgreSQL did not start"; }
+        -o "-p $pg_port -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c max_connections=$((200 + 64 * ($(nproc) + 1)))" || { cat "$work/postgres/log" >&2; die "PostgreSQL did not start"; }
     postmaster=$(head -n 1 "$work/postgres/data/postmaster.pid")
     pids+=("$postmaster")
     export PGHOST=127.0.0.1 PGPORT=$pg_port PGUSER=postgres PGOPTIONS='-c client_min_messages=warning'
@@ -106,7 +106,11 @@ memory_tree() {
     local parent child
     for parent; do
         for child in "$parent" $(cat "/proc/$parent/task/$parent/children"); do cat "/proc/$child/smaps_rollup"; done
-    done | awk '$1 == "Pss:" { kb += $2 } END { printf "%.0f", kb / 1024 }'
+    done | awk '
+        $1 ~ /^Private_(Clean|Dirty):/ { private += $2 }
+        $1 ~ /^Shared_(Clean|Dirty):/ { shared += $2 }
+        $1 == "Locked:" { if (shared > most) most = shared; shared = 0 }
+        END { printf "%.0f", (private + most) / 1024 }'
 }
 
 # median FILE VARIANT COLUMN, range FILE VARIANT COLUMN: of the rows that begin with VARIANT.

@@ -61,7 +61,9 @@ cores=$(nproc)
 
 echo "Building..."
 for project in UserSvc.Api UserSvc.Edge bench/OtlpReceiver; do publish "$project"; done
-read -r hash_there hash_here < <("$python" "$bench/PythonUsers/hash_cost.py" "$work/bin/UserSvc.Api/runtimes/linux-x64/native/libsodium.so")
+read -r hash_there hash_here < <("$python" "$bench/PythonUsers/hash_cost.py" "$work/bin/UserSvc.Api/runtimes/linux-$(uname -m | sed 's/x86_64/x64/; s/aarch64/arm64/')/native/libsodium.so" ||
+    echo failed)
+[[ ${hash_here:-} ]] || die "the cost of a hash could not be measured"
 
 start_postgres
 export DOTNET_ENVIRONMENT=Production ASPNETCORE_ENVIRONMENT=Production Drain__Time=00:00:00
@@ -303,7 +305,7 @@ ratio() { awk -v x="$(value "$1" "$3")" -v y="$(value "$2" "$3")" 'BEGIN { print
 sum() { awk -F'\t' -v v="$1" -v c="$2" '$1 == v { t += $c } END { printf "%d", t }' "$work/rounds"; }
 failed=$(awk -F'\t' '{ t += $9 } END { printf "%d", t }' "$work/rounds")
 
-# resident SYSTEM PID...: MB. Only the peer's processes are found nowhere else: what its workers share is counted once, the others' whole.
+# resident SYSTEM PID...: MB. What the peer's workers share is counted once; this system's processes are one each.
 resident() {
     local process total=0
     if [[ $1 == peer* ]]; then memory_tree "${@:2}"; return; fi

@@ -10,7 +10,7 @@ namespace UserSvc.Edge.Admin;
 /// </summary>
 internal sealed class AdminGuard(RequestDelegate next, IOptions<AdminOptions> options, IProblemDetailsService problems)
 {
-    private readonly FrozenSet<string> _hosts = options.Value.Hosts.ToFrozenSet(StringComparer.OrdinalIgnoreCase);
+    private readonly FrozenSet<string> _hosts = options.Value.Hosts.Select(host => host.Trim('[', ']')).ToFrozenSet(StringComparer.OrdinalIgnoreCase);
 
     public Task InvokeAsync(HttpContext context)
     {

@@ -26,11 +26,11 @@ internal static class ClustersEndpoint
         var settings = state.Of(cluster).SettingsOf(cluster.Model);
         return new(
             cluster.ClusterId,
-            [.. cluster.DestinationsState.AllDestinations.OrderBy(d => d.DestinationId, StringComparer.Ordinal).Select(d => Status(d, state.Of(d)))],
+            [.. cluster.DestinationsState.AllDestinations.OrderBy(d => d.DestinationId, StringComparer.Ordinal).Select(d => Status(d, state.Of(d), cluster.IsProbed()))],
             new([new("DEFAULT", settings.MaxRequests)]));
     }
 
-    private static HostStatus Status(DestinationState destination, DestinationRecord record)
+    private static HostStatus Status(DestinationState destination, DestinationRecord record, bool probed)
     {
         var (uri, tries) = (new Uri(destination.Model.Config.Address), record.Tries);
         return new(
@@ -47,7 +47,7 @@ internal static class ClustersEndpoint
                 "HEALTHY",
                 destination.Health.Active is DestinationHealth.Unhealthy,
                 destination.Health.Passive is DestinationHealth.Unhealthy,
-                destination.Health.Active is DestinationHealth.Unknown),
+                probed && destination.Health.Active is DestinationHealth.Unknown),
             destination.DestinationId);
     }
 

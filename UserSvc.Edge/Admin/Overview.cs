@@ -59,10 +59,10 @@ internal sealed class Overview(
             destinations.AllDestinations.Count,
             ClusterHealth.Panics(cluster),
             record.Samples.Latest,
-            [.. destinations.AllDestinations.OrderBy(d => d.DestinationId, StringComparer.Ordinal).Select(d => Of(d, destinations.AvailableDestinations.Contains(d)))]);
+            [.. destinations.AllDestinations.OrderBy(d => d.DestinationId, StringComparer.Ordinal).Select(d => Of(d, cluster.IsProbed(), destinations.AvailableDestinations.Contains(d)))]);
     }
 
-    private DestinationOverview Of(DestinationState destination, bool receives)
+    private DestinationOverview Of(DestinationState destination, bool probed, bool receives)
     {
         var record = state.Of(destination);
         return new(
@@ -71,7 +71,7 @@ internal sealed class Overview(
             record.OutOfService ? "outOfService"
                 : destination.Health.Active is DestinationHealth.Unhealthy ? "unhealthy"
                 : destination.Health.Passive is DestinationHealth.Unhealthy ? "ejected"
-                : destination.Health.Active is DestinationHealth.Unknown ? "unknown"
+                : probed && destination.Health.Active is DestinationHealth.Unknown ? "unknown"
                 : "healthy",
             receives,
             destination.ConcurrentRequestCount,

@@ -22,6 +22,7 @@ internal static partial class Secrets
         // A path of a file is no secret, whatever is in the file.
         var named = keys.Any(key => Names().IsMatch(key) && !FileNames().IsMatch(key));
         return named
+            || keys[^1].EndsWith("key", StringComparison.OrdinalIgnoreCase)
             // What a header or parameter is set to, or must be: for which of them that is a key, only its author knows.
             || (path.Contains(":Transforms:", StringComparison.OrdinalIgnoreCase) && keys[^1].ToUpperInvariant() is "SET" or "APPEND")
             || ((path.Contains(":Match:Headers:", StringComparison.OrdinalIgnoreCase) || path.Contains(":Match:QueryParameters:", StringComparison.OrdinalIgnoreCase))

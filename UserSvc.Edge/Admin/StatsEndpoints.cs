@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using UserSvc.Edge.Listeners;
 
 namespace UserSvc.Edge.Admin;
 
@@ -25,6 +26,11 @@ internal static class StatsEndpoints
         {
             if (request.Query["filter"].ToString() is { Length: > 0 } filter)
             {
+                if (request.HttpContext.GetListener() is not Listener.Admin)
+                {
+                    return TypedResults.Problem("The filter is for the admin listener alone.", statusCode: StatusCodes.Status400BadRequest);
+                }
+
                 if (filter.Length > MaxFilter)
                 {
                     return TypedResults.Problem($"The filter is longer than {MaxFilter} characters.", statusCode: StatusCodes.Status400BadRequest);

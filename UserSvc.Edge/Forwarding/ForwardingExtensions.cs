@@ -41,8 +41,6 @@ internal static class ForwardingExtensions
             .Validate(o => Enum.IsDefined(o.EscapedSlashes), "Edge:Path:EscapedSlashes must be Keep or Reject");
         builder.Services.AddSingleton<ForwardedClient>();
         builder.Services.RemoveKeyRingAtStart();
-        // Its lines are off anyway. But while it might write one, the host makes an activity for every request.
-        builder.Logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.None);
         builder.Services.AddSingleton<IForwarderHttpClientFactory, UpstreamClients>();
         if (!ClientOptions.TrustsSampling(builder.Configuration))
         {

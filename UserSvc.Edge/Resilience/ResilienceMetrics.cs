@@ -63,6 +63,9 @@ internal static class ClusterHealth
     /// <summary>Those that requests go to, less the unhealthy ones of a panic.</summary>
     public static int Healthy(ClusterState cluster) => cluster.DestinationsState.AvailableDestinations.Count(d => !PanicThreshold.IsUnhealthy(d));
 
+    /// <summary>Whether its destinations are probed; until then the health of those that are is unknown.</summary>
+    public static bool IsProbed(this ClusterState cluster) => cluster.Model.Config.HealthCheck?.Active?.Enabled == true;
+
     /// <summary>Whether requests go to unhealthy destinations too.</summary>
     public static bool Panics(ClusterState cluster) => cluster.DestinationsState.AvailableDestinations.Any(PanicThreshold.IsUnhealthy);
 }

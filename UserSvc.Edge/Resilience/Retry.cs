@@ -59,7 +59,7 @@ internal sealed class Retry(RequestDelegate next, ResilienceState state, TimePro
             }
         }
 
-        if (tries.TimedOut && !context.Response.HasStarted)
+        if (tries.TimedOut && context.GetForwarderErrorFeature() is not null && !context.Response.HasStarted)
         {
             // To YARP it was cancelled, which it answers as a failure of the upstream.
             context.Response.StatusCode = StatusCodes.Status504GatewayTimeout;

@@ -53,18 +53,22 @@ internal sealed class Tries(ClusterRecord cluster, ClusterSettings settings, Rep
         Timeout = request is Repeatability.Safe && body is null && MayContinue ? settings.TryTimeout : null;
     }
 
-    /// <returns>The token that ends this try when its time has passed.</returns>
-    public CancellationToken Start()
+    /// <param name="clock">Ends this try when its time has passed.</param>
+    public void Start(TryClock clock)
     {
         var left = Remaining;
-        _clock = TryClock.Start(left is null || Timeout < left ? Timeout ?? left : left);
-        return _clock.Token;
+        clock.Set(left is null || Timeout < left ? Timeout ?? left : left);
+        _clock = clock;
     }
 
-    /// <summary>The answer's headers are there: what follows may take as long as the request may.</summary>
-    public void Answered()
+    /// <summary>The answer's headers are there: what follows may take as long as the request may, on an upgraded connection as long as it likes.</summary>
+    public void Answered(bool upgraded)
     {
-        if (Timeout is not null)
+        if (upgraded)
+        {
+            _clock?.Set(null);
+        }
+        else if (Timeout is not null)
         {
             _clock?.Set(Remaining);
         }

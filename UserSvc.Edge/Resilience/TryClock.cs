@@ -10,9 +10,6 @@ internal sealed class TryClock : IDisposable
 {
     private const long Never = long.MaxValue;
 
-    // As many as there are requests in flight, so that under load none is made; past it, they are made and thrown away.
-    private static readonly ObjectPool<TryClock> Pool = new DefaultObjectPoolProvider { MaximumRetained = 1024 }.Create(new Policy());
-
     private readonly Lock _lock = new();
     private readonly CancellationTokenSource _ended = new();
     private readonly Timer _timer;
@@ -31,15 +28,10 @@ internal sealed class TryClock : IDisposable
 
     public CancellationToken Token => _ended.Token;
 
-    /// <param name="time">Until the try is ended; null is never.</param>
-    public static TryClock Start(TimeSpan? time)
-    {
-        var clock = Pool.Get();
-        clock.Set(time);
-        return clock;
-    }
+    /// <summary>As many as there are requests in flight, so that under load none is made; past it, they are made and thrown away.</summary>
+    public static ObjectPool<TryClock> CreatePool() => new DefaultObjectPoolProvider { MaximumRetained = 1024 }.Create(new Policy());
 
-    /// <summary>Sets another time, from now on.</summary>
+    /// <param name="time">From now until the try is ended; null is never.</param>
     public void Set(TimeSpan? time)
     {
         var now = Environment.TickCount64;
@@ -50,19 +42,14 @@ internal sealed class TryClock : IDisposable
         }
     }
 
-    /// <summary>Gives the clock back.</summary>
     /// <returns>Whether the time had passed.</returns>
     public bool Stop()
     {
-        bool passed;
         lock (_lock)
         {
             _deadline = Never;
-            passed = _passed;
+            return _passed;
         }
-
-        Pool.Return(this);
-        return passed;
     }
 
     public void Dispose() => _timer.Dispose();

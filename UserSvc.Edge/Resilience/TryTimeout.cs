@@ -1,6 +1,8 @@
 using System.Diagnostics;
+using System.Net;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.ObjectPool;
 using UserSvc.Edge.Forwarding;
 using Yarp.ReverseProxy.Forwarder;
 using Yarp.ReverseProxy.Transforms;
@@ -14,6 +16,8 @@ namespace UserSvc.Edge.Resilience;
 /// </summary>
 internal sealed class TryTimeout(IHttpForwarder forwarder, ResilienceState state) : IHttpForwarder
 {
+    private readonly ObjectPool<TryClock> _clocks = TryClock.CreatePool();
+
     public async ValueTask<ForwarderError> SendAsync(
         HttpContext context, string destinationPrefix, HttpMessageInvoker httpClient, ForwarderRequestConfig requestConfig, HttpTransformer transformer)
     {
@@ -23,14 +27,17 @@ internal sealed class TryTimeout(IHttpForwarder forwarder, ResilienceState state
         destination.Begin();
         var begun = Stopwatch.GetTimestamp();
         using var span = UpstreamSpan.Start(context, destinationPrefix, tries.Number - 1);
+        var clock = _clocks.Get();
+        tries.Start(clock);
         ForwarderError error;
         try
         {
-            error = await forwarder.SendAsync(context, destinationPrefix, httpClient, requestConfig, transformer, tries.Start());
+            error = await forwarder.SendAsync(context, destinationPrefix, httpClient, requestConfig, transformer, clock.Token);
         }
         finally
         {
             tries.Stop();
+            _clocks.Return(clock);
         }
 
         if (span is not null)
@@ -48,9 +55,11 @@ internal sealed class TryTimeout(IHttpForwarder forwarder, ResilienceState state
     /// <summary>A response transform: the headers are there.</summary>
     public static ValueTask Stop(ResponseTransformContext context)
     {
-        if (context.ProxyResponse is not null)
+        if (context.ProxyResponse is { } answer)
         {
-            context.HttpContext.Features.Get<Tries>()?.Answered();
+            // Over HTTP/2, CONNECT with a protocol (RFC 8441).
+            context.HttpContext.Features.Get<Tries>()?.Answered(
+                upgraded: answer.StatusCode is HttpStatusCode.SwitchingProtocols || HttpMethods.IsConnect(context.HttpContext.Request.Method));
         }
 
         return default;

@@ -110,6 +110,21 @@ public sealed partial class AdminEndpointsTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Host_ThatNobodyProbes_IsHealthyAndNotPending()
+    {
+        await using var edge = await EdgeHost.StartAsync([(_upstream.Name, _upstream.Address)], ($"{EdgeHost.Probing}:Enabled", "false"));
+
+        var clusters = await edge.Admin.AskAsync("/clusters");
+
+        Assert.EndsWith($"usersvc::{Address}::health_flags::healthy\n", clusters.Body, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Filter_OnTheHealthPort_IsRefused() => Assert.Equal(
+        EdgeAnswers.Problem(400, "Bad Request", "The filter is for the admin listener alone."),
+        await _edge.Health.AskAsync("/stats/prometheus?filter=membership"));
+
+    [Fact]
     public async Task Host_ThatAProbeHasFoundDead_IsFlagged()
     {
         await _upstream.StopAsync();

@@ -8,7 +8,7 @@ public sealed class AdminGuardTests : IAsyncLifetime
 
     private EdgeHost _edge = null!;
 
-    public async ValueTask InitializeAsync() => _edge = await EdgeHost.StartAsync([("usersvc-1", "http://127.0.0.1:1")], ("Edge:Admin:Hosts:0", "edge.internal"));
+    public async ValueTask InitializeAsync() => _edge = await EdgeHost.StartAsync([("usersvc-1", "http://127.0.0.1:1")], ("Edge:Admin:Hosts:0", "edge.internal"), ("Edge:Admin:Hosts:1", "[fd00::1]"));
 
     public ValueTask DisposeAsync() => _edge.DisposeAsync();
 
@@ -19,6 +19,7 @@ public sealed class AdminGuardTests : IAsyncLifetime
     [InlineData("127.1.2.3")]
     [InlineData("[::1]:8001")]
     [InlineData("edge.internal:8001")]
+    [InlineData("[fd00::1]:8001")]
     public async Task Host_ThatIsLoopbackOrListed_IsServed(string host) => Assert.Equal(200, (await AskAsync(host)).Status);
 
     [Theory]

@@ -26,6 +26,7 @@ public sealed class ConfigDumpTests
             ($"{Cluster}:Destinations:other:Address", $"http://{Secret}:{Secret}@127.0.0.1:1/?sig={Secret}"),
             ("Logging:Cloud:ConnectionString", Secret),
             ("Logging:Cloud:Endpoint", Secret),
+            ("Logging:Cloud:SigningKey", Secret),
             ("Edge:Discovery:Kubernetes:TokenFile", "/run/token"),
         ];
         await using var edge = await EdgeHost.StartAsync([(upstream.Name, upstream.Address)], secrets);
@@ -34,9 +35,10 @@ public sealed class ConfigDumpTests
         var others = await Task.WhenAll(Others.Select(edge.Admin.AskAsync));
 
         Assert.Equal(200, dump.Status);
+        Assert.DoesNotContain(Secret, await EventsAsync(edge), StringComparison.Ordinal);
         Assert.All([dump, .. others], a => Assert.DoesNotContain(Secret, a.Body, StringComparison.Ordinal));
-        // Nine settings, of which the destination's address has two; and those two of the destination as it runs.
-        Assert.Equal(12, Regex.Count(dump.Body, Regex.Escape("[hidden]")));
+        // Ten settings, of which the destination's address has two; and those two of the destination as it runs.
+        Assert.Equal(13, Regex.Count(dump.Body, Regex.Escape("[hidden]")));
         var configuration = (await edge.JsonAsync("/config_dump"))["configs"]!.AsArray();
         Assert.Equal(["Drain", "Edge", "Instance", "Kestrel", "Logging", "ReverseProxy", "Destinations"], configuration.Select(c => (string?)c!["name"]));
         Assert.Equal("/run/token", (string?)configuration[1]!["config"]!["Discovery"]!["Kubernetes"]!["TokenFile"]);
@@ -57,4 +59,20 @@ public sealed class ConfigDumpTests
     [InlineData("Logging:LogLevel:Default", "Information", "Information")]
     [InlineData("Logging:Cloud:Anything", "x", "[hidden]")]
     public void Setting_ThatMayBeSecret_IsHidden(string path, string value, string shown) => Assert.Equal(shown, Secrets.Hide(path, value));
+
+    /// <summary>The first two: the history, and the edge as it is.</summary>
+    private static async Task<string> EventsAsync(EdgeHost edge)
+    {
+        using var reader = new StreamReader(await edge.Admin.GetStreamAsync("/events", TestContext.Current.CancellationToken));
+        var data = new List<string>();
+        while (data.Count < 2)
+        {
+            if (await reader.ReadLineAsync(TestContext.Current.CancellationToken) is { } line && line.StartsWith("data:", StringComparison.Ordinal))
+            {
+                data.Add(line);
+            }
+        }
+
+        return string.Concat(data);
+    }
 }

@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 
 namespace UserSvc.Tests.Edge.Resilience;
 
@@ -42,6 +43,34 @@ public sealed class TimeoutTests
             await release.Task;
             await context.Response.WriteAsync("two");
         }
+    }
+
+    [Fact]
+    public async Task WebSocket_InUse_OutlivesTheTimeOfItsRequest()
+    {
+        await using var upstream = await Upstream.StartAsync(answer: async context =>
+        {
+            await using var upgraded = await context.Features.GetRequiredFeature<IHttpUpgradeFeature>().UpgradeAsync();
+            await upgraded.CopyToAsync(upgraded, context.RequestAborted);
+        });
+        await using var edge = await EdgeHost.ReadyAsync([upstream], ("ReverseProxy:Routes:user:Timeout", "00:00:00.200"));
+        using var client = new System.Net.Sockets.TcpClient();
+        await client.ConnectAsync(edge.Public.BaseAddress!.Host, edge.Public.BaseAddress.Port, TestContext.Current.CancellationToken);
+        var connection = client.GetStream();
+        await connection.WriteAsync("GET /user/echo HTTP/1.1\r\nHost: edge\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"u8.ToArray(), TestContext.Current.CancellationToken);
+        using var reader = new StreamReader(connection);
+        var status = await reader.ReadLineAsync(TestContext.Current.CancellationToken);
+        while (await reader.ReadLineAsync(TestContext.Current.CancellationToken) is { Length: > 0 })
+        {
+            // The answer's headers.
+        }
+
+        // Longer than the request may take.
+        await Task.Delay(TimeSpan.FromMilliseconds(500), TestContext.Current.CancellationToken);
+        await connection.WriteAsync("still here\n"u8.ToArray(), TestContext.Current.CancellationToken);
+        var echo = await reader.ReadLineAsync(TestContext.Current.CancellationToken);
+
+        Assert.Equal(("HTTP/1.1 101 Switching Protocols", "still here"), (status, echo));
     }
 
     [Fact]

@@ -52,18 +52,20 @@ public sealed class SidecarTests
         Assert.Equal((new Answer(200, "usersvc-1"), false), (request, stopping.IsCompleted));
     }
 
-    [Fact]
-    public async Task Probe_AfterTheSidecarsHealthCheckWasFailed_IsItsOwnRefusal()
+    [Theory]
+    [InlineData("/healthcheck/fail", "operator: failed by POST /healthcheck/fail")]
+    [InlineData("/drain_listeners?graceful", "operator: the listeners are drained")]
+    public async Task Probe_AfterAnOperatorHasTakenTheSidecarOut_IsItsOwnRefusal(string command, string reason)
     {
         await using var instance = await Upstream.StartAsync();
-        await using var sidecar = await SidecarHost.ReadyAsync(instance.Address);
-        using var fail = new HttpRequestMessage(HttpMethod.Post, "/healthcheck/fail");
+        await using var sidecar = await SidecarHost.ReadyAsync(instance.Address, ("Drain:Time", "00:00:30"));
+        using var takeOut = new HttpRequestMessage(HttpMethod.Post, command);
 
-        await sidecar.Admin.AskAsync(fail);
+        await sidecar.Admin.AskAsync(takeOut);
         var probe = await sidecar.Public.AskAsync("/health");
         var request = await sidecar.Public.AskAsync("/user/alice");
 
-        Assert.Equal(SidecarHost.Problem(503, "Service Unavailable", "operator: failed by POST /healthcheck/fail"), probe);
+        Assert.Equal(SidecarHost.Problem(503, "Service Unavailable", reason), probe);
         Assert.Equal(new(200, "usersvc-1"), request);
     }
 
