@@ -19,13 +19,16 @@ internal sealed class ServerState(HealthCheckService checks, Drain drain, OpenLi
     /// <summary>POST /healthcheck/fail has been asked for, and no /healthcheck/ok since.</summary>
     public bool HealthCheckFailed { get; set; }
 
+    /// <summary>Why requests should go elsewhere by an operator's word; null while there is none.</summary>
+    public string? TakenOut => HealthCheckFailed ? "failed by POST /healthcheck/fail" : listeners.Draining ? "the listeners are drained" : null;
+
     public TimeSpan Uptime => time.GetElapsedTime(_started);
 
     public async Task<ServerStatus> ReadAsync(CancellationToken cancellationToken)
     {
         var report = await checks.CheckHealthAsync(check => check.Tags.Contains(ServiceDefaultsExtensions.ReadyTag), cancellationToken);
         var reasons = report.Entries.Values.Where(e => e.Status == HealthStatus.Unhealthy).Select(e => e.Description).ToList();
-        var draining = drain.Started || HealthCheckFailed || listeners.Draining;
+        var draining = drain.Started || TakenOut is not null;
         return new(
             draining ? "DRAINING" : reasons is [] ? "LIVE" : "PRE_INITIALIZING",
             reasons is [],
@@ -33,11 +36,8 @@ internal sealed class ServerState(HealthCheckService checks, Drain drain, OpenLi
     }
 }
 
-internal sealed class OperatorHealthCheck(ServerState state, OpenListeners listeners) : IHealthCheck
+internal sealed class OperatorHealthCheck(ServerState state) : IHealthCheck
 {
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>
-        Task.FromResult(
-            state.HealthCheckFailed ? HealthCheckResult.Unhealthy("failed by POST /healthcheck/fail")
-            : listeners.Draining ? HealthCheckResult.Unhealthy("the listeners are drained")
-            : HealthCheckResult.Healthy());
+        Task.FromResult(state.TakenOut is { } reason ? HealthCheckResult.Unhealthy(reason) : HealthCheckResult.Healthy());
 }

@@ -1,6 +1,5 @@
 using Microsoft.AspNetCore.Http.Features;
 using UserSvc.Edge.Admin;
-using UserSvc.Edge.Listeners;
 using UserSvc.ServiceDefaults;
 
 namespace UserSvc.Edge.Forwarding;
@@ -9,7 +8,7 @@ namespace UserSvc.Edge.Forwarding;
 /// Where the route takes in the path that this proxy itself probes, as in a sidecar, the instance's readiness passes through; only
 /// that this proxy leaves, or was taken out by its operator, it says itself. As on the instance, probes are not measured.
 /// </summary>
-internal sealed class ForwardedProbes(RequestDelegate next, Drain drain, ServerState server, OpenListeners listeners, IProblemDetailsService problems)
+internal sealed class ForwardedProbes(RequestDelegate next, Drain drain, ServerState server, IProblemDetailsService problems)
 {
     public Task InvokeAsync(HttpContext context)
     {
@@ -20,8 +19,7 @@ internal sealed class ForwardedProbes(RequestDelegate next, Drain drain, ServerS
 
         context.Features.Get<IHttpMetricsTagsFeature>()?.MetricsDisabled = true;
         return drain.Started ? RefuseAsync(context, "drain: draining")
-            : server.HealthCheckFailed ? RefuseAsync(context, "operator: failed by POST /healthcheck/fail")
-            : listeners.Draining ? RefuseAsync(context, "operator: the listeners are drained")
+            : server.TakenOut is { } reason ? RefuseAsync(context, $"operator: {reason}")
             : next(context);
     }
 

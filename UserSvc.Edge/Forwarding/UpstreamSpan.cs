@@ -13,14 +13,15 @@ internal static class UpstreamSpan
     /// <returns>Null, and at no cost, for a request that is not recorded.</returns>
     public static Activity? Start(HttpContext context, string destination, int resends)
     {
-        if (Activity.Current is not { Recorded: true } || Source.CreateActivity(Method(context), ActivityKind.Client) is not { } span)
+        var method = Method(context);
+        if (Activity.Current is not { Recorded: true } || Source.CreateActivity(method is "_OTHER" ? "HTTP" : method, ActivityKind.Client) is not { } span)
         {
             return null;
         }
 
         var upstream = new Uri(destination);
         var request = context.Request;
-        span.SetTag("http.request.method", Method(context));
+        span.SetTag("http.request.method", method);
         span.SetTag("server.address", upstream.Host);
         span.SetTag("server.port", upstream.Port);
         // A query may hold what is nobody's business.
