@@ -1,4 +1,5 @@
 using UserSvc.AppHost;
+using UserSvc.AppHost.Kubernetes;
 using UserSvc.AppHost.Resources;
 using UserSvc.AppHost.Topology;
 
@@ -7,11 +8,14 @@ try
     var builder = DistributedApplication.CreateBuilder(LocalRun.BuilderOptions(args));
     await using var local = await LocalRun.PrepareAsync(builder, args);
 
+    builder.AddChart();
+
     var adminKey = builder.AddParameter("admin-key", secret: true);
     var postgresPassword = builder.AddParameter("postgres-password", secret: true);
 
     var users = builder.AddPostgres("postgres", password: postgresPassword)
         .WithUsersCluster(local)
+        .WithPods(PostgresPods.Configure)
         .AddDatabase("users");
 
     var instances = local.InstanceNames.Select(name => builder.AddProject<Projects.UserSvc_Api>(name, ServiceProjects.Explicit)
@@ -23,7 +27,8 @@ try
         .WithLocalEnvironment(local)
         .WithHttpProbe(ProbeType.Liveness, "/alive")
         .WithHttpProbe(ProbeType.Readiness, "/health")
-        .WithReplicas(local.ReplicasOfEach)).ToList();
+        .WithReplicas(local.ReplicasOfEach)
+        .WithPods(UsersvcPods.Configure)).ToList();
 
     var sidecars = instances.Where(_ => local.HasSidecars).Select(instance => builder.AddProject<Projects.UserSvc_Edge>(Sidecar.NameOf(instance.Resource.Name), ServiceProjects.Explicit)
         .AsSidecarOf(instance)
@@ -37,6 +42,7 @@ try
         .WithLocalEnvironment(local)
         .WithHttpProbe(ProbeType.Liveness, "/alive", endpointName: "health")
         .WithHttpProbe(ProbeType.Readiness, "/ready", endpointName: "health")
+        .WithPods(EdgePods.Configure)
         .OnResourceReady(local.WelcomeAsync);
 
     await builder.Build().RunAsync();

@@ -77,14 +77,21 @@ internal static class ServiceProjects
             .WithoutHttpsCertificate();
     }
 
-    /// <summary>Makes each instance a destination of the edge's cluster, by its own name.</summary>
+    /// <summary>
+    /// Makes each instance a destination of the edge's cluster, by its own name. In a Kubernetes cluster they are the pods of their Service,
+    /// whose names are those of the resource and its endpoint.
+    /// </summary>
     public static IResourceBuilder<ProjectResource> WithDestinations(
         this IResourceBuilder<ProjectResource> edge, string cluster, IReadOnlyList<IResourceBuilder<ProjectResource>> instances)
     {
         foreach (var instance in instances)
         {
-            edge.WaitFor(instance)
-                .WithEnvironment($"ReverseProxy__Clusters__{cluster}__Destinations__{instance.Resource.Name}__Address", instance.GetEndpoint("http"));
+            var setting = $"ReverseProxy__Clusters__{cluster}__Destinations__{instance.Resource.Name}__Address";
+            var endpoint = instance.GetEndpoint("http");
+            edge.WaitFor(instance);
+            _ = edge.ApplicationBuilder.ExecutionContext.IsPublishMode
+                ? edge.WithEnvironment(setting, $"k8s+http://{instance.Resource.Name}/{endpoint.EndpointName}")
+                : edge.WithEnvironment(setting, endpoint);
         }
 
         return edge;

@@ -45,7 +45,7 @@ public sealed class ManifestTests(PostgresFixture postgres)
 
         var destinations = Manifest.Environment("edge").Where(variable => variable.Key.StartsWith("ReverseProxy__", StringComparison.Ordinal));
 
-        Assert.Equal([new($"ReverseProxy__Clusters__{cluster}__Destinations__usersvc__Address", "{usersvc.bindings.http.url}")], destinations);
+        Assert.Equal([new($"ReverseProxy__Clusters__{cluster}__Destinations__usersvc__Address", "k8s+http://usersvc/http")], destinations);
     }
 
     [Fact]

@@ -1,0 +1,46 @@
+using Aspire.Hosting.Kubernetes;
+using Aspire.Hosting.Kubernetes.Resources;
+
+namespace UserSvc.AppHost.Kubernetes;
+
+/// <summary>https://gateway-api.sigs.k8s.io in place of the LoadBalancer: the platform's own proxy ends TLS before the edge.</summary>
+internal static class EdgeGateway
+{
+    private const string Name = "edge";
+
+    private static readonly string Enabled = Helm.Path(values => values.Gateway.Enabled);
+    private static readonly string TlsSecret = Helm.Path(values => values.Gateway.TlsSecretName);
+    private static readonly string CertificateMap = Helm.Path(values => values.Gateway.CertificateMap);
+
+    public static void AddTo(KubernetesResource edge)
+    {
+        var hostname = Helm.Required(values => values.Gateway.Hostname);
+        var gateway = new GatewayV1
+        {
+            Spec =
+            {
+                GatewayClassName = Helm.Quoted(values => values.Gateway.ClassName),
+                Listeners =
+                {
+                    new() { Name = "http", Protocol = "HTTP", Port = 80 },
+                    new()
+                    {
+                        Name = "https",
+                        Protocol = "HTTPS",
+                        Port = 443,
+                        Hostname = hostname,
+                        Tls = new() { Mode = "Terminate".If(TlsSecret, outer: 1), CertificateRefs = { new() { Name = Helm.Value(values => values.Gateway.TlsSecretName) } } },
+                    },
+                },
+            },
+        };
+        gateway.Metadata.Annotations["networking.gke.io/certmap"] = Helm.Quoted(values => values.Gateway.CertificateMap).If(CertificateMap);
+        edge.Add(Name, gateway.When(Enabled));
+        edge.Add(Name, new HttpRoute { Spec = new([new(Name, "https")], [hostname], [new(BackendRefs: [new(Name, 80)])]) }.When(Enabled));
+        edge.Add("edge-redirect", new HttpRoute { Spec = new([new(Name, "http")], null, [new(Filters: [new("RequestRedirect", new("https", 301))])]) }.When(Enabled));
+        edge.Add(Name, new HealthCheckPolicy
+        {
+            Spec = new(new(5, 2, 1, 2, new("HTTP", new("USE_FIXED_PORT", EdgePods.HealthPort, "/ready"))), new("", "Service", Name)),
+        }.When($"and {Enabled} {Helm.Path(values => values.Gateway.HealthCheckPolicy)}"));
+    }
+}

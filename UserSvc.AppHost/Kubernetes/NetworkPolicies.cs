@@ -1,0 +1,124 @@
+using Aspire.Hosting.Kubernetes;
+using Aspire.Hosting.Kubernetes.Resources;
+
+namespace UserSvc.AppHost.Kubernetes;
+
+/// <summary>
+/// Who may speak to whom: the load balancer to the edge, the edge to the instances, the instances to the database; nothing else. A node's own
+/// kubelet is never kept from its pods.
+/// </summary>
+internal static class NetworkPolicies
+{
+    /// <summary>Where Google's load balancers and their health checks come from: https://docs.cloud.google.com/load-balancing/docs/health-check-concepts#ip-ranges</summary>
+    public static readonly string[] GoogleFrontEnds = ["35.191.0.0/16", "130.211.0.0/22"];
+
+    private const string Component = "app.kubernetes.io/component";
+
+    private static readonly string OwnPostgres = Helm.Path(values => values.Postgres.Enabled);
+    private static readonly string Tls = Helm.Path(values => values.Edge.Tls.SecretName);
+    private static readonly string Gateway = Helm.Path(values => values.Gateway.Enabled);
+
+    public static void AddTo(KubernetesResource resource)
+    {
+        switch (resource.Name)
+        {
+            case "edge":
+                resource.Add("default-deny", Policy(Everyone(resource), "system"));
+                resource.Add("dns", Dns(resource));
+                resource.Add("telemetry", ToCollectors(resource));
+                resource.Add("edge", Edge(resource));
+                break;
+            case "usersvc":
+                resource.Add("usersvc", Usersvc(resource));
+                break;
+            case "postgres":
+                resource.Add("postgres", Postgres(resource));
+                break;
+        }
+    }
+
+    private static NetworkPolicy Edge(KubernetesResource edge)
+    {
+        var policy = Policy(edge.Selector());
+        policy.Spec.Ingress.Add(new([new(EdgePods.HttpPort), new(EdgePods.HttpsPort, "TCP".If(Tls))]));
+        policy.Spec.Ingress.Add(new([new(EdgePods.HealthPort)], [new(NamespaceSelector: AnyOf("kubernetes.io/metadata.name", "gmp-system", "gke-gmp-system"))]));
+        policy.Spec.Ingress.Add(new([new(EdgePods.HealthPort, "TCP".If(Gateway, outer: 1))], [.. GoogleFrontEnds.Select(network => new PolicyPeer(IpBlock: new(network)))]));
+        policy.Spec.Egress.Add(new([new(EdgePods.HttpPort)], [new(Other(edge, "usersvc"))]));
+        policy.Spec.Egress.Add(new([new(443), new(6443)], [new(IpBlock: new(Helm.Value(values => values.NetworkPolicy.ApiServerCidr)))]));
+        return policy;
+    }
+
+    private static NetworkPolicy Usersvc(KubernetesResource usersvc)
+    {
+        var policy = Policy(usersvc.Selector());
+        policy.Spec.Ingress.Add(new([new(8080)], [new(Other(usersvc, "edge"))]));
+        policy.Spec.Egress.Add(new([new(PostgresPods.Port, "TCP".If(OwnPostgres, outer: 1))], [new(Other(usersvc, "postgres"))]));
+        policy.Spec.Egress.Add(new([new(Helm.Number(values => values.Database.Port), "TCP".If(Helm.Not(OwnPostgres), outer: 1))], [new(IpBlock: new(Helm.Value(values => values.Database.Cidr)))]));
+        return policy;
+    }
+
+    private static NetworkPolicy Postgres(KubernetesResource postgres)
+    {
+        var policy = Policy(postgres.Selector());
+        policy.Spec.Ingress.Add(new([new(PostgresPods.Port)], [new(Other(postgres, "usersvc"))]));
+        return policy;
+    }
+
+    private static NetworkPolicy Dns(KubernetesResource resource)
+    {
+        var policy = Policy(Everyone(resource), "system");
+        policy.Spec.PolicyTypes.Remove("Ingress");
+        policy.Spec.Egress.Add(new(
+            [new(53, "UDP"), new(53)],
+            [
+                new(AnyOf("k8s-app", "kube-dns", "node-local-dns"), AnyOf("kubernetes.io/metadata.name", "kube-system")),
+                // GKE's NodeLocal DNSCache and Cloud DNS.
+                new(IpBlock: new("169.254.20.10/32")),
+                new(IpBlock: new("169.254.169.254/32")),
+            ]));
+        return policy;
+    }
+
+    private static NetworkPolicy ToCollectors(KubernetesResource resource)
+    {
+        var policy = Policy(Everyone(resource), "system");
+        policy.Spec.PodSelector.MatchExpressions = AnyOf(Component, "usersvc", "edge").MatchExpressions;
+        policy.Spec.PolicyTypes.Remove("Ingress");
+        policy.Spec.Egress.Add(new([new(4317), new(4318)]));
+        return policy.When(Telemetry.Enabled);
+    }
+
+    private static NetworkPolicy Policy(LabelSelectorV1 pods, string? component = null)
+    {
+        var policy = new NetworkPolicy { Spec = { PodSelector = pods } };
+        if (component is not null)
+        {
+            policy.Metadata.Labels[Component] = component;
+        }
+
+        return policy;
+    }
+
+    private static LabelSelectorV1 Everyone(KubernetesResource resource) => new(Labels(resource, null));
+
+    private static LabelSelectorV1 Other(KubernetesResource resource, string component) => new(Labels(resource, component));
+
+    private static Dictionary<string, string> Labels(KubernetesResource resource, string? component)
+    {
+        var labels = new Dictionary<string, string>(resource.Selector().MatchLabels);
+        labels.Remove(Component);
+        if (component is not null)
+        {
+            labels[Component] = component;
+        }
+
+        return labels;
+    }
+
+    private static LabelSelectorV1 AnyOf(string key, params string[] values)
+    {
+        var requirement = new LabelSelectorRequirementV1 { Key = key, Operator = "In" };
+        requirement.Values.AddRange(values);
+        return new() { MatchExpressions = [requirement] };
+    }
+}
