@@ -23,6 +23,7 @@ dashboard. Prints where everything is when it is ready. Ctrl-C, or SIGTERM, stop
   --no-dashboard    do without the dashboard
   --install         install PostgreSQL by apt-get when neither it nor a container runtime is there
   --setup           only check and set up; build and run nothing
+  --feed            only find out whether the package feed has Aspire's packages
   --help            this text
 EOF
 }
@@ -31,7 +32,7 @@ say() { printf 'up.sh: %s\n' "$*"; }
 fail() { printf 'up.sh: %s\n' "$*" >&2; exit 1; }
 
 # --- options ---------------------------------------------------------------------------------------------------------------
-install=false setup_only=false dashboard=true
+install=false setup_only=false feed_only=false dashboard=true
 apphost_options=()
 
 number() { # option, value, least, most
@@ -53,6 +54,7 @@ while (($#)); do
     --no-dashboard) dashboard=false; apphost_options+=(--Dashboard false); shift ;;
     --install) install=true; shift ;;
     --setup) setup_only=true; shift ;;
+    --feed) feed_only=true; shift ;;
     --help | -h) usage; exit 0 ;;
     *) usage >&2; fail "unknown option '$option'" ;;
   esac
@@ -198,9 +200,12 @@ find_dashboard() {
 }
 
 # ---------------------------------------------------------------------------------------------------------------------------
-$setup_only || require_sole_run
+$setup_only || $feed_only || require_sole_run
 require_sdk
 find_feed
+if $feed_only; then
+  exit 0
+fi
 require_postgres
 if $setup_only; then
   exit 0

@@ -53,6 +53,8 @@ internal static class PostgresPods
         postgres.ConfigMap!.Data["PGDATA"] = $"{Home}/18/docker";
         postgres.Secret!.StringData.Clear();
         postgres.Secret.StringData["POSTGRES_PASSWORD"] = Helm.Required(values => values.Postgres.Password);
+        // It belongs to the disk, which outlives the release too.
+        postgres.Secret.Metadata.Annotations["helm.sh/resource-policy"] = "keep";
         postgres.UpdateWith("config");
         set.Spec.VolumeClaimTemplates.Add(new()
         {

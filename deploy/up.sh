@@ -1,0 +1,251 @@
+#!/usr/bin/env bash
+# Builds the images, pushes them and installs the system in a Kubernetes cluster. See --help.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source deploy/common.sh
+
+usage() {
+  cat <<'USAGE'
+Usage: deploy/up.sh --registry R [options]
+
+Builds the images of the user service and the edge, pushes them to registry R, installs the system in a Kubernetes cluster (1.30 or
+later), waits until it is ready and prints the edge's address. Running it again updates what is there. See docs/gke.md for GKE.
+
+  --registry R          where images go, as europe-west1-docker.pkg.dev/PROJECT/REPO; the cluster must be able to pull from it
+  --context C           kubectl's context (default: the current one)
+  --namespace N         default usersvc; made if it is not there, with the Pod Security level "restricted"
+  --kustomize           install by Kustomize (deploy/aspirate/overlays/local) instead of Helm
+  --overlay NAME        local or gke (TLS by the Secret edge-tls, managed Prometheus); implies --kustomize
+  --values FILE         values for the chart, may be given several times (deploy/helm/values.yaml lists them)
+  --sidecars            a sidecar proxy before each instance, in its pod
+  --tag T               the images' tag (default: the commit)
+  --no-build            the images are in the registry already, under that tag
+  --base-image I        build upon this image instead of Microsoft's aspnet:10.0-noble-chiseled-extra
+  --postgres-image I    run this image instead of docker.io/library/postgres
+  --timeout SECONDS     how long to wait for the system (default 300)
+  --dry-run             check and show what would be done; change nothing
+  --help                this text
+USAGE
+}
+
+registry='' tag='' build=true kustomize=false overlay=local sidecars=false base_image='' postgres_image='' timeout=300
+values=()
+
+split_options "$@"
+set -- ${arguments[@]+"${arguments[@]}"}
+while (($#)); do
+  case $1 in
+    --registry | --context | --namespace | --overlay | --values | --tag | --base-image | --postgres-image | --timeout) require_value "$1" "${2-}" ;;
+  esac
+  case $1 in
+    --registry) registry=${2%/}; shift 2 ;;
+    --context) context=$2; shift 2 ;;
+    --namespace) namespace=$2; shift 2 ;;
+    --kustomize) kustomize=true; shift ;;
+    --overlay) overlay=$2 kustomize=true; shift 2 ;;
+    --values) values+=("$2"); shift 2 ;;
+    --sidecars) sidecars=true; shift ;;
+    --tag) tag=$2; shift 2 ;;
+    --no-build) build=false; shift ;;
+    --base-image) base_image=$2; shift 2 ;;
+    --postgres-image) postgres_image=$2; shift 2 ;;
+    --timeout) timeout=$2; shift 2 ;;
+    --dry-run) dry_run=true; shift ;;
+    --help | -h) usage; exit 0 ;;
+    *) usage >&2; fail "unknown option '$1'" ;;
+  esac
+done
+
+# --- what was asked for ----------------------------------------------------------------------------------------------------
+check_options() {
+  [[ -n "$registry" ]] || fail '--registry is required; see --help'
+  [[ "$registry" =~ ^[a-z0-9][a-z0-9.-]*(:[0-9]+)?(/[a-z0-9._-]+)*$ ]] || fail "'$registry' is no registry: a host and a path in lower case, without http://, as europe-west1-docker.pkg.dev/project/repository"
+  [[ "$timeout" =~ ^[0-9]{1,5}$ ]] && ((10#$timeout > 0)) || fail "--timeout needs a number of seconds, not '$timeout'"
+  [[ -d "deploy/aspirate/overlays/$overlay" ]] || fail "there is no overlay '$overlay'. Known: $(ls deploy/aspirate/overlays | tr '\n' ' ')"
+  local file
+  for file in ${values[@]+"${values[@]}"}; do
+    [[ -r "$file" ]] || fail "--values: $file cannot be read"
+  done
+  if $kustomize; then
+    ((${#values[@]} == 0)) || fail '--values is for the chart: with --kustomize write an overlay of your own, see deploy/aspirate/README.md'
+  else
+    require_tool helm https://helm.sh/docs/intro/install/
+  fi
+  if [[ -z "$tag" ]]; then
+    tag=$(git rev-parse --short=12 HEAD 2>/dev/null) || fail 'this is no clone with a commit to name the images by: give --tag'
+    # Another content is another tag: nodes keep what they have pulled.
+    if $build && [[ -n "$(git status --porcelain)" ]]; then
+      tag+=-$(date -u +%Y%m%d%H%M%S)
+    fi
+  fi
+  [[ "$tag" =~ ^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$ ]] || fail "'$tag' is no tag of an image"
+}
+
+# --- images ----------------------------------------------------------------------------------------------------------------
+publish() { # project, image
+  say "building and pushing $registry/$2:$tag"
+  # Restored for both architectures of the image; the registry's credentials are docker's.
+  if ! run dotnet publish "$1" --configuration Release --target:PublishContainer --verbosity quiet --nologo \
+    -p:ContainerRegistry="${registry%%/*}" -p:ContainerRepository="$(image_path "$2")" -p:ContainerImageTag="$tag" \
+    ${base_image:+-p:ContainerBaseImage="$base_image"} >.local/publish.log 2>&1; then
+    tail -n 20 .local/publish.log >&2
+    fail "the image $2 cannot be built or pushed to $registry, for the reasons above (is the registry right, and are you logged in to it? On Google Cloud: gcloud auth configure-docker ${registry%%/*})"
+  fi
+  ! $dry_run || cat .local/publish.log
+}
+
+image_path() { # image
+  if [[ "$registry" == */* ]]; then echo "${registry#*/}/$1"; else echo "$1"; fi
+}
+
+build_images() {
+  require_tool dotnet https://dotnet.microsoft.com/download
+  ./up.sh --feed
+  publish UserSvc.Api usersvc
+  publish UserSvc.Edge edge
+}
+
+# --- secrets ---------------------------------------------------------------------------------------------------------------
+# They are made once and kept: what the cluster has is used again.
+kept_secret() { # workload, key, Secret that outlives the workload
+  local name value
+  for name in $(cluster get "$1" --ignore-not-found -o 'jsonpath={.spec.template.spec.containers[0].envFrom[*].secretRef.name}') "$3"; do
+    value=$(cluster get secret "$name" --ignore-not-found -o "jsonpath={.data.$2}" | base64 --decode)
+    [[ -z "$value" ]] || { printf %s "$value"; return; }
+  done
+}
+
+make_secret() { head -c 24 /dev/urandom | base64 | tr '+/' '-_'; }
+
+find_secrets() {
+  admin_key=$(kept_secret deployment/usersvc Admin__Key usersvc-secrets)
+  postgres_password=$(kept_secret statefulset/postgres POSTGRES_PASSWORD postgres-secrets)
+  admin_key=${admin_key:-$(make_secret)}
+  postgres_password=${postgres_password:-$(make_secret)}
+}
+
+# --- installation ----------------------------------------------------------------------------------------------------------
+make_namespace() {
+  if ! kubectl --context "$context" get namespace "$namespace" >/dev/null 2>&1; then
+    say "making the namespace $namespace"
+    run kubectl --context "$context" create namespace "$namespace"
+    run kubectl --context "$context" label namespace "$namespace" pod-security.kubernetes.io/enforce=restricted app.kubernetes.io/created-by=usersvc
+  fi
+}
+
+install_chart() {
+  # Not on a command line, which others on this machine can read; the last file wins, and what the person gave comes first.
+  cat >"$work/secrets.yaml" <<SECRETS
+usersvc:
+  adminKey: "$(escaped "$admin_key")"
+postgres:
+  password: "$(escaped "$postgres_password")"
+SECRETS
+  cat >"$work/images.yaml" <<IMAGES
+image:
+  registry: "$registry"
+  tag: "$tag"
+IMAGES
+  local options=(--values "$work/secrets.yaml") file
+  for file in ${values[@]+"${values[@]}"}; do
+    options+=(--values "$file")
+  done
+  options+=(--values "$work/images.yaml")
+  ! $sidecars || options+=(--set usersvc.sidecar.enabled=true)
+  [[ -z "$postgres_image" ]] || options+=(--set-string "postgres.image=$postgres_image")
+  say "installing the chart deploy/helm as release $release"
+  run chart upgrade --install "$release" deploy/helm "${options[@]}" --wait --timeout "${timeout}s" >"$work/helm.log" 2>&1 || {
+    cat "$work/helm.log" >&2
+    show_trouble
+    fail 'the chart was not installed, or the system did not become ready, for the reasons above'
+  }
+  ! $dry_run || cat "$work/helm.log"
+}
+
+escaped() { sed 's/["\\]/\\&/g' <<<"$1"; }
+
+install_overlay() {
+  ! has_release || fail "the namespace $namespace holds the system as a Helm release: go on without --kustomize, or deploy/down.sh first"
+  cp -R deploy/aspirate "$work/aspirate"
+  local folder=$work/aspirate/overlays/$overlay
+  printf 'Admin__Key=%s\nConnectionStrings__users=Host=postgres;Port=5432;Username=postgres;Password="%s";Database=users\n' \
+    "$admin_key" "${postgres_password//\"/\"\"}" >"$folder/usersvc.env"
+  printf 'POSTGRES_PASSWORD=%s\n' "$postgres_password" >"$folder/postgres.env"
+  {
+    printf 'apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nnamespace: %s\nresources:\n  - aspirate/overlays/%s\n' "$namespace" "$overlay"
+    ! $sidecars || printf 'components:\n  - aspirate/components/sidecar\n'
+    printf 'images:\n'
+    printf '  - name: %s\n    newName: %s\n    newTag: "%s"\n' usersvc "$registry/usersvc" "$tag" edge "$registry/edge" "$tag"
+    [[ -z "$postgres_image" ]] || printf '  - name: docker.io/library/postgres\n    newName: %s\n    newTag: "%s"\n' "${postgres_image%:*}" "${postgres_image##*:}"
+  } >"$work/kustomization.yaml"
+  say "applying deploy/aspirate/overlays/$overlay"
+  run cluster apply -k "$work" >"$work/apply.log" 2>&1 || { cat "$work/apply.log" >&2; fail 'the overlay was not applied, for the reasons above'; }
+  ! $dry_run || cat "$work/apply.log"
+}
+
+wait_until_ready() {
+  local workload
+  for workload in $(cluster get statefulset/postgres --ignore-not-found -o name) deployment/usersvc deployment/edge; do
+    kubectl --context "$context" --namespace "$namespace" rollout status "$workload" --timeout "${timeout}s" >"$work/rollout.log" 2>&1 || {
+      cat "$work/rollout.log" >&2
+      show_trouble
+      fail "$workload did not become ready within $timeout s"
+    }
+  done
+}
+
+show_trouble() {
+  cluster get pods >&2 || true
+  cluster get events --field-selector type=Warning --sort-by .lastTimestamp 2>/dev/null | tail -n 10 >&2 || true
+}
+
+# --- the edge's address ----------------------------------------------------------------------------------------------------
+edge_address() {
+  local address=''
+  if [[ -n "$(cluster get gateway.gateway.networking.k8s.io/edge --ignore-not-found -o name 2>/dev/null)" ]]; then
+    address=$(cluster get gateway.gateway.networking.k8s.io/edge -o 'jsonpath={.status.addresses[0].value}')
+  else
+    address=$(cluster get service/edge -o 'jsonpath={.status.loadBalancer.ingress[0].ip}{.status.loadBalancer.ingress[0].hostname}')
+  fi
+  printf %s "$address"
+}
+
+show_address() {
+  local address='' type until=$((SECONDS + timeout))
+  type=$(cluster get service/edge -o 'jsonpath={.spec.type}')
+  if [[ "$type" == LoadBalancer || -n "$(cluster get gateway.gateway.networking.k8s.io/edge --ignore-not-found -o name 2>/dev/null)" ]]; then
+    until address=$(edge_address) && [[ -n "$address" ]]; do
+      ((SECONDS < until)) || { say "the edge has no address yet: kubectl --context $context --namespace $namespace get service edge"; return; }
+      sleep 2
+    done
+  fi
+  echo
+  echo 'UserSvc is ready.'
+  echo
+  if [[ -n "$address" ]]; then
+    echo "  edge        http://$address"
+  else
+    echo "  edge        kubectl --context $context --namespace $namespace port-forward service/edge 8080:80"
+  fi
+  echo "  admin key   kubectl --context $context --namespace $namespace get secret $(admin_secret) -o 'jsonpath={.data.Admin__Key}' | base64 --decode"
+  [[ -z "$address" ]] || printf '\n  curl http://%s/user/health\n' "$address"
+}
+
+admin_secret() { cluster get deployment/usersvc -o 'jsonpath={.spec.template.spec.containers[0].envFrom[*].secretRef.name}' | awk '{ print $NF }'; }
+
+# ---------------------------------------------------------------------------------------------------------------------------
+check_options
+require_cluster
+mkdir -p .local
+umask 077
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+say "cluster '$context', namespace '$namespace', images $registry/…:$tag"
+$build && build_images
+find_secrets
+make_namespace
+if $kustomize; then install_overlay; else install_chart; fi
+if ! $dry_run; then
+  wait_until_ready
+  show_address
+fi
