@@ -67,7 +67,7 @@ if $delete_data; then
   say 'deleting the users'
   run cluster delete persistentvolumeclaim/data-postgres-0 "secret/$database" --ignore-not-found --timeout 120s --request-timeout 0
   if [[ "$(kubectl --context "$context" get namespace "$namespace" -o 'jsonpath={.metadata.labels.app\.kubernetes\.io/created-by}')" == usersvc ]]; then
-    others=$(cluster get all,configmaps,secrets,persistentvolumeclaims -o name | grep -v '^configmap/kube-root-ca.crt$' || true)
+    others=$(cluster get all,configmaps,secrets,persistentvolumeclaims -o name | grep -vE '^configmap/(kube-root-ca|openshift-service-ca)\.crt$' || true)
     if [[ -z "$others" ]] || $dry_run; then
       run kubectl --context "$context" delete namespace "$namespace" --timeout 120s
     else

@@ -61,7 +61,7 @@ check_options() {
   [[ -n "$registry" ]] || fail '--registry is required; see --help'
   [[ "$registry" =~ ^[a-z0-9][a-z0-9.-]*(:[0-9]+)?(/[a-z0-9._-]+)*$ ]] || fail "'$registry' is no registry: a host and a path in lower case, without http://, as europe-west1-docker.pkg.dev/project/repository"
   [[ "$timeout" =~ ^[0-9]{1,5}$ ]] && ((10#$timeout > 0)) || fail "--timeout needs a number of seconds, not '$timeout'"
-  [[ -d "deploy/aspirate/overlays/$overlay" ]] || fail "there is no overlay '$overlay'. Known: $(ls deploy/aspirate/overlays | tr '\n' ' ')"
+  ! $kustomize || [[ -d "deploy/aspirate/overlays/$overlay" ]] || fail "there is no overlay '$overlay'. Known: $(ls deploy/aspirate/overlays | tr '\n' ' ')"
   local file
   for file in ${values[@]+"${values[@]}"}; do
     [[ -r "$file" ]] || fail "--values: $file cannot be read"
@@ -88,7 +88,7 @@ publish() { # project, image
   if ! run dotnet publish "$1" --configuration Release --target:PublishContainer --verbosity quiet --nologo \
     -p:ContainerRegistry="${registry%%/*}" -p:ContainerRepository="$(image_path "$2")" -p:ContainerImageTag="$tag" \
     ${base_image:+-p:ContainerBaseImage="$base_image"} >.local/publish.log 2>&1; then
-    tail -n 20 .local/publish.log >&2
+    { grep -E ' error ' .local/publish.log | grep -vE 'error [A-Z0-9]+:\s+at |--- End of' | sort -u | head -n 10 || tail -n 20 .local/publish.log; } >&2
     fail "the image $2 cannot be built or pushed to $registry, for the reasons above (is the registry right, and are you logged in to it? On Google Cloud: gcloud auth configure-docker ${registry%%/*})"
   fi
   ! $dry_run || cat .local/publish.log
@@ -101,6 +101,10 @@ image_path() { # image
 build_images() {
   require_tool dotnet https://dotnet.microsoft.com/download
   ./up.sh --feed
+  # A registry on this machine speaks plain HTTP.
+  case $registry in
+    localhost[:/]* | 127.0.0.1[:/]*) export DOTNET_CONTAINER_INSECURE_REGISTRIES="${registry%%/*}${DOTNET_CONTAINER_INSECURE_REGISTRIES:+;$DOTNET_CONTAINER_INSECURE_REGISTRIES}" ;;
+  esac
   publish UserSvc.Api usersvc
   publish UserSvc.Edge edge
 }

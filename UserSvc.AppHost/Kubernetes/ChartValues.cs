@@ -68,7 +68,7 @@ internal sealed class UsersvcValues
     public string GcpServiceAccount { get; } = "";
 
     [Description("The memory covers two password hashes of 19 MiB at a time. No CPU limit: being throttled is what makes a tail.")]
-    public ResourceValues Resources { get; } = new(new("500m", "384Mi"), new("384Mi"));
+    public ResourceValues Resources { get; } = new(new("250m", "384Mi"), new("384Mi"));
 }
 
 internal sealed class EdgeValues
@@ -93,7 +93,7 @@ internal sealed class EdgeValues
     [Description("For Workload Identity: the Google service account that the pods act as, an e-mail address.")]
     public string GcpServiceAccount { get; } = "";
 
-    public ResourceValues Resources { get; } = new(new("500m", "384Mi"), new("384Mi"));
+    public ResourceValues Resources { get; } = new(new("250m", "384Mi"), new("384Mi"));
 }
 
 internal sealed class ServiceValues
@@ -129,7 +129,7 @@ internal sealed class PostgresValues
     [Description("The disk's storage class; the cluster's default when empty.")]
     public string StorageClass { get; } = "";
 
-    public ResourceValues Resources { get; } = new(new("500m", "512Mi"), new("1Gi"));
+    public ResourceValues Resources { get; } = new(new("250m", "512Mi"), new("1Gi"));
 }
 
 internal sealed class DatabaseValues

@@ -70,7 +70,7 @@ internal static class EdgePods
                 new() { Name = "health", ContainerPort = HealthPort, Protocol = "TCP" },
             },
             Env = { new() { Name = "Edge__Mode", Value = "Sidecar" } },
-            Resources = Pods.Resources("250m", "192Mi", "192Mi"),
+            Resources = Pods.Resources("100m", "192Mi", "192Mi"),
         };
 
         // The edge's pods, whose addresses are not known beforehand: the private networks, of which the NetworkPolicy lets in the edge alone.
