@@ -115,28 +115,10 @@ internal sealed class PostgresServer : IAsyncDisposable
     }
 
     /// <summary>Fast shutdown (transactions are aborted, all that was committed stays), bounded by time. The server stays down.</summary>
-    public async Task StopAsync()
-    {
-        await _stopping.CancelAsync();
-        await _supervision.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        if (_process is null)
-        {
-            return;
-        }
+    public Task StopAsync() => EndAsync([(Signals.Interrupt, _options.StopTimeout), (Signals.Quit, QuitTimeout), (Signals.Kill, QuitTimeout)]);
 
-        foreach (var (signal, timeout) in ((int, TimeSpan)[])[(Signals.Interrupt, _options.StopTimeout), (Signals.Quit, QuitTimeout), (Signals.Kill, QuitTimeout)])
-        {
-            if (!_process.HasExited)
-            {
-                await _engine.SignalAsync(_process, signal);
-                await _process.ExitsWithinAsync(timeout);
-            }
-        }
-
-        _process.Dispose();
-        _process = null;
-        ProcessId = 0;
-    }
+    /// <summary>Kills the postmaster, as a crash would. The server stays down.</summary>
+    public Task CrashAsync() => EndAsync([(Signals.Kill, _options.StopTimeout)]);
 
     /// <summary>Kills the postmaster, as a crash would. It is started again, like after any kill.</summary>
     public Task KillAsync() => _engine.SignalAsync(_process!, Signals.Kill);
@@ -155,6 +137,29 @@ internal sealed class PostgresServer : IAsyncDisposable
         {
             Directory.Delete(_options.Folder, recursive: true);
         }
+    }
+
+    private async Task EndAsync(IEnumerable<(int Signal, TimeSpan Timeout)> steps)
+    {
+        await _stopping.CancelAsync();
+        await _supervision.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (_process is null)
+        {
+            return;
+        }
+
+        foreach (var (signal, timeout) in steps)
+        {
+            if (!_process.HasExited)
+            {
+                await _engine.SignalAsync(_process, signal);
+                await _process.ExitsWithinAsync(timeout);
+            }
+        }
+
+        _process.Dispose();
+        _process = null;
+        ProcessId = 0;
     }
 
     private async Task SuperviseAsync(CancellationToken cancellationToken)

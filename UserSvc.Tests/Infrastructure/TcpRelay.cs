@@ -3,11 +3,18 @@ using System.Net.Sockets;
 
 namespace UserSvc.Tests.Infrastructure;
 
-/// <summary>Stands between a service and a server on loopback and can be frozen: connections stay, and nothing passes any more.</summary>
+/// <summary>Stands between a service and a server on loopback and can be frozen: connections stay, and nothing passes any more; or vanish.</summary>
 internal sealed class TcpRelay : IAsyncDisposable
 {
+    private const int Backlog = 64;
+
+    // A loopback connection is there at once, unless its first packet was dropped.
+    private static readonly TimeSpan Dropped = TimeSpan.FromSeconds(0.25);
+
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
     private readonly CancellationTokenSource _stopping = new();
+    private readonly CancellationTokenSource _vanishing = new();
+    private readonly List<Socket> _queue = [];
     private readonly int _target;
     private readonly Task _accepting;
     private volatile TaskCompletionSource _open = new();
@@ -16,7 +23,7 @@ internal sealed class TcpRelay : IAsyncDisposable
     {
         _target = target;
         _open.SetResult();
-        _listener.Start();
+        _listener.Start(Backlog);
         _accepting = AcceptAsync();
     }
 
@@ -24,21 +31,41 @@ internal sealed class TcpRelay : IAsyncDisposable
 
     public void Freeze() => _open = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
+    /// <summary>As a machine that is gone: connections stay silent, and new ones are not even refused, since the queue of those not accepted is full.</summary>
+    public async Task VanishAsync()
+    {
+        Freeze();
+        await _vanishing.CancelAsync();
+        await _accepting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        Task connecting;
+        do
+        {
+            var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            _queue.Add(socket);
+            connecting = socket.ConnectAsync(IPAddress.Loopback, Port);
+            await Task.WhenAny(connecting, Task.Delay(Dropped));
+        }
+        while (connecting.IsCompletedSuccessfully);
+    }
+
     public void Thaw() => _open.SetResult();
 
     public async ValueTask DisposeAsync()
     {
         await _stopping.CancelAsync();
+        await _vanishing.CancelAsync();
+        _queue.ForEach(s => s.Dispose());
         _listener.Stop();
         await _accepting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _stopping.Dispose();
+        _vanishing.Dispose();
     }
 
     private async Task AcceptAsync()
     {
         while (true)
         {
-            _ = RelayAsync(await _listener.AcceptTcpClientAsync(_stopping.Token));
+            _ = RelayAsync(await _listener.AcceptTcpClientAsync(_vanishing.Token));
         }
     }
 

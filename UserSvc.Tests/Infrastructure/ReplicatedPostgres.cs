@@ -1,0 +1,125 @@
+using System.Globalization;
+using Npgsql;
+using UserSvc.AppHost.Postgres;
+using UserSvc.AppHost.Processes;
+
+namespace UserSvc.Tests.Infrastructure;
+
+/// <summary>
+/// Two real servers, <see cref="First"/> with the database <c>users</c> and <see cref="Second"/> its synchronous standby. What an
+/// operator's tools do besides, promotion and return, a test tells them to. From local binaries, as a container has no pg_basebackup for the host.
+/// </summary>
+internal sealed class ReplicatedPostgres(PostgresServer first) : IAsyncDisposable
+{
+    private static readonly TimeSpan BackupTime = TimeSpan.FromMinutes(1);
+
+    public PostgresServer First { get; } = first;
+
+    public PostgresServer Second { get; private set; } = null!;
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    public static async Task<ReplicatedPostgres> StartAsync()
+    {
+        var first = Options();
+        var pair = new ReplicatedPostgres(await PostgresServer.StartAsync(first with { Databases = ["users"] }, Cancellation));
+        try
+        {
+            var second = Options();
+            SecretFile.Write(second.PasswordFile, SecretFile.ReadOrCreate(first.PasswordFile));
+            await CopyAsync(pair.First, second.Folder);
+            pair.Second = await PostgresServer.StartAsync(second, Cancellation);
+            await WaitForStandbyAsync(pair.First);
+            return pair;
+        }
+        catch
+        {
+            await pair.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>A connection string of both servers, the first one named first.</summary>
+    /// <param name="target">Target Session Attributes.</param>
+    /// <param name="firstPort">Another way to the first server.</param>
+    public string ConnectionString(string target, int? firstPort = null) => new NpgsqlConnectionStringBuilder(First.ConnectionString("users"))
+    {
+        Host = string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{firstPort ?? First.Port},127.0.0.1:{Second.Port}"),
+        TargetSessionAttributes = target,
+    }.ConnectionString;
+
+    /// <summary>Makes the second server the primary, one that waits for no standby. Returns once it takes writes.</summary>
+    public Task PromoteAsync() => ExecuteAsync(Second, "SELECT pg_promote(wait => true, wait_seconds => 60)");
+
+    /// <summary>The first server, which is down, becomes the synchronous standby of the second, with a new copy of its data.</summary>
+    public async Task RejoinAsync()
+    {
+        Directory.Delete(Path.Combine(First.Folder, "data"), recursive: true);
+        await CopyAsync(Second, First.Folder);
+        await First.StartAsync(Cancellation);
+        await WaitForStandbyAsync(Second);
+    }
+
+    public static async Task ExecuteAsync(PostgresServer server, params string[] statements)
+    {
+        await using var connection = new NpgsqlConnection(server.ConnectionString("postgres") + ";Pooling=false;Command Timeout=60");
+        await connection.OpenAsync(Cancellation);
+        foreach (var statement in statements)
+        {
+            await using var command = new NpgsqlCommand(statement, connection);
+            await command.ExecuteNonQueryAsync(Cancellation);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        // The standby first: a primary's shutdown waits for what it has yet to send.
+        if (Second is not null)
+        {
+            await Second.DisposeAsync();
+        }
+
+        await First.DisposeAsync();
+    }
+
+    private static PostgresOptions Options() => new()
+    {
+        Folder = Directory.CreateTempSubdirectory("usersvc-postgres-").FullName,
+        Temporary = true,
+        Kind = PostgresKind.Local,
+    };
+
+    /// <summary>Copies a running server's data to a folder's, set up to follow that server.</summary>
+    private static async Task CopyAsync(PostgresServer source, string folder)
+    {
+        if (OperatingSystem.IsWindows())
+        {
+            throw new PlatformNotSupportedException("Servers from local binaries need a Unix.");
+        }
+
+        var data = Directory.CreateDirectory(Path.Combine(folder, "data"), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute).FullName;
+        var from = new NpgsqlConnectionStringBuilder(source.ConnectionString("postgres"));
+        List<string> command =
+        [
+            Path.Combine(PostgresBinaries.Find()!, "pg_basebackup"), "--pgdata", data, "--write-recovery-conf", "--checkpoint=fast", "--no-sync",
+            "--host", from.Host!, "--port", from.Port.ToString(CultureInfo.InvariantCulture), "--username", from.Username!,
+        ];
+        if (Environment.IsPrivilegedProcess)
+        {
+            File.SetUnixFileMode(folder, File.GetUnixFileMode(folder) | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute);
+            var user = SystemUser.Find("postgres", "nobody")!;
+            Signals.ChangeOwner(data, user);
+            command = [.. user.Runs(command)];
+        }
+
+        var copied = await Command.RunAsync(command, BackupTime, Cancellation, ("PGPASSWORD", from.Password!));
+        Assert.True(copied.Succeeded, copied.Error);
+    }
+
+    private static async Task WaitForStandbyAsync(PostgresServer primary)
+    {
+        await ExecuteAsync(primary, "ALTER SYSTEM SET synchronous_standby_names = '*'", "SELECT pg_reload_conf()");
+        await Eventually.HoldsAsync(async () =>
+            await Sql.ScalarAsync<long>(primary.ConnectionString("postgres"), "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming' AND sync_state = 'sync'") == 1);
+    }
+}
