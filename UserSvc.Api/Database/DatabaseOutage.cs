@@ -19,11 +19,15 @@ internal sealed partial class DatabaseOutage(NpgsqlDataSource dataSource, TimePr
 
     private readonly SemaphoreSlim _lost = new(0);
     private bool _away;
+    private int _losses;
     // A timestamp; 0 before the first record of an outage.
     private long _logAt;
 
     /// <summary>True from a failure to reach the database until it is reached again.</summary>
     public bool IsAway => Volatile.Read(ref _away);
+
+    /// <summary>Changes whenever connections that were open are not to be used any more.</summary>
+    public int Losses => Volatile.Read(ref _losses);
 
     /// <summary>Connection failures, timeouts, a server that starts, stops, refuses us or is full, and a schema that is not there yet.</summary>
     public static bool Is(Exception exception) => exception switch
@@ -62,12 +66,12 @@ internal sealed partial class DatabaseOutage(NpgsqlDataSource dataSource, TimePr
             }
 
             // The pooled connections of a dead server would fail one by one.
-            dataSource.Clear();
+            Forget();
         }
         else if (exception is PostgresException { SqlState: PostgresErrorCodes.ReadOnlySqlTransaction })
         {
             // They lead to a primary that has become a standby.
-            dataSource.Clear();
+            Forget();
         }
 
         var logAt = Volatile.Read(ref _logAt);
@@ -123,8 +127,16 @@ internal sealed partial class DatabaseOutage(NpgsqlDataSource dataSource, TimePr
         catch (Exception) when (!cancellationToken.IsCancellationRequested)
         {
             // Away still, whatever it threw: this loop's end would be the process's. Connections pooled meanwhile are as dead.
-            dataSource.Clear();
+            Forget();
         }
+    }
+
+    private void Forget()
+    {
+        Interlocked.Increment(ref _losses);
+        dataSource.Clear();
+        // Of several hosts Npgsql would take the promoted standby for a standby, for 10 s.
+        (dataSource as NpgsqlMultiHostDataSource)?.ClearDatabaseStates();
     }
 
     // 08 connection, 57P operator intervention: the server stops, starts or has crashed. Any other answer is that of a server that runs.

@@ -21,6 +21,13 @@ internal static class UsersDatabase
     private static void Configure(NpgsqlDataSourceBuilder dataSource)
     {
         var connection = dataSource.ConnectionStringBuilder;
+        if (connection.Host?.Contains(',') == true)
+        {
+            Default("Target Session Attributes", () => connection.TargetSessionAttributes = "primary");
+            // Without one Npgsql does not remember that a host has vanished: whenever a connection is opened, it would be waited for first.
+            Default("Cancellation Timeout", () => connection.CancellationTimeout = 500);
+        }
+
         Default("Timeout", () => connection.Timeout = 2);
         Default("Command Timeout", () => connection.CommandTimeout = 3);
         // A timed-out query's connection is given up at once: asking a server that hangs to cancel would hang as well.

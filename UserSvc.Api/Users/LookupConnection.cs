@@ -3,12 +3,13 @@ using UserSvc.Api.Database;
 
 namespace UserSvc.Api.Users;
 
-/// <summary>The lookup lane's one connection with its two prepared statements; opened when first needed, and again after a failure.</summary>
+/// <summary>The lookup lane's one connection with its two prepared statements; opened when first needed, and again after a failure, be it another's.</summary>
 /// <remarks>Not safe for concurrent use: the lane sends one query at a time.</remarks>
-internal sealed class LookupConnection(NpgsqlDataSource dataSource) : IAsyncDisposable
+internal sealed class LookupConnection(NpgsqlDataSource dataSource, DatabaseOutage outage) : IAsyncDisposable
 {
     private readonly Dictionary<string, User> _found = [];
     private NpgsqlConnection? _connection;
+    private int _losses;
     private NpgsqlParameter<string> _name = new();
     private NpgsqlParameter<string[]> _names = new();
     private NpgsqlCommand _one = new();
@@ -55,6 +56,12 @@ internal sealed class LookupConnection(NpgsqlDataSource dataSource) : IAsyncDisp
 
     private async Task<TResult> RunAsync<TArgument, TResult>(Func<LookupConnection, TArgument, Task<TResult>> query, TArgument argument)
     {
+        if (_losses != outage.Losses)
+        {
+            // To a primary that was found to be none any more, or not to answer: reads from it would be of old.
+            await CloseAsync();
+        }
+
         // A connection that was open may belong to a server that has been restarted since: that costs one more try, not an error.
         for (var mayRetry = _connection is not null; ; mayRetry = false)
         {
@@ -80,6 +87,7 @@ internal sealed class LookupConnection(NpgsqlDataSource dataSource) : IAsyncDisp
 
     private async Task OpenAsync()
     {
+        _losses = outage.Losses;
         _connection = await dataSource.OpenConnectionAsync();
         (_one, _name) = await PrepareAsync<string>("SELECT uuid, username, fullname, version FROM users WHERE username = $1");
         (_many, _names) = await PrepareAsync<string[]>("SELECT uuid, username, fullname, version FROM users WHERE username = ANY($1)");

@@ -34,7 +34,7 @@ internal sealed class UserLookup(NpgsqlDataSource dataSource, DatabaseOutage out
 
     private readonly Histogram<int> _batchSize = meters.Create("UserSvc.Api").CreateHistogram<int>("usersvc.lookup.batch.size", "{lookup}", "Lookups sent as one query");
     private readonly Lock _gate = new();
-    private readonly LookupConnection _connection = new(dataSource);
+    private readonly LookupConnection _connection = new(dataSource, outage);
     private readonly int _queueLimit = options.Value.QueueLimit;
     private readonly int _batchLimit = options.Value.BatchLimit;
     private List<PendingLookup> _queue = [];

@@ -72,7 +72,12 @@ internal sealed class UserReplacement(UserStore store, PasswordHasher hasher, Pa
                 if (sameFullname && await hasher.VerifyAsync(hash, password, cancellationToken))
                 {
                     attempt.Succeed();
-                    return new PutOutcome.Kept(user);
+                    if (await store.ConfirmAsync(user, cancellationToken))
+                    {
+                        return new PutOutcome.Kept(user);
+                    }
+
+                    continue;
                 }
 
                 if (own is null || !await hasher.VerifyAsync(hash, own, cancellationToken))

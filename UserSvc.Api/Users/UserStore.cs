@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Npgsql;
 using UserSvc.Api.Database;
 
@@ -18,6 +19,12 @@ internal sealed class UserStore(NpgsqlDataSource dataSource, DatabaseOutage outa
     public Task<(User User, string PasswordHash)?> FindWithHashAsync(string name, CancellationToken cancellationToken) =>
         OneValueAsync("SELECT uuid, username, fullname, version, password_hash FROM users WHERE username = $1",
             reader => (ReadUser(reader), reader.GetString(4)), cancellationToken, name);
+
+    /// <summary>Waits, as every write does, until the primary's synchronous standby has all that was read: a row that is merely visible may be lost with the primary.</summary>
+    /// <returns>False when the user has changed since it was read.</returns>
+    public async Task<bool> ConfirmAsync(User user, CancellationToken cancellationToken) => await OneAsync(
+        "SELECT uuid, username, fullname, version FROM users WHERE uuid = $1 AND version = $2 FOR KEY SHARE",
+        ReadUser, cancellationToken, user.Uuid, user.Version) is not null;
 
     /// <returns>Null when the user has changed since <paramref name="user"/> was read.</returns>
     public Task<User?> ReplaceAsync(User user, string fullname, string passwordHash, CancellationToken cancellationToken) => OneAsync(
@@ -77,6 +84,7 @@ internal sealed class UserStore(NpgsqlDataSource dataSource, DatabaseOutage outa
     private async Task<T> RunAsync<T>(string sql, Func<NpgsqlCommand, Task<T>> run, params object[] values)
     {
         outage.ThrowIfAway();
+        var started = Stopwatch.GetTimestamp();
         // A write whose connection broke may have been done.
         for (var mayRetry = sql.StartsWith("SELECT", StringComparison.Ordinal); ; mayRetry = false)
         {
@@ -89,6 +97,12 @@ internal sealed class UserStore(NpgsqlDataSource dataSource, DatabaseOutage outa
                 }
 
                 var result = await run(command);
+                if (command.CommandTimeout > 0 && Stopwatch.GetElapsedTime(started).TotalSeconds > command.CommandTimeout)
+                {
+                    // Npgsql has asked the server to cancel it. One that waited for its synchronous standby then waits no more, and says that all is well.
+                    throw new TimeoutException("The command was done, but not within its time.");
+                }
+
                 outage.Recovered();
                 return result;
             }

@@ -118,6 +118,17 @@ public sealed class DatabaseFaultTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Connections_SeveralHosts_AreToThePrimaryAndPassOverOneThatVanished()
+    {
+        await using var api = new ApiInstance("Host=a:5432,b:5433;Username=usersvc");
+
+        var dataSource = Assert.IsType<NpgsqlMultiHostDataSource>(api.Services.GetRequiredService<NpgsqlDataSource>());
+        var connection = new NpgsqlConnectionStringBuilder(dataSource.ConnectionString);
+
+        Assert.Equal(("a:5432,b:5433", "primary", 500, 2), (connection.Host, connection.TargetSessionAttributes, connection.CancellationTimeout, connection.Timeout));
+    }
+
+    [Fact]
     public async Task DatabaseRestarted_IdleReadLane_ReadsOnWithoutAnError()
     {
         await using var api = new ApiInstance(_server.ConnectionString("users"));
