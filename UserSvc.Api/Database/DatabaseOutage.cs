@@ -46,18 +46,29 @@ internal sealed partial class DatabaseOutage(NpgsqlDataSource dataSource, TimePr
     public static bool MayBeStale(Exception exception) => exception is NpgsqlException { InnerException: not TimeoutException } && IsUnreachable(exception);
 
     /// <summary>Before anything is asked of the database.</summary>
+    /// <returns>The <see cref="Losses"/>, to report a failure with.</returns>
     /// <exception cref="UnavailableException">It cannot be reached.</exception>
-    public void ThrowIfAway()
+    public int ThrowIfAway()
     {
         if (IsAway)
         {
             throw Away(null);
         }
+
+        return Losses;
     }
 
+    /// <param name="exception">The failure.</param>
+    /// <param name="losses">The <see cref="Losses"/> when it was begun.</param>
     /// <returns>What the caller gets.</returns>
-    public UnavailableException Report(Exception exception)
+    public UnavailableException Report(Exception exception, int losses)
     {
+        if (losses != Losses)
+        {
+            // Another has reported this outage, which may be over: a timeout on a connection from before it says nothing new.
+            return Away(exception);
+        }
+
         if (IsUnreachable(exception))
         {
             if (!Interlocked.Exchange(ref _away, true))

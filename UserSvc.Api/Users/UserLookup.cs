@@ -66,7 +66,7 @@ internal sealed class UserLookup(NpgsqlDataSource dataSource, DatabaseOutage out
 
     private ValueTask<User?> FindAsync(string name, ActivityContext span, CancellationToken cancellationToken)
     {
-        outage.ThrowIfAway();
+        var losses = outage.ThrowIfAway();
         PendingLookup? pending = null;
         lock (_gate)
         {
@@ -85,10 +85,10 @@ internal sealed class UserLookup(NpgsqlDataSource dataSource, DatabaseOutage out
             }
         }
 
-        return pending is null ? FindAloneAsync(name) : new(pending.Task.WaitAsync(cancellationToken));
+        return pending is null ? FindAloneAsync(name, losses) : new(pending.Task.WaitAsync(cancellationToken));
     }
 
-    private async ValueTask<User?> FindAloneAsync(string name)
+    private async ValueTask<User?> FindAloneAsync(string name, int losses)
     {
         try
         {
@@ -99,7 +99,7 @@ internal sealed class UserLookup(NpgsqlDataSource dataSource, DatabaseOutage out
         }
         catch (Exception e) when (DatabaseOutage.Is(e))
         {
-            throw outage.Report(e);
+            throw outage.Report(e, losses);
         }
         finally
         {
@@ -164,10 +164,11 @@ internal sealed class UserLookup(NpgsqlDataSource dataSource, DatabaseOutage out
     private async Task<Exception?> QueryAsync(List<PendingLookup> batch)
     {
         Activity? span = null;
+        var losses = 0;
         try
         {
             // Those who gathered behind a query that failed would wait for its timeout once more.
-            outage.ThrowIfAway();
+            losses = outage.ThrowIfAway();
             span = StartBatchSpan(batch);
             await _connection.FindAsync(batch);
             outage.Recovered();
@@ -177,7 +178,7 @@ internal sealed class UserLookup(NpgsqlDataSource dataSource, DatabaseOutage out
         catch (Exception e)
         {
             span?.SetStatus(ActivityStatusCode.Error);
-            return DatabaseOutage.Is(e) ? outage.Report(e) : e;
+            return DatabaseOutage.Is(e) ? outage.Report(e, losses) : e;
         }
         finally
         {

@@ -83,7 +83,7 @@ internal sealed class UserStore(NpgsqlDataSource dataSource, DatabaseOutage outa
 
     private async Task<T> RunAsync<T>(string sql, Func<NpgsqlCommand, Task<T>> run, params object[] values)
     {
-        outage.ThrowIfAway();
+        var losses = outage.ThrowIfAway();
         var started = Stopwatch.GetTimestamp();
         // A write whose connection broke may have been done.
         for (var mayRetry = sql.StartsWith("SELECT", StringComparison.Ordinal); ; mayRetry = false)
@@ -112,7 +112,7 @@ internal sealed class UserStore(NpgsqlDataSource dataSource, DatabaseOutage outa
             }
             catch (Exception e) when (DatabaseOutage.Is(e))
             {
-                throw outage.Report(e);
+                throw outage.Report(e, losses);
             }
         }
     }
