@@ -10,6 +10,7 @@ internal static class UserEndpoints
 
     public static void AddUsers(this IHostApplicationBuilder builder)
     {
+        UserName.RequireNormalization();
         builder.Services.AddOptions<UserLookupOptions>().BindConfiguration("Lookup").ValidateDataAnnotations().ValidateOnStart();
         builder.Services.AddSingleton<UserLookup>();
         builder.Services.AddSingleton<UserStore>();

@@ -19,6 +19,16 @@ internal static class UserName
     // No scalar's canonical decomposition is longer than four scalars, each of at most two UTF-16 units.
     private const int MaxRawLength = MaxScalars * 4 * 2;
 
+    /// <exception cref="InvalidOperationException">This process runs without ICU: under invariant globalization normalising silently does nothing.</exception>
+    public static void RequireNormalization()
+    {
+        if ("e\u0301".Normalize(NormalizationForm.FormC) != "\u00e9")
+        {
+            throw new InvalidOperationException(
+                "Unicode normalization does not work, so one user's name would be several: run with ICU and without DOTNET_SYSTEM_GLOBALIZATION_INVARIANT.");
+        }
+    }
+
     public static bool TryNormalize(string raw, [NotNullWhen(true)] out string? name)
     {
         name = null;

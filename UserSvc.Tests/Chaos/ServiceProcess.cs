@@ -5,7 +5,8 @@ using UserSvc.AppHost.Processes;
 namespace UserSvc.Tests.Chaos;
 
 /// <summary>A service as a process that keeps its name and ports over restarts. What it says goes to a file.</summary>
-internal sealed class ServiceProcess(string name, Assembly service, Uri readiness, string log, IReadOnlyList<string> arguments) : IAsyncDisposable
+internal sealed class ServiceProcess(
+    string name, Assembly service, Uri readiness, string log, IReadOnlyList<string> arguments, params IReadOnlyList<(string Name, string Value)> environment) : IAsyncDisposable
 {
     private readonly HttpClient _client = new() { Timeout = TimeSpan.FromSeconds(2) };
     private Process? _process;
@@ -29,7 +30,13 @@ internal sealed class ServiceProcess(string name, Assembly service, Uri readines
     public async Task StartAsync()
     {
         _process?.Dispose();
-        _process = Process.Start(new ProcessStartInfo("dotnet", [service.Location, .. arguments]) { RedirectStandardOutput = true })!;
+        var start = new ProcessStartInfo("dotnet", [service.Location, .. arguments]) { RedirectStandardOutput = true };
+        foreach (var (variable, value) in environment)
+        {
+            start.Environment[variable] = value;
+        }
+
+        _process = Process.Start(start)!;
         _logging = LogAsync(_process.StandardOutput.BaseStream);
         await Eventually.HoldsAsync(async () =>
         {
