@@ -35,15 +35,33 @@ public sealed class KustomizeTests : IDisposable
     {
         var objects = await _kustomization.RenderAsync(overlay, switches);
 
+        Assert.Equal([], Problems(objects, "usersvc"));
+    }
+
+    [Fact]
+    public async Task Overlay_UnderOneOfYourOwn_TakesItsNamespaceImagesAndSwitches()
+    {
+        await File.WriteAllTextAsync(
+            _kustomization.PathOf("kustomization.yaml"),
+            """
+            apiVersion: kustomize.config.k8s.io/v1beta1
+            kind: Kustomization
+            namespace: elsewhere
+            resources: [overlays/gke]
+            components: [components/sidecar, components/autoscaling, components/gateway, components/telemetry]
+            images:
+            - {name: usersvc, newName: registry.example/usersvc, newTag: "1"}
+            - {name: edge, newName: registry.example/edge, newTag: "2"}
+            - {name: docker.io/library/postgres, newName: registry.example/postgres, newTag: "3"}
+            """,
+            TestContext.Current.CancellationToken);
+
+        var objects = await _kustomization.RenderAsync(".");
+
+        Assert.Equal([], Problems(objects, "elsewhere"));
         Assert.Equal(
-            [],
-            [
-                .. Wiring.Problems(objects, "Secret edge-tls"),
-                .. Policies.Problems(objects),
-                .. objects.Pods().SelectMany(pods => PodSecurity.RestrictedViolations(pods.Spec).Select(violation => $"{pods.Owner}: {violation}")),
-                .. objects.Where(o => !Labels.All(l => o.Labels()?.ContainsKey(l) == true)).Select(o => $"{o.Id()}: a label is missing"),
-                .. objects.Where(o => o.Namespace() != "usersvc").Select(o => $"{o.Id()}: in another namespace"),
-            ]);
+            ["registry.example/edge:2", "registry.example/edge:2", "registry.example/postgres:3", "registry.example/usersvc:1"],
+            objects.Pods().SelectMany(p => p.AllContainers).Select(c => c.Image).Order());
     }
 
     [Theory]
@@ -85,7 +103,7 @@ public sealed class KustomizeTests : IDisposable
         var pod = objects.OfType<V1Deployment>().Single(d => d.Name() == "usersvc").Spec.Template.Spec;
         var (sidecar, instance) = (pod.InitContainers.Single(), pod.Containers.Single());
         Assert.Equal(
-            ("Always", "REGISTRY/edge:TAG", "8080 8002", "", "5000", "8080 8080 8080"),
+            ("Always", "edge:latest", "8080 8002", "", "5000", "8080 8080 8080"),
             (sidecar.RestartPolicy, sidecar.Image, PortsOf(sidecar), PortsOf(instance), Environment(objects, "usersvc")["Listen__LoopbackPort"],
                 string.Join(' ', new[] { instance.StartupProbe, instance.LivenessProbe, instance.ReadinessProbe }.Select(p => p.HttpGet.Port.Value))));
     }
@@ -131,6 +149,15 @@ public sealed class KustomizeTests : IDisposable
         where resource.Value!["type"]!.GetValue<string>() is "project.v0" or "container.v0"
         let ports = resource.Value!["bindings"]!.AsObject().Select(b => b.Value!["targetPort"]!.GetValue<int>())
         select (resource.Key, resource.Value!["volumes"] is null ? "Deployment" : "StatefulSet", resource.Value!["image"]?.GetValue<string>() ?? $"{resource.Key}:latest", ports);
+
+    private static List<string> Problems(List<IKubernetesObject<V1ObjectMeta>> objects, string @namespace) =>
+    [
+        .. Wiring.Problems(objects, "Secret edge-tls"),
+        .. Policies.Problems(objects),
+        .. objects.Pods().SelectMany(pods => PodSecurity.RestrictedViolations(pods.Spec).Select(violation => $"{pods.Owner}: {violation}")),
+        .. objects.Where(o => !Labels.All(l => o.Labels()?.ContainsKey(l) == true)).Select(o => $"{o.Id()}: a label is missing"),
+        .. objects.Where(o => o.Namespace() != @namespace).Select(o => $"{o.Id()}: in another namespace"),
+    ];
 
     // A line a variable: its value, or that it is a secret, or that it is none of the manifest's.
     private static IEnumerable<string> Expected(string resource, string[] added) => Manifest.Environment(resource).Select(v => v.Value switch
