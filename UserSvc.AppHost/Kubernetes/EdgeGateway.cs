@@ -14,7 +14,6 @@ internal static class EdgeGateway
 
     public static void AddTo(KubernetesResource edge)
     {
-        var hostname = Helm.Required(values => values.Gateway.Hostname);
         var gateway = new GatewayV1
         {
             Spec =
@@ -28,7 +27,7 @@ internal static class EdgeGateway
                         Name = "https",
                         Protocol = "HTTPS",
                         Port = 443,
-                        Hostname = hostname,
+                        Hostname = Helm.Required(values => values.Gateway.Hostname),
                         Tls = new() { Mode = "Terminate".If(TlsSecret, outer: 1), CertificateRefs = { new() { Name = Helm.Value(values => values.Gateway.TlsSecretName) } } },
                     },
                 },
@@ -36,7 +35,7 @@ internal static class EdgeGateway
         };
         gateway.Metadata.Annotations["networking.gke.io/certmap"] = Helm.Quoted(values => values.Gateway.CertificateMap).If(CertificateMap);
         edge.Add(Name, gateway.When(Enabled));
-        edge.Add(Name, new HttpRoute { Spec = new([new(Name, "https")], [hostname], [new(BackendRefs: [new(Name, 80)])]) }.When(Enabled));
+        edge.Add(Name, new HttpRoute { Spec = new([new(Name, "https")], [Helm.Value(values => values.Gateway.Hostname)], [new(BackendRefs: [new(Name, 80)])]) }.When(Enabled));
         edge.Add("edge-redirect", new HttpRoute { Spec = new([new(Name, "http")], null, [new(Filters: [new("RequestRedirect", new("https", 301))])]) }.When(Enabled));
         edge.Add(Name, new HealthCheckPolicy
         {

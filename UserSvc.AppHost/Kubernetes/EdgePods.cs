@@ -80,6 +80,7 @@ internal static class EdgePods
             sidecar.Env.Add(new() { Name = string.Create(CultureInfo.InvariantCulture, $"Edge__TrustedProxies__{i}"), Value = networks[i] });
         }
 
+        sidecar.Env.Add(new() { Name = "OTEL_DOTNET_EXPERIMENTAL_OTLP_RETRY", Value = "in_memory" });
         sidecar.Env.Add(new() { Name = "OTEL_EXPORTER_OTLP_ENDPOINT".If(Telemetry.Enabled), Value = Helm.Quoted(values => values.Telemetry.OtlpEndpoint) });
         sidecar.WithProbes(HealthPort, "/ready");
         return sidecar.Restrict();
