@@ -22,14 +22,9 @@ internal static class EdgeGateway
                 Listeners =
                 {
                     new() { Name = "http", Protocol = "HTTP", Port = 80 },
-                    new()
-                    {
-                        Name = "https",
-                        Protocol = "HTTPS",
-                        Port = 443,
-                        Hostname = Helm.Required(values => values.Gateway.Hostname),
-                        Tls = new() { Mode = "Terminate".If(TlsSecret, outer: 1), CertificateRefs = { new() { Name = Helm.Value(values => values.Gateway.TlsSecretName) } } },
-                    },
+                    Https("https".If(TlsSecret), new() { Mode = "Terminate", CertificateRefs = { new() { Name = Helm.Value(values => values.Gateway.TlsSecretName) } } }),
+                    // The certificate map's.
+                    Https("https".If(Helm.Not(TlsSecret)), null),
                 },
             },
         };
@@ -39,7 +34,16 @@ internal static class EdgeGateway
         edge.Add("edge-redirect", new HttpRoute { Spec = new([new(Name, "http")], null, [new(Filters: [new("RequestRedirect", new("https", 301))])]) }.When(Enabled));
         edge.Add(Name, new HealthCheckPolicy
         {
-            Spec = new(new(5, 2, 1, 2, new("HTTP", new("USE_FIXED_PORT", EdgePods.HealthPort, "/ready"))), new("", "Service", Name)),
+            Spec = new(new(5, 2, 1, 2, new("HTTP", new("USE_FIXED_PORT", EdgePods.HealthPort, "/ready"))), new(Helm.Empty, "Service", Name)),
         }.When($"and {Enabled} {Helm.Path(values => values.Gateway.HealthCheckPolicy)}"));
     }
+
+    private static GatewayListenerV1 Https(string name, GatewayTlsConfigV1? tls) => new()
+    {
+        Name = name,
+        Protocol = "HTTPS",
+        Port = 443,
+        Hostname = Helm.Required(values => values.Gateway.Hostname),
+        Tls = tls,
+    };
 }

@@ -19,6 +19,9 @@ internal static class Helm
 
     private static readonly List<(string Text, string? Action)> Numbers = [];
 
+    /// <summary>An empty string, which Aspire would leave out.</summary>
+    public const string Empty = "{{ `` }}";
+
     /// <summary><c>{{ .Values.usersvc.replicas }}</c></summary>
     public static string Value<T>(Expression<Func<ChartValues, T>> value) => $"{{{{ {Path(value)} }}}}";
 

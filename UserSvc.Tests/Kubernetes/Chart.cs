@@ -1,0 +1,43 @@
+using System.Security.Cryptography;
+using k8s;
+using k8s.Models;
+using UserSvc.AppHost.Processes;
+using UserSvc.Tests.AppHost;
+
+namespace UserSvc.Tests.Kubernetes;
+
+/// <summary>The committed chart, deploy/helm, with one of the sets of values in Charts/, as Charts/render.sh rendered it.</summary>
+internal sealed class Chart(string values)
+{
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(1);
+
+    public static string Folder => Manifest.RepositoryFile("deploy/helm");
+
+    public string ValuesFile => Manifest.RepositoryFile($"UserSvc.Tests/Kubernetes/Charts/{values}.values.yaml");
+
+    public string Rendered => File.ReadAllText(Manifest.RepositoryFile($"UserSvc.Tests/Kubernetes/Charts/{values}.rendered.yaml"));
+
+    public List<IKubernetesObject<V1ObjectMeta>> Objects => Manifests.Parse(Rendered);
+
+    /// <summary>The first line of what is rendered from this chart and these values.</summary>
+    public string FirstLine
+    {
+        get
+        {
+            using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+            var files = Directory.EnumerateFiles(Folder, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal);
+            foreach (var file in files.Append(ValuesFile))
+            {
+                hash.AppendData(File.ReadAllBytes(file));
+            }
+
+            return $"# sha256:{Convert.ToHexStringLower(hash.GetHashAndReset())}";
+        }
+    }
+
+    public static Task<CommandResult> HelmAsync(params IEnumerable<string> arguments)
+    {
+        Assert.SkipWhen(Command.OnPath("helm") is null, "helm is not on PATH");
+        return Command.RunAsync(["helm", .. arguments], Limit, TestContext.Current.CancellationToken);
+    }
+}

@@ -1,0 +1,146 @@
+using k8s;
+using k8s.Models;
+
+namespace UserSvc.Tests.Kubernetes;
+
+public sealed class ChartTests
+{
+    private static readonly string[] MadeElsewhere = ["Secret edge-tls", "Secret usersvc-key"];
+
+    public static TheoryData<string> Values => ["local", "gke", "everything", "yours"];
+
+    [Theory]
+    [MemberData(nameof(Values))]
+    public void Rendered_FirstLine_IsOfTheCommittedChart(string values)
+    {
+        var chart = new Chart(values);
+
+        Assert.True(chart.FirstLine == chart.Rendered.Split('\n')[0], "the chart has changed: run UserSvc.Tests/Kubernetes/Charts/render.sh, which needs Helm");
+    }
+
+    [Theory]
+    [MemberData(nameof(Values))]
+    public async Task Chart_ByHelm_IsWhatWasRendered(string values)
+    {
+        var chart = new Chart(values);
+
+        var rendered = await Chart.HelmAsync("template", "usersvc", Chart.Folder, "--namespace", "usersvc", "--values", chart.ValuesFile);
+
+        Assert.True(rendered.Succeeded, rendered.Error);
+        Assert.Equal(
+            Manifests.Parse(chart.Rendered).Select(o => KubernetesJson.Serialize(o)).Order(StringComparer.Ordinal),
+            Manifests.Parse(rendered.Output).Select(o => KubernetesJson.Serialize(o)).Order(StringComparer.Ordinal));
+    }
+
+    [Theory]
+    [MemberData(nameof(Values))]
+    public async Task Chart_ByHelm_HasNothingToLint(string values)
+    {
+        var lint = await Chart.HelmAsync("lint", Chart.Folder, "--strict", "--values", new Chart(values).ValuesFile);
+
+        Assert.True(lint.Succeeded, lint.Output + lint.Error);
+    }
+
+    [Theory]
+    [InlineData("image.registry=registry.example,image.tag=v1,usersvc.adminKey=an-administrators-key", "postgres.password is required")]
+    [InlineData("image.registry=registry.example,image.tag=v1,postgres.password=a-database-password", "usersvc.adminKey is required")]
+    [InlineData("image.tag=v1,postgres.password=a-database-password,usersvc.adminKey=an-administrators-key", "image.registry is required")]
+    [InlineData("image.registry=registry.example,postgres.password=a-database-password,usersvc.adminKey=an-administrators-key", "image.tag is required")]
+    [InlineData("image.registry=registry.example,image.tag=v1,usersvc.adminKey=an-administrators-key,postgres.enabled=false", "database.secretName is required")]
+    [InlineData("usersvc.replica=5", "additional properties 'replica' not allowed")]
+    [InlineData("usersvc.replicas=many", "got string, want integer")]
+    [InlineData("image.pullPolicy=Sometimes", "value must be one of 'IfNotPresent', 'Always', 'Never'")]
+    public async Task Chart_WithoutWhatItNeedsOrWithWhatItDoesNotKnow_FailsByName(string values, string error)
+    {
+        var rendered = await Chart.HelmAsync("template", "usersvc", Chart.Folder, "--set", values);
+
+        Assert.False(rendered.Succeeded);
+        Assert.Contains(error, rendered.Error);
+    }
+
+    [Theory]
+    [MemberData(nameof(Values))]
+    public void Objects_TheirNamesPortsPoliciesAndPods_AreSound(string values)
+    {
+        var objects = new Chart(values).Objects;
+
+        Assert.Equal(
+            [],
+            [
+                .. Wiring.Problems(objects, [.. MadeElsewhere, .. values == "everything" ? (string[])["Secret usersvc-secrets"] : []]),
+                .. Policies.Problems(objects),
+                .. objects.Pods().SelectMany(pods => PodSecurity.RestrictedViolations(pods.Spec).Select(violation => $"{pods.Owner}: {violation}")),
+                .. objects.Where(o => o.Labels()?["app.kubernetes.io/instance"] != "usersvc").Select(o => $"{o.Id()}: another release's"),
+            ]);
+    }
+
+    [Theory]
+    [InlineData("local", "an-administrators-key", "a \"quoted\" password; and \\more")]
+    [InlineData("gke", "an-administrators-key", "a-database-password")]
+    public void Secrets_TheirValues_AreInSecretsAlone(string values, string adminKey, string password)
+    {
+        var objects = new Chart(values).Objects;
+
+        Assert.Equal([], objects.Where(o => o is not V1Secret).Select(o => KubernetesJson.Serialize(o))
+            .Where(json => json.Contains(adminKey, StringComparison.Ordinal) || json.Contains("password", StringComparison.Ordinal) || json.Contains("Password=", StringComparison.Ordinal)));
+        var users = objects.OfType<V1Secret>().Single(s => s.Name() == "usersvc-secrets").StringData;
+        Assert.Equal(
+            (adminKey, password, password),
+            (users["Admin__Key"], new Npgsql.NpgsqlConnectionStringBuilder(users["ConnectionStrings__users"]).Password,
+                objects.OfType<V1Secret>().Single(s => s.Name() == "postgres-secrets").StringData["POSTGRES_PASSWORD"]));
+    }
+
+    [Fact]
+    public void Values_WithoutAnyGiven_HoldNoSecret()
+    {
+        var secrets = File.ReadLines(Path.Combine(Chart.Folder, "values.yaml")).Select(line => line.Trim())
+            .Where(line => line.StartsWith("adminKey:", StringComparison.Ordinal) || line.StartsWith("password:", StringComparison.Ordinal));
+
+        Assert.Equal(["adminKey: \"\"", "password: \"\""], secrets);
+    }
+
+    [Fact]
+    public void ChosenByWhoInstalls_ImagesSettingsAndAnnotations_ReachTheObjects()
+    {
+        var objects = new Chart("yours").Objects;
+
+        var images = objects.Pods().SelectMany(p => p.AllContainers).Select(c => $"{c.Image} {c.ImagePullPolicy}").Order();
+        Assert.Equal(
+            [$"registry.example/edge@sha256:{new string('2', 64)} Always", "registry.example/postgres:18.3 Always", $"registry.example/usersvc@sha256:{new string('1', 64)} Always"],
+            images);
+        Assert.Equal(
+            ("8192", "443", "Internal", "usersvc@project.iam.gserviceaccount.com", "premium-rwo", "usersvc-key", 5, "users"),
+            (objects.OfType<V1ConfigMap>().Single(m => m.Name() == "usersvc-config").Data["Lookup__QueueLimit"],
+                objects.OfType<V1ConfigMap>().Single(m => m.Name() == "edge-config").Data["Edge__Https__RedirectPort"],
+                objects.OfType<V1Service>().Single(s => s.Name() == "edge").Metadata.Annotations["networking.gke.io/load-balancer-type"],
+                objects.OfType<V1ServiceAccount>().Single(a => a.Name() == "usersvc").Metadata.Annotations["iam.gke.io/gcp-service-account"],
+                objects.OfType<V1StatefulSet>().Single().Spec.VolumeClaimTemplates.Single().Spec.StorageClassName,
+                objects.Pods().Single(p => p.Owner == "Deployment usersvc").Spec.Containers.Single().EnvFrom.Last().SecretRef.Name,
+                objects.OfType<V1Deployment>().Single(d => d.Name() == "usersvc").Spec.Replicas,
+                objects.OfType<Gateway>().Single().Metadata.Annotations["networking.gke.io/certmap"]));
+    }
+
+    /// <summary>What is on one side only. Empty but for what the two tools do differently, each with its reason.</summary>
+    public static TheoryData<string, string, string[], string[], string[]> Pairs => new()
+    {
+        { "local", "overlays/local", [], [], [] },
+        { "gke", "overlays/gke", [], [], [] },
+        {
+            "everything", "overlays/gke", ["sidecar", "autoscaling", "gateway", "external-database", "telemetry"],
+            // The connection string is a key of a Secret of one's own there, one of usersvc-secrets here.
+            [], []
+        },
+    };
+
+    [Theory]
+    [MemberData(nameof(Pairs))]
+    public async Task Chart_BesideTheOverlay_IsTheSameSystem(string values, string overlay, string[] switches, string[] chartOnly, string[] overlayOnly)
+    {
+        using var kustomization = new Kustomization();
+
+        var chart = SystemFacts.Of(new Chart(values).Objects);
+        var kustomize = SystemFacts.Of(await kustomization.RenderAsync(overlay, switches));
+
+        Assert.Equal((chartOnly, overlayOnly), (chart.Except(kustomize).Order().ToArray(), kustomize.Except(chart).Order().ToArray()));
+    }
+}
