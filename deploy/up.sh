@@ -137,6 +137,17 @@ make_namespace() {
   fi
 }
 
+# Helm refuses to go on then, and whether somebody is still at it only a person knows.
+check_release() {
+  local state
+  state=$(chart status "$release" 2>/dev/null | sed -n 's/^STATUS: pending-//p') || true
+  case $state in
+    '') ;;
+    install) fail "an earlier installation is under way or was cut off. If nobody is at it: deploy/down.sh --context $context --namespace $namespace, then this again" ;;
+    *) fail "an earlier $state is under way or was cut off. If nobody is at it: helm --kube-context $context --namespace $namespace rollback $release, then this again" ;;
+  esac
+}
+
 install_chart() {
   # Not on a command line, which others on this machine can read; the last file wins, and what the person gave comes first.
   cat >"$work/secrets.yaml" <<SECRETS
@@ -245,6 +256,7 @@ umask 077
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 say "cluster '$context', namespace '$namespace', images $registry/…:$tag"
+$kustomize || check_release
 $build && build_images
 find_secrets
 make_namespace
