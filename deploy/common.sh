@@ -8,14 +8,18 @@ fail() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
 
 # A command that changes something: with --dry-run it is only shown.
 run() {
-  if $dry_run; then
-    printf '  %q' "$1"
-    printf ' %q' "${@:2}"
-    printf '\n'
-  else
+  if ! $dry_run; then
     "$@"
+    return
   fi
+  case $1 in
+    cluster) shown kubectl --context "$context" --namespace "$namespace" "${@:2}" ;;
+    chart) shown helm --kube-context "$context" --namespace "$namespace" "${@:2}" ;;
+    *) shown "$@" ;;
+  esac
 }
+
+shown() { printf ' '; printf ' %q' "$@"; printf '\n'; }
 
 # --option=value is taken for --option value.
 declare -a arguments=()

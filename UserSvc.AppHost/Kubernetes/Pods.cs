@@ -92,7 +92,10 @@ internal static class Pods
         Limits = { ["memory"] = memoryLimit },
     };
 
-    /// <summary>By number: the port may be another container's, a sidecar's.</summary>
+    /// <summary>
+    /// By number: the port may be another container's, a sidecar's. Set here, as Aspire makes no startup probe of the model's and writes the
+    /// scheme in lower case, which the API server refuses (https://github.com/microsoft/aspire/issues/18271).
+    /// </summary>
     public static ProbeV1 Probe(string path, int port, int period, int timeout, int failures) => new()
     {
         HttpGet = new() { Path = path, Port = port, Scheme = "HTTP" },
@@ -109,7 +112,10 @@ internal static class Pods
         container.ReadinessProbe = Probe(readiness, port, period: 2, timeout: 2, failures: 2);
     }
 
-    /// <summary>The pod is out of its Service at once; what still sends to it learns of that while it sleeps.</summary>
+    /// <summary>
+    /// The pod is out of its Service at once; what still sends to it learns of that while it sleeps. Aspire's type has the other kinds of
+    /// handler too, empty, which the API server refuses.
+    /// </summary>
     public static LifecycleV1 Sleep(int seconds) => new() { PreStop = new() { Sleep = new() { Seconds = seconds }, Exec = null!, HttpGet = null!, TcpSocket = null! } };
 
     public static ServiceAccount Account(string? googleAccount)
