@@ -168,6 +168,8 @@ IMAGES
   options+=(--values "$work/images.yaml")
   ! $sidecars || options+=(--set usersvc.sidecar.enabled=true)
   [[ -z "$postgres_image" ]] || options+=(--set-string "postgres.image=$postgres_image")
+  # Helm 4 leaves a field alone that kubectl scale has set, and fails; a new installation sets what the chart says.
+  [[ "$(helm version --template '{{.Version}}')" == v3* ]] || options+=(--server-side true --force-conflicts)
   say "installing the chart deploy/helm as release $release"
   run chart upgrade --install "$release" deploy/helm "${options[@]}" --wait --timeout "${timeout}s" >"$work/helm.log" 2>&1 || {
     cat "$work/helm.log" >&2
