@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds the images, pushes them and installs the system in a Kubernetes cluster. See --help.
 set -euo pipefail
+readonly caller=$PWD
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source deploy/common.sh
 
@@ -43,7 +44,7 @@ while (($#)); do
     --namespace) namespace=$2; shift 2 ;;
     --kustomize) kustomize=true; shift ;;
     --overlay) overlay=$2 kustomize=true; shift 2 ;;
-    --values) values+=("$2"); shift 2 ;;
+    --values) [[ "$2" == /* ]] && values+=("$2") || values+=("$caller/$2"); shift 2 ;;
     --sidecars) sidecars=true; shift ;;
     --tag) tag=$2; shift 2 ;;
     --no-build) build=false; shift ;;
@@ -74,7 +75,7 @@ check_options() {
   if [[ -z "$tag" ]]; then
     tag=$(git rev-parse --short=12 HEAD 2>/dev/null) || fail 'this is no clone with a commit to name the images by: give --tag'
     # Another content is another tag: nodes keep what they have pulled.
-    if $build && [[ -n "$(git status --porcelain)" ]]; then
+    if $build && [[ -n "$(git status --porcelain -- UserSvc.Api UserSvc.Edge UserSvc.ServiceDefaults 'Directory.*' global.json)" ]]; then
       tag+=-$(date -u +%Y%m%d%H%M%S)
     fi
   fi
@@ -112,9 +113,11 @@ build_images() {
 # --- secrets ---------------------------------------------------------------------------------------------------------------
 # They are made once and kept: what the cluster has is used again.
 kept_secret() { # workload, key, Secret that outlives the workload
-  local name value
-  for name in $(cluster get "$1" --ignore-not-found -o 'jsonpath={.spec.template.spec.containers[0].envFrom[*].secretRef.name}') "$3"; do
-    value=$(cluster get secret "$name" --ignore-not-found -o "jsonpath={.data.$2}" | base64 --decode)
+  local names name value
+  names=$(cluster get "$1" --ignore-not-found -o 'jsonpath={.spec.template.spec.containers[0].envFrom[*].secretRef.name}') || return 1
+  for name in $names "$3"; do
+    value=$(cluster get secret "$name" --ignore-not-found -o "jsonpath={.data.$2}") || return 1
+    value=$(base64 --decode <<<"$value") || return 1
     [[ -z "$value" ]] || { printf %s "$value"; return; }
   done
 }
@@ -122,8 +125,10 @@ kept_secret() { # workload, key, Secret that outlives the workload
 make_secret() { head -c 24 /dev/urandom | base64 | tr '+/' '-_'; }
 
 find_secrets() {
-  admin_key=$(kept_secret deployment/usersvc Admin__Key usersvc-secrets)
-  postgres_password=$(kept_secret statefulset/postgres POSTGRES_PASSWORD postgres-secrets)
+  # Never a new password because the old one could not be read: the disk knows the old one alone.
+  admin_key=$(kept_secret deployment/usersvc Admin__Key usersvc-secrets) &&
+    postgres_password=$(kept_secret statefulset/postgres POSTGRES_PASSWORD postgres-secrets) ||
+    fail "the secrets of namespace $namespace cannot be read, for the reason above"
   admin_key=${admin_key:-$(make_secret)}
   postgres_password=${postgres_password:-$(make_secret)}
 }
@@ -144,7 +149,7 @@ check_release() {
   case $state in
     '') ;;
     install) fail "an earlier installation is under way or was cut off. If nobody is at it: deploy/down.sh --context $context --namespace $namespace, then this again" ;;
-    *) fail "an earlier $state is under way or was cut off. If nobody is at it: helm --kube-context $context --namespace $namespace rollback $release, then this again" ;;
+    *) fail "an earlier $state is under way or was cut off. If nobody is at it: helm --kube-context $context --namespace $namespace rollback $release --force-conflicts (Helm 3: without that), then this again" ;;
   esac
 }
 
@@ -170,6 +175,11 @@ IMAGES
   [[ -z "$postgres_image" ]] || options+=(--set-string "postgres.image=$postgres_image")
   # Helm 4 leaves a field alone that kubectl scale has set, and fails; a new installation sets what the chart says.
   [[ "$(helm version --template '{{.Version}}')" == v3* ]] || options+=(--server-side true --force-conflicts)
+  # The password that outlived an installation by Kustomize becomes the release's.
+  if ! has_release && [[ -n "$(cluster get secret/postgres-secrets --ignore-not-found -o name)" ]]; then
+    run cluster annotate --overwrite secret/postgres-secrets "meta.helm.sh/release-name=$release" "meta.helm.sh/release-namespace=$namespace" >/dev/null
+    run cluster label --overwrite secret/postgres-secrets app.kubernetes.io/managed-by=Helm >/dev/null
+  fi
   say "installing the chart deploy/helm as release $release"
   run chart upgrade --install "$release" deploy/helm "${options[@]}" --wait --timeout "${timeout}s" >"$work/helm.log" 2>&1 || {
     cat "$work/helm.log" >&2
@@ -181,13 +191,23 @@ IMAGES
 
 escaped() { sed 's/["\\]/\\&/g' <<<"$1"; }
 
+write_secrets() { # folder of the overlay
+  printf 'Admin__Key=%s\nConnectionStrings__users=Host=postgres;Port=5432;Username=postgres;Password="%s";Database=users\n' \
+    "$admin_key" "${postgres_password//\"/\"\"}" >"$1/usersvc.env"
+  printf 'POSTGRES_PASSWORD=%s\n' "$postgres_password" >"$1/postgres.env"
+}
+
 install_overlay() {
   ! has_release || fail "the namespace $namespace holds the system as a Helm release: go on without --kustomize, or deploy/down.sh first"
+  [[ "$overlay" != gke ]] || [[ -n "$(cluster get secret edge-tls --ignore-not-found -o name)" ]] ||
+    fail "the overlay gke needs the Secret edge-tls: kubectl --context $context --namespace $namespace create secret tls edge-tls --cert FILE --key FILE"
   cp -R deploy/aspirate "$work/aspirate"
   local folder=$work/aspirate/overlays/$overlay
-  printf 'Admin__Key=%s\nConnectionStrings__users=Host=postgres;Port=5432;Username=postgres;Password="%s";Database=users\n' \
-    "$admin_key" "${postgres_password//\"/\"\"}" >"$folder/usersvc.env"
-  printf 'POSTGRES_PASSWORD=%s\n' "$postgres_password" >"$folder/postgres.env"
+  if [[ -e $folder/usersvc.env || -e $folder/postgres.env ]]; then
+    say "taking the secrets from the *.env files of deploy/aspirate/overlays/$overlay"
+  else
+    write_secrets "$folder"
+  fi
   {
     printf 'apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nnamespace: %s\nresources:\n  - aspirate/overlays/%s\n' "$namespace" "$overlay"
     ! $sidecars || printf 'components:\n  - aspirate/components/sidecar\n'
