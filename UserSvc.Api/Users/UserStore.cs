@@ -59,43 +59,44 @@ internal sealed class UserStore(NpgsqlDataSource dataSource, DatabaseOutage outa
 
             return users;
         },
-        after, limit);
+        cancellationToken, after, limit);
 
     private static User ReadUser(NpgsqlDataReader reader) =>
         new(reader.GetGuid(0), reader.GetString(1), reader.GetString(2), reader.GetInt64(3));
 
     private Task<int> ExecuteAsync(string sql, CancellationToken cancellationToken, params object[] values) =>
-        RunAsync(sql, command => command.ExecuteNonQueryAsync(cancellationToken), values);
+        RunAsync(sql, command => command.ExecuteNonQueryAsync(cancellationToken), cancellationToken, values);
 
     private Task<T?> OneAsync<T>(string sql, Func<NpgsqlDataReader, T> read, CancellationToken cancellationToken, params object[] values)
         where T : class => RunAsync(sql, async command =>
         {
             await using var reader = await command.ExecuteReaderAsync(cancellationToken);
             return await reader.ReadAsync(cancellationToken) ? read(reader) : null;
-        }, values);
+        }, cancellationToken, values);
 
     private Task<T?> OneValueAsync<T>(string sql, Func<NpgsqlDataReader, T> read, CancellationToken cancellationToken, params object[] values)
         where T : struct => RunAsync(sql, async command =>
         {
             await using var reader = await command.ExecuteReaderAsync(cancellationToken);
             return await reader.ReadAsync(cancellationToken) ? read(reader) : (T?)null;
-        }, values);
+        }, cancellationToken, values);
 
-    private async Task<T> RunAsync<T>(string sql, Func<NpgsqlCommand, Task<T>> run, params object[] values)
+    private async Task<T> RunAsync<T>(string sql, Func<NpgsqlCommand, Task<T>> run, CancellationToken cancellationToken, params object[] values)
     {
         var losses = outage.ThrowIfAway();
-        var started = Stopwatch.GetTimestamp();
         // A write whose connection broke may have been done.
         for (var mayRetry = sql.StartsWith("SELECT", StringComparison.Ordinal); ; mayRetry = false)
         {
             try
             {
-                await using var command = dataSource.CreateCommand(sql);
+                await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+                await using var command = new NpgsqlCommand(sql, connection);
                 foreach (var value in values)
                 {
                     command.Parameters.Add(new() { Value = value });
                 }
 
+                var started = Stopwatch.GetTimestamp();
                 var result = await run(command);
                 if (command.CommandTimeout > 0 && Stopwatch.GetElapsedTime(started).TotalSeconds > command.CommandTimeout)
                 {
