@@ -19,7 +19,15 @@ run() {
   esac
 }
 
-shown() { printf ' '; printf ' %q' "$@"; printf '\n'; }
+# Quoted where a shell would need it; printf %q quotes commas too.
+shown() {
+  local word
+  printf ' '
+  for word; do
+    if [[ "$word" =~ ^[A-Za-z0-9_./:=,@%+-]+$ ]]; then printf ' %s' "$word"; else printf ' %q' "$word"; fi
+  done
+  printf '\n'
+}
 
 # --option=value is taken for --option value.
 declare -a arguments=()

@@ -79,6 +79,9 @@ check_options() {
       tag+=-$(date -u +%Y%m%d%H%M%S)
     fi
   fi
+  if $kustomize && [[ -n "$postgres_image" && ! "$postgres_image" =~ :[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$ ]]; then
+    fail "--postgres-image needs a tag with --kustomize, as NAME:TAG, not '$postgres_image'"
+  fi
   [[ "$tag" =~ ^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$ ]] || fail "'$tag' is no tag of an image"
 }
 
@@ -191,6 +194,13 @@ IMAGES
 
 escaped() { sed 's/["\\]/\\&/g' <<<"$1"; }
 
+# An overlay in which images were filled in keeps those: what was just pushed would not be what runs.
+require_own_images() {
+  local others
+  others=$(kubectl kustomize "$work" | sed -n 's/^ *\(- \)\{0,1\}image: *//p' | sort -u | grep -vxF -e "$registry/usersvc:$tag" -e "$registry/edge:$tag" -e "$postgres_image" | grep -vE '^docker\.io/library/postgres:' || true)
+  [[ -z "$others" ]] || fail "the overlay $overlay names images of its own ($(tr '\n' ' ' <<<"$others")): leave its names usersvc and edge as they were, up.sh fills in the registry and the tag"
+}
+
 write_secrets() { # folder of the overlay
   printf 'Admin__Key=%s\nConnectionStrings__users=Host=postgres;Port=5432;Username=postgres;Password="%s";Database=users\n' \
     "$admin_key" "${postgres_password//\"/\"\"}" >"$1/usersvc.env"
@@ -215,6 +225,7 @@ install_overlay() {
     printf '  - name: %s\n    newName: %s\n    newTag: "%s"\n' usersvc "$registry/usersvc" "$tag" edge "$registry/edge" "$tag"
     [[ -z "$postgres_image" ]] || printf '  - name: docker.io/library/postgres\n    newName: %s\n    newTag: "%s"\n' "${postgres_image%:*}" "${postgres_image##*:}"
   } >"$work/kustomization.yaml"
+  require_own_images
   say "applying deploy/aspirate/overlays/$overlay"
   run cluster apply -k "$work" >"$work/apply.log" 2>&1 || { cat "$work/apply.log" >&2; fail 'the overlay was not applied, for the reasons above'; }
   ! $dry_run || cat "$work/apply.log"
@@ -237,35 +248,39 @@ show_trouble() {
 }
 
 # --- the edge's address ----------------------------------------------------------------------------------------------------
-edge_address() {
-  local address=''
+# The Gateway's or the LoadBalancer's; neither has one where the Service is of another type.
+find_address() {
+  local what=service/edge path='{.status.loadBalancer.ingress[0].ip}{.status.loadBalancer.ingress[0].hostname}' until=$((SECONDS + timeout))
+  address='' scheme=http
+  [[ -z "$(cluster get service/edge -o 'jsonpath={.spec.ports[?(@.name=="https")].port}')" ]] || scheme=https
   if [[ -n "$(cluster get gateway.gateway.networking.k8s.io/edge --ignore-not-found -o name 2>/dev/null)" ]]; then
-    address=$(cluster get gateway.gateway.networking.k8s.io/edge -o 'jsonpath={.status.addresses[0].value}')
-  else
-    address=$(cluster get service/edge -o 'jsonpath={.status.loadBalancer.ingress[0].ip}{.status.loadBalancer.ingress[0].hostname}')
+    what=gateway.gateway.networking.k8s.io/edge path='{.status.addresses[0].value}' scheme=https
+  elif [[ "$(cluster get service/edge -o 'jsonpath={.spec.type}')" != LoadBalancer ]]; then
+    return
   fi
-  printf %s "$address"
+  until address=$(cluster get "$what" -o "jsonpath=$path") && [[ -n "$address" ]]; do
+    ((SECONDS < until)) || { say "the edge has no address yet: kubectl --context $context --namespace $namespace get $what"; return; }
+    sleep 2
+  done
 }
 
 show_address() {
-  local address='' type until=$((SECONDS + timeout))
-  type=$(cluster get service/edge -o 'jsonpath={.spec.type}')
-  if [[ "$type" == LoadBalancer || -n "$(cluster get gateway.gateway.networking.k8s.io/edge --ignore-not-found -o name 2>/dev/null)" ]]; then
-    until address=$(edge_address) && [[ -n "$address" ]]; do
-      ((SECONDS < until)) || { say "the edge has no address yet: kubectl --context $context --namespace $namespace get service edge"; return; }
-      sleep 2
-    done
-  fi
+  local address scheme
+  find_address
   echo
   echo 'UserSvc is ready.'
   echo
   if [[ -n "$address" ]]; then
-    echo "  edge        http://$address"
+    echo "  edge        $scheme://$address"
   else
     echo "  edge        kubectl --context $context --namespace $namespace port-forward service/edge 8080:80"
   fi
   echo "  admin key   kubectl --context $context --namespace $namespace get secret $(admin_secret) -o 'jsonpath={.data.Admin__Key}' | base64 --decode"
-  [[ -z "$address" ]] || printf '\n  curl http://%s/user/health\n' "$address"
+  case $address-$scheme in
+    -*) ;;
+    *-http) printf '\n  curl http://%s/user/health\n' "$address" ;;
+    *) printf '\n  curl --resolve HOST:443:%s https://HOST/user/health, with the name of its certificate\n' "$address" ;;
+  esac
 }
 
 admin_secret() { cluster get deployment/usersvc -o 'jsonpath={.spec.template.spec.containers[0].envFrom[*].secretRef.name}' | awk '{ print $NF }'; }
