@@ -120,13 +120,13 @@ internal sealed class PostgresValues
     [Description("An image of your own, used instead of PostgreSQL's official one.")]
     public string Image { get; } = "";
 
-    [Description("Its password. Required while it is enabled.")]
+    [Description("Its password, as the disk was made with. Required while it is enabled.")]
     public string Password { get; } = "";
 
-    [Description("The disk's size.")]
+    [Description("The disk's size, at the first installation.")]
     public string StorageSize { get; } = "10Gi";
 
-    [Description("The disk's storage class; the cluster's default when empty.")]
+    [Description("The disk's storage class, at the first installation; the cluster's default when empty.")]
     public string StorageClass { get; } = "";
 
     public ResourceValues Resources { get; } = new(new("250m", "512Mi"), new("1Gi"));

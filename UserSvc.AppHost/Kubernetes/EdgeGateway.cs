@@ -43,7 +43,7 @@ internal static class EdgeGateway
         Name = name,
         Protocol = "HTTPS",
         Port = 443,
-        Hostname = Helm.Required(values => values.Gateway.Hostname),
+        Hostname = Helm.RequiredQuoted(values => values.Gateway.Hostname),
         Tls = tls,
     };
 }

@@ -12,7 +12,6 @@ internal static class EdgePods
     private const string Name = "edge";
     private const string CertificateFolder = "/etc/edge/tls";
 
-    private static readonly string Autoscaling = Helm.Path(values => values.Edge.Autoscaling.Enabled);
     private static readonly string Tls = Helm.Path(values => values.Edge.Tls.SecretName);
     private static readonly string Gateway = Helm.Path(values => values.Gateway.Enabled);
 
@@ -30,29 +29,19 @@ internal static class EdgePods
         // A load balancer takes longer than the instances' edge to learn that a pod leaves.
         container.Lifecycle = Pods.Sleep(10);
         container.WithProbes(HealthPort, "/ready");
-        container.Resources = Pods.Resources(
-            Helm.Value(values => values.Edge.Resources.Requests.Cpu),
-            Helm.Value(values => values.Edge.Resources.Requests.Memory),
-            Helm.Value(values => values.Edge.Resources.Limits.Memory));
-
-        edge.Replicate(
-            Name,
-            Helm.Number(values => values.Edge.Replicas, $"if {Helm.Not(Autoscaling)}"),
-            Autoscaling,
-            Pods.ScaledByCpu(
-                Name,
-                Helm.Number(values => values.Edge.Autoscaling.MinReplicas),
-                Helm.Number(values => values.Edge.Autoscaling.MaxReplicas),
-                Helm.Number(values => values.Edge.Autoscaling.CpuPercent)));
+        container.Resources = Pods.Resources(values => values.Edge.Resources);
+        edge.Replicate(Name, values => values.Edge.Replicas, values => values.Edge.Autoscaling);
         Discovery(edge);
         Configuration(edge.ConfigMap!.Data);
         edge.UpdateWith("config");
+        edge.Settings(Name, values => values.Edge.Settings);
         Certificate(pod, container);
         Service(edge.Service!);
         EdgeGateway.AddTo(edge);
         edge.Add(Name, new PodMonitoring { Spec = new(edge.Selector(), [new("health", "/stats/prometheus", "30s")]) }
             .When(Helm.Path(values => values.Telemetry.PodMonitoring)));
-        NetworkPolicies.AddTo(edge);
+        NetworkPolicies.AddCommon(edge);
+        edge.Add(Name, NetworkPolicies.Edge(edge));
     }
 
     /// <summary>Native: an init container that goes on, started before the instance and stopped after it.</summary>
@@ -107,7 +96,6 @@ internal static class EdgePods
         settings["Edge__TrustedProxies__0"] = NetworkPolicies.GoogleFrontEnds[0].If(Gateway);
         settings["Edge__TrustedProxies__1"] = NetworkPolicies.GoogleFrontEnds[1].If(Gateway);
         Telemetry.Add(settings);
-        settings["{{ $name }}"] = "{{ $value | quote }}".ForEach(values => values.Edge.Settings);
     }
 
     private static void Certificate(PodSpecV1 pod, ContainerV1 container)

@@ -9,8 +9,6 @@ internal static class Images
 
     /// <summary><c>registry/name@digest</c>, or <c>registry/name:tag</c> where there is no digest.</summary>
     public static string Of(string name, Expression<Func<ChartValues, string>> digest) =>
-        $"{Required(values => values.Image.Registry)}/{name}"
-        + $"{{{{ if {Helm.Path(digest)} }}}}@{Helm.Value(digest)}{{{{ else }}}}:{Required(values => values.Image.Tag)}{{{{ end }}}}";
-
-    private static string Required(Expression<Func<ChartValues, string>> value) => Helm.Required(value).Replace(" | quote", "", StringComparison.Ordinal);
+        $"{Helm.Required(values => values.Image.Registry)}/{name}"
+        + $"{{{{ if {Helm.Path(digest)} }}}}@{Helm.Value(digest)}{{{{ else }}}}:{Helm.Required(values => values.Image.Tag)}{{{{ end }}}}";
 }

@@ -18,26 +18,15 @@ internal static class NetworkPolicies
     private static readonly string Tls = Helm.Path(values => values.Edge.Tls.SecretName);
     private static readonly string Gateway = Helm.Path(values => values.Gateway.Enabled);
 
-    public static void AddTo(KubernetesResource resource)
+    /// <summary>Those of every pod of the system, in one resource's folder of the chart.</summary>
+    public static void AddCommon(KubernetesResource resource)
     {
-        switch (resource.Name)
-        {
-            case "edge":
-                resource.Add("default-deny", Policy(Everyone(resource), "system"));
-                resource.Add("dns", Dns(resource));
-                resource.Add("telemetry", ToCollectors(resource));
-                resource.Add("edge", Edge(resource));
-                break;
-            case "usersvc":
-                resource.Add("usersvc", Usersvc(resource));
-                break;
-            case "postgres":
-                resource.Add("postgres", Postgres(resource));
-                break;
-        }
+        resource.Add("default-deny", Policy(Everyone(resource), "system"));
+        resource.Add("dns", Dns(resource));
+        resource.Add("telemetry", ToCollectors(resource));
     }
 
-    private static NetworkPolicy Edge(KubernetesResource edge)
+    public static NetworkPolicy Edge(KubernetesResource edge)
     {
         var policy = Policy(edge.Selector());
         policy.Spec.Ingress.Add(new([new(EdgePods.HttpPort), new(EdgePods.HttpsPort, "TCP".If(Tls))]));
@@ -48,16 +37,16 @@ internal static class NetworkPolicies
         return policy;
     }
 
-    private static NetworkPolicy Usersvc(KubernetesResource usersvc)
+    public static NetworkPolicy Usersvc(KubernetesResource usersvc)
     {
         var policy = Policy(usersvc.Selector());
         policy.Spec.Ingress.Add(new([new(8080)], [new(Other(usersvc, "edge"))]));
         policy.Spec.Egress.Add(new([new(PostgresPods.Port, "TCP".If(OwnPostgres, outer: 1))], [new(Other(usersvc, "postgres"))]));
-        policy.Spec.Egress.Add(new([new(Helm.Number(values => values.Database.Port), "TCP".If(Helm.Not(OwnPostgres), outer: 1))], [new(IpBlock: new(Helm.Value(values => values.Database.Cidr)))]));
+        policy.Spec.Egress.Add(new([new(Helm.Number(Helm.Path(values => values.Database.Port)), "TCP".If(Helm.Not(OwnPostgres), outer: 1))], [new(IpBlock: new(Helm.Value(values => values.Database.Cidr)))]));
         return policy;
     }
 
-    private static NetworkPolicy Postgres(KubernetesResource postgres)
+    public static NetworkPolicy Postgres(KubernetesResource postgres)
     {
         var policy = Policy(postgres.Selector());
         policy.Spec.Ingress.Add(new([new(PostgresPods.Port)], [new(Other(postgres, "usersvc"))]));

@@ -1,3 +1,4 @@
+using System.Linq.Expressions;
 using Aspire.Hosting.Kubernetes;
 using Aspire.Hosting.Kubernetes.Resources;
 
@@ -60,10 +61,15 @@ internal static class Pods
     /// Replicas by value or by the autoscaler, updated without ever having fewer of them in service, spread over zones and nodes, and
     /// evicted one at a time.
     /// </summary>
-    public static void Replicate(this KubernetesResource resource, string name, int replicas, string autoscaling, HorizontalPodAutoscalerSpec scale)
+    public static void Replicate(
+        this KubernetesResource resource, string name, Expression<Func<ChartValues, int>> replicas, Expression<Func<ChartValues, AutoscalingValues>> autoscaling)
     {
         var deployment = (Deployment)resource.Workload!;
-        deployment.Spec.Replicas = replicas;
+        var isAutoscaled = Helm.Path(autoscaling, values => values.Enabled);
+        // Without a number a Deployment that has one falls to 1 until the autoscaler has seen it: it keeps what it has.
+        var present = $"(lookup `apps/v1` `Deployment` .Release.Namespace `{name}`)";
+        deployment.Spec.Replicas = Helm.Number(
+            $"if {isAutoscaled} }}}}{{{{ {present}.spec.replicas }}}}{{{{ else }}}}{Helm.Value(replicas)}{{{{ end", $"or (not {isAutoscaled}) {present}");
         deployment.Spec.Strategy = new() { RollingUpdate = new() { MaxSurge = 1, MaxUnavailable = 0 } };
         deployment.Spec.MinReadySeconds = 2;
         deployment.Spec.ProgressDeadlineSeconds = 300;
@@ -80,17 +86,34 @@ internal static class Pods
         }
 
         resource.Add(name, new PodDisruptionBudget { Spec = new(1, resource.Selector()) });
-        resource.Add(name, new HorizontalPodAutoscaler { Spec = scale }.When(autoscaling));
+        resource.Add(name, new HorizontalPodAutoscaler
+        {
+            Spec = new(
+                new("apps/v1", "Deployment", name),
+                Helm.Number(Helm.Path(autoscaling, values => values.MinReplicas)),
+                Helm.Number(Helm.Path(autoscaling, values => values.MaxReplicas)),
+                [new("Resource", new("cpu", new("Utilization", Helm.Number(Helm.Path(autoscaling, values => values.CpuPercent)))))]),
+        }.When(isAutoscaled));
     }
 
-    public static HorizontalPodAutoscalerSpec ScaledByCpu(string deployment, int minReplicas, int maxReplicas, int cpuPercent) =>
-        new(new("apps/v1", "Deployment", deployment), minReplicas, maxReplicas, [new("Resource", new("cpu", new("Utilization", cpuPercent)))]);
+    public static ResourceRequirementsV1 Resources(Expression<Func<ChartValues, ResourceValues>> resources) => Resources(
+        $"{{{{ {Helm.Path(resources, values => values.Requests.Cpu)} }}}}",
+        $"{{{{ {Helm.Path(resources, values => values.Requests.Memory)} }}}}",
+        $"{{{{ {Helm.Path(resources, values => values.Limits.Memory)} }}}}");
 
     public static ResourceRequirementsV1 Resources(string cpu, string memory, string memoryLimit) => new()
     {
         Requests = { ["cpu"] = cpu, ["memory"] = memory },
         Limits = { ["memory"] = memoryLimit },
     };
+
+    /// <summary>What whoever installs the chart sets besides. The last source of an environment counts, so it also changes what the chart sets.</summary>
+    public static void Settings(this KubernetesResource resource, string name, Expression<Func<ChartValues, Dictionary<string, string>>> settings)
+    {
+        resource.Add($"{name}-settings", new ConfigMap { Data = { ["{{ $name }}"] = "{{ $value | quote }}".ForEach(settings) } });
+        resource.Container().EnvFrom.Add(new() { ConfigMapRef = new() { Name = $"{name}-settings" } });
+        resource.UpdateWith("settings-configmap");
+    }
 
     /// <summary>
     /// By number: the port may be another container's, a sidecar's. Set here, as Aspire makes no startup probe of the model's and writes the

@@ -44,15 +44,12 @@ internal static class PostgresPods
         container.StartupProbe = IsReady(period: 2, timeout: 3, failures: 150);
         container.LivenessProbe = IsReady(period: 10, timeout: 5, failures: 6);
         container.ReadinessProbe = IsReady(period: 2, timeout: 3, failures: 2);
-        container.Resources = Pods.Resources(
-            Helm.Value(values => values.Postgres.Resources.Requests.Cpu),
-            Helm.Value(values => values.Postgres.Resources.Requests.Memory),
-            Helm.Value(values => values.Postgres.Resources.Limits.Memory));
+        container.Resources = Pods.Resources(values => values.Postgres.Resources);
 
         // A folder below the disk's own, in which there may be a lost+found.
         postgres.ConfigMap!.Data["PGDATA"] = $"{Home}/18/docker";
         postgres.Secret!.StringData.Clear();
-        postgres.Secret.StringData["POSTGRES_PASSWORD"] = Helm.Required(values => values.Postgres.Password);
+        postgres.Secret.StringData["POSTGRES_PASSWORD"] = Helm.RequiredQuoted(values => values.Postgres.Password);
         // It belongs to the disk, which outlives the release too.
         postgres.Secret.Metadata.Annotations["helm.sh/resource-policy"] = "keep";
         postgres.UpdateWith("config");
@@ -70,7 +67,7 @@ internal static class PostgresPods
         });
 
         postgres.Add(Name, Pods.Account(null));
-        NetworkPolicies.AddTo(postgres);
+        postgres.Add(Name, NetworkPolicies.Postgres(postgres));
         foreach (var part in (IEnumerable<BaseKubernetesResource>)[set, postgres.Service, postgres.ConfigMap, postgres.Secret, .. postgres.AdditionalResources])
         {
             part.When(Enabled);

@@ -11,7 +11,6 @@ internal static class UsersvcPods
     private const int LoopbackPort = 5000;
 
     private static readonly string Sidecar = Helm.Path(values => values.Usersvc.Sidecar.Enabled);
-    private static readonly string Autoscaling = Helm.Path(values => values.Usersvc.Autoscaling.Enabled);
     private static readonly string OwnPostgres = Helm.Path(values => values.Postgres.Enabled);
     private static readonly string OwnSecret = Helm.Path(values => values.Usersvc.SecretName);
 
@@ -28,30 +27,19 @@ internal static class UsersvcPods
         container.Ports.Single().Name = container.Ports.Single().Name.If(Helm.Not(Sidecar));
         container.Lifecycle = Pods.Sleep(5);
         container.WithProbes(Port, "/health");
-        container.Resources = Pods.Resources(
-            Helm.Value(values => values.Usersvc.Resources.Requests.Cpu),
-            Helm.Value(values => values.Usersvc.Resources.Requests.Memory),
-            Helm.Value(values => values.Usersvc.Resources.Limits.Memory));
-
-        usersvc.Replicate(
-            Name,
-            Helm.Number(values => values.Usersvc.Replicas, $"if {Helm.Not(Autoscaling)}"),
-            Autoscaling,
-            Pods.ScaledByCpu(
-                Name,
-                Helm.Number(values => values.Usersvc.Autoscaling.MinReplicas),
-                Helm.Number(values => values.Usersvc.Autoscaling.MaxReplicas),
-                Helm.Number(values => values.Usersvc.Autoscaling.CpuPercent)));
+        container.Resources = Pods.Resources(values => values.Usersvc.Resources);
+        usersvc.Replicate(Name, values => values.Usersvc.Replicas, values => values.Usersvc.Autoscaling);
         usersvc.Add(Name, Pods.Account(Helm.Path(values => values.Usersvc.GcpServiceAccount)));
 
         Configuration(usersvc.ConfigMap!.Data);
         Secrets(usersvc, container);
         usersvc.UpdateWith("config");
+        usersvc.Settings(Name, values => values.Usersvc.Settings);
         usersvc.UpdateWith("secrets");
 
         var port = usersvc.Service!.Spec.Ports.Single();
         (port.Port, port.TargetPort) = (80, Port);
-        NetworkPolicies.AddTo(usersvc);
+        usersvc.Add(Name, NetworkPolicies.Usersvc(usersvc));
     }
 
     private static void Configuration(Dictionary<string, string> settings)
@@ -60,14 +48,13 @@ internal static class UsersvcPods
         settings["Passwords__Concurrency"] = "2";
         settings["Listen__LoopbackPort"] = $"{LoopbackPort}".If(Sidecar);
         Telemetry.Add(settings);
-        settings["{{ $name }}"] = "{{ $value | quote }}".ForEach(values => values.Usersvc.Settings);
     }
 
     private static void Secrets(KubernetesResource usersvc, ContainerV1 container)
     {
         var secret = usersvc.Secret!.StringData;
         secret.Clear();
-        secret["Admin__Key"] = Helm.Required(values => values.Usersvc.AdminKey).If(Helm.Not(OwnSecret));
+        secret["Admin__Key"] = Helm.RequiredQuoted(values => values.Usersvc.AdminKey).If(Helm.Not(OwnSecret));
         secret[ConnectionString] = PostgresPods.ConnectionString.If(OwnPostgres);
 
         container.EnvFrom.Add(new() { SecretRef = new() { Name = Helm.Value(values => values.Usersvc.SecretName).If(OwnSecret, outer: 1) } });
@@ -76,7 +63,7 @@ internal static class UsersvcPods
             Name = ConnectionString.If(Helm.Not(OwnPostgres)),
             ValueFrom = new()
             {
-                SecretKeyRef = new() { Name = Helm.Required(values => values.Database.SecretName), Key = Helm.Quoted(values => values.Database.SecretKey) },
+                SecretKeyRef = new() { Name = Helm.RequiredQuoted(values => values.Database.SecretName), Key = Helm.Quoted(values => values.Database.SecretKey) },
                 ConfigMapKeyRef = null,
                 FieldRef = null,
                 ResourceFieldRef = null,

@@ -110,12 +110,12 @@ public sealed class ChartTests
             images);
         Assert.Equal(
             ("8192", "443", "Internal", "usersvc@project.iam.gserviceaccount.com", "premium-rwo", "usersvc-key", 5, "users"),
-            (objects.OfType<V1ConfigMap>().Single(m => m.Name() == "usersvc-config").Data["Lookup__QueueLimit"],
-                objects.OfType<V1ConfigMap>().Single(m => m.Name() == "edge-config").Data["Edge__Https__RedirectPort"],
+            (objects.OfType<V1ConfigMap>().Single(m => m.Name() == "usersvc-settings").Data["Lookup__QueueLimit"],
+                objects.OfType<V1ConfigMap>().Single(m => m.Name() == "edge-settings").Data["Edge__Https__RedirectPort"],
                 objects.OfType<V1Service>().Single(s => s.Name() == "edge").Metadata.Annotations["networking.gke.io/load-balancer-type"],
                 objects.OfType<V1ServiceAccount>().Single(a => a.Name() == "usersvc").Metadata.Annotations["iam.gke.io/gcp-service-account"],
                 objects.OfType<V1StatefulSet>().Single().Spec.VolumeClaimTemplates.Single().Spec.StorageClassName,
-                objects.Pods().Single(p => p.Owner == "Deployment usersvc").Spec.Containers.Single().EnvFrom.Last().SecretRef.Name,
+                objects.Pods().Single(p => p.Owner == "Deployment usersvc").Spec.Containers.Single().EnvFrom.Select(e => e.SecretRef?.Name).OfType<string>().Last(),
                 objects.OfType<V1Deployment>().Single(d => d.Name() == "usersvc").Spec.Replicas,
                 objects.OfType<Gateway>().Single().Metadata.Annotations["networking.gke.io/certmap"]));
     }
