@@ -1,5 +1,4 @@
 using UserSvc.AppHost;
-using UserSvc.AppHost.Kubernetes;
 using UserSvc.AppHost.Resources;
 using UserSvc.AppHost.Topology;
 
@@ -8,14 +7,11 @@ try
     var builder = DistributedApplication.CreateBuilder(LocalRun.BuilderOptions(args));
     await using var local = await LocalRun.PrepareAsync(builder, args);
 
-    builder.AddChart();
-
     var adminKey = builder.AddParameter("admin-key", secret: true);
     var postgresPassword = builder.AddParameter("postgres-password", secret: true);
 
     var users = builder.AddPostgres("postgres", password: postgresPassword)
         .WithUsersCluster(local)
-        .WithPods(PostgresPods.Configure)
         .AddDatabase("users");
 
     var instances = local.InstanceNames.Select(name => builder.AddProject<Projects.UserSvc_Api>(name, ServiceProjects.Explicit)
@@ -27,8 +23,7 @@ try
         .WithLocalEnvironment(local)
         .WithHttpProbe(ProbeType.Liveness, "/alive")
         .WithHttpProbe(ProbeType.Readiness, "/health")
-        .WithReplicas(local.ReplicasOfEach)
-        .WithPods(UsersvcPods.Configure)).ToList();
+        .WithReplicas(local.ReplicasOfEach)).ToList();
 
     var sidecars = instances.Where(_ => local.HasSidecars).Select(instance => builder.AddProject<Projects.UserSvc_Edge>(Sidecar.NameOf(instance.Resource.Name), ServiceProjects.Explicit)
         .AsSidecarOf(instance)
@@ -42,8 +37,13 @@ try
         .WithLocalEnvironment(local)
         .WithHttpProbe(ProbeType.Liveness, "/alive", endpointName: "health")
         .WithHttpProbe(ProbeType.Readiness, "/ready", endpointName: "health")
-        .WithPods(EdgePods.Configure)
         .OnResourceReady(local.WelcomeAsync);
+
+    if (PublishesChart(builder))
+    {
+        AddChart(builder);
+        RequireChart(builder);
+    }
 
     await builder.Build().RunAsync();
     return local.ExitCode;
@@ -52,4 +52,23 @@ catch (LaunchException failure)
 {
     Console.Error.WriteLine(failure.Message);
     return 1;
+}
+
+internal sealed partial class Program
+{
+    // aspire-manifest.json is for aspirate, which cannot read the projects of a model with a compute environment.
+    private static bool PublishesChart(IDistributedApplicationBuilder builder) =>
+        builder.ExecutionContext.IsPublishMode && builder.Configuration["Publishing:Publisher"] != "manifest" && builder.Configuration["Pipeline:Step"] != "publish-manifest";
+
+    // Its body, in Kubernetes/, is compiled with ChartPublisher=true.
+    static partial void AddChart(IDistributedApplicationBuilder builder);
+
+    // Without a target Aspire publishes nothing and calls it a success.
+    private static void RequireChart(IDistributedApplicationBuilder builder)
+    {
+        if (!builder.Resources.OfType<IComputeEnvironmentResource>().Any())
+        {
+            throw new LaunchException("Publishing the chart needs the package Aspire.Hosting.Kubernetes, and this build is without it: publish with ChartPublisher=true in the environment.");
+        }
+    }
 }

@@ -1,26 +1,18 @@
 using Aspire.Hosting.Kubernetes;
 using Aspire.Hosting.Pipelines;
 using Microsoft.Extensions.DependencyInjection;
+using UserSvc.AppHost.Kubernetes;
 
-namespace UserSvc.AppHost.Kubernetes;
-
-/// <summary>The Helm chart that <c>aspire publish</c> writes.</summary>
-internal static class Chart
+internal sealed partial class Program
 {
     private const string Environment = "kubernetes";
     private const string Version = "1.0.0";
 
-    /// <summary>Only when it is the chart that is published: with a compute environment in the model the manifest's projects would be of a version that aspirate cannot read.</summary>
-    public static void AddChart(this IDistributedApplicationBuilder builder)
+    static partial void AddChart(IDistributedApplicationBuilder builder)
     {
-        if (!IsPublished(builder))
-        {
-            return;
-        }
-
         foreach (var secret in (string[])["admin-key", "postgres-password"])
         {
-            // Whoever installs the chart gives them; without a value here, publishing would ask for one.
+            // Given when the chart is installed; without a value here, publishing would ask for one.
             builder.Configuration[$"Parameters:{secret}"] = "unused";
         }
 
@@ -28,6 +20,9 @@ internal static class Chart
             .WithDashboard(false)
             .WithProperties(environment => environment.DefaultImagePullPolicy = Helm.Value(values => values.Image.PullPolicy))
             .WithHelm(helm => helm.WithChartName("usersvc").WithChartVersion(Version).WithChartDescription("A user service behind an edge proxy, with PostgreSQL."));
+        Pods<PostgresServerResource>(builder, "postgres", PostgresPods.Configure);
+        Pods<ProjectResource>(builder, "usersvc", UsersvcPods.Configure);
+        Pods<ProjectResource>(builder, "edge", EdgePods.Configure);
         builder.Pipeline.AddStep(
             "finish-chart",
             step =>
@@ -40,9 +35,7 @@ internal static class Chart
     }
 
     /// <summary>What the chart says of a resource beyond what Aspire writes by itself.</summary>
-    public static IResourceBuilder<T> WithPods<T>(this IResourceBuilder<T> resource, Action<KubernetesResource> configure)
-        where T : IComputeResource => IsPublished(resource.ApplicationBuilder) ? resource.PublishAsKubernetesService(configure) : resource;
-
-    private static bool IsPublished(IDistributedApplicationBuilder builder) =>
-        builder.ExecutionContext.IsPublishMode && builder.Configuration["Publishing:Publisher"] != "manifest" && builder.Configuration["Pipeline:Step"] != "publish-manifest";
+    private static void Pods<T>(IDistributedApplicationBuilder builder, string name, Action<KubernetesResource> configure)
+        where T : class, IComputeResource =>
+        builder.CreateResourceBuilder((T)builder.Resources.Single(resource => resource.Name == name)).PublishAsKubernetesService(configure);
 }

@@ -6,7 +6,7 @@ using Aspire.Hosting.Testing;
 using UserSvc.AppHost.Postgres;
 using UserSvc.AppHost.Processes;
 
-namespace UserSvc.Tests.AppHost.WithAspire;
+namespace UserSvc.Tests.AppHost;
 
 public sealed class AppHostTests : IAsyncDisposable
 {

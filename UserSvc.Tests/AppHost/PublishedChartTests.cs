@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using UserSvc.AppHost;
 
-namespace UserSvc.Tests.AppHost.WithAspire;
+namespace UserSvc.Tests.AppHost;
 
 public sealed class PublishedChartTests
 {
