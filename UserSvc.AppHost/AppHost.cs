@@ -12,7 +12,8 @@ try
 
     var users = builder.AddPostgres("postgres", password: postgresPassword)
         .WithUsersCluster(local)
-        .AddDatabase("users");
+        .AddDatabase("users")
+        .MadeByItsCluster();
 
     var instances = local.InstanceNames.Select(name => builder.AddProject<Projects.UserSvc_Api>(name, ServiceProjects.Explicit)
         .WithReferenceEnvironment(ReferenceEnvironmentInjectionFlags.ConnectionString)
@@ -23,13 +24,15 @@ try
         .WithLocalEnvironment(local)
         .WithHttpProbe(ProbeType.Liveness, "/alive")
         .WithHttpProbe(ProbeType.Readiness, "/health")
-        .WithReplicas(local.ReplicasOfEach)).ToList();
+        .WithReplicas(local.ReplicasOfEach)
+        .WithInstanceDisplay(local)).ToList();
 
     var sidecars = instances.Where(_ => local.HasSidecars).Select(instance => builder.AddProject<Projects.UserSvc_Edge>(Sidecar.NameOf(instance.Resource.Name), ServiceProjects.Explicit)
         .AsSidecarOf(instance)
         .WithLocalEnvironment(local)
         .WithHttpProbe(ProbeType.Liveness, "/alive", endpointName: "health")
-        .WithHttpProbe(ProbeType.Readiness, "/ready", endpointName: "health")).ToList();
+        .WithHttpProbe(ProbeType.Readiness, "/ready", endpointName: "health")
+        .WithSidecarDisplay(instance)).ToList();
 
     builder.AddProject<Projects.UserSvc_Edge>("edge", ServiceProjects.Explicit)
         .WithDestinations("usersvc", local.HasSidecars ? sidecars : instances)
@@ -37,6 +40,7 @@ try
         .WithLocalEnvironment(local)
         .WithHttpProbe(ProbeType.Liveness, "/alive", endpointName: "health")
         .WithHttpProbe(ProbeType.Readiness, "/ready", endpointName: "health")
+        .WithEdgeDisplay(local)
         .OnResourceReady(local.WelcomeAsync);
 
     if (PublishesChart(builder))

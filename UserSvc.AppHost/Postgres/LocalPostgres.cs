@@ -1,16 +1,21 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Runtime.Versioning;
-using System.Security.Cryptography;
-using System.Text;
 using UserSvc.AppHost.Processes;
 
 namespace UserSvc.AppHost.Postgres;
 
-/// <summary>PostgreSQL from the machine's own binaries, as an unprivileged user.</summary>
-[UnsupportedOSPlatform("windows")]
-internal sealed class LocalPostgres(PostgresOptions options, string binaries) : PostgresEngine
+/// <summary>PostgreSQL's binaries and data on this machine, used as an unprivileged user.</summary>
+/// <exception cref="LaunchException">There are no binaries, or no user to run them as.</exception>
+internal sealed class LocalPostgres(PostgresOptions options)
 {
+    public const string User = "postgres";
+
+    /// <summary>Text in UTF-8, ordered by code point; a container's cluster is made the same.</summary>
+    public static readonly string[] InitDbOptions = ["--encoding=UTF8", "--locale=C", "--auth=scram-sha-256"];
+
+    private readonly string _binaries = PostgresBinaries.Find()
+        ?? throw new LaunchException($"PostgreSQL's programs are missing: install them ({PostgresBinaries.InstallHint}).");
+
     // The server refuses to run as root.
     private readonly SystemUser? _user = Environment.IsPrivilegedProcess
         ? SystemUser.Find("postgres", "nobody") ?? throw new LaunchException("PostgreSQL does not run as root, and the system has neither a user 'postgres' nor 'nobody'.")
@@ -20,9 +25,11 @@ internal sealed class LocalPostgres(PostgresOptions options, string binaries) : 
 
     private string _data = Path.Combine(Path.GetFullPath(options.Folder), "data");
 
-    public override string Description => $"PostgreSQL from {binaries}{(_user is null ? "" : $" as user {_user.Name}")}, data in {_data}";
+    /// <summary>For the log: what runs and where its data is.</summary>
+    public string Description => $"PostgreSQL from {_binaries}{(_user is null ? "" : $" as user {_user.Name}")}, data in {_data}";
 
-    public override async Task PrepareAsync(string password, CancellationToken cancellationToken)
+    /// <summary>Makes the data folder when missing, and ends a server left over by a launcher that was killed.</summary>
+    public async Task PrepareAsync(string password, CancellationToken cancellationToken)
     {
         await ChooseFolderAsync(cancellationToken);
         if (!Directory.Exists(_data))
@@ -33,21 +40,15 @@ internal sealed class LocalPostgres(PostgresOptions options, string binaries) : 
         await StopOrphanAsync(cancellationToken);
     }
 
-    public override ProcessStartInfo Command(int port) => Processes.Command.InOwnSession(Runs(
+    public ProcessStartInfo Command(int port) => Processes.Command.InOwnSession(Runs(
     [
-        Path.Combine(binaries, "postgres"), "-D", _data, "-p", port.ToString(CultureInfo.InvariantCulture),
-        "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", .. Arguments(options.Settings),
+        Path.Combine(_binaries, "postgres"), "-D", _data, "-p", port.ToString(CultureInfo.InvariantCulture),
+        "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
+        .. options.Settings.SelectMany(setting => new[] { "-c", $"{setting.Key}={setting.Value}" }),
     ]));
 
-    public override Task<int> PostmasterAsync(Process process, CancellationToken cancellationToken) => Task.FromResult(process.Id);
-
-    public override Task SignalAsync(Process process, int signal)
-    {
-        Signals.Send(process.Id, signal);
-        return Task.CompletedTask;
-    }
-
-    public override async Task DeleteDataAsync(CancellationToken cancellationToken)
+    /// <summary>Deletes the data, and first ends a server that still runs on it.</summary>
+    public async Task DeleteDataAsync(CancellationToken cancellationToken)
     {
         await ChooseFolderAsync(cancellationToken);
         await StopOrphanAsync(cancellationToken);
@@ -61,7 +62,7 @@ internal sealed class LocalPostgres(PostgresOptions options, string binaries) : 
     private async Task ChooseFolderAsync(CancellationToken cancellationToken)
     {
         var folder = Path.GetDirectoryName(_data)!;
-        if (_user is null)
+        if (_user is null || OperatingSystem.IsWindows())
         {
             return;
         }
@@ -72,8 +73,7 @@ internal sealed class LocalPostgres(PostgresOptions options, string binaries) : 
             return;
         }
 
-        var key = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(folder)))[..12];
-        var reachable = Path.Combine("/var/lib/usersvc", key);
+        var reachable = Path.Combine("/var/lib/usersvc", FolderKey.Create(folder));
         Directory.CreateDirectory(reachable);
         File.SetUnixFileMode("/var/lib/usersvc", Traversable);
         File.SetUnixFileMode(reachable, Traversable);
@@ -84,6 +84,11 @@ internal sealed class LocalPostgres(PostgresOptions options, string binaries) : 
 
     private async Task InitializeAsync(string password, CancellationToken cancellationToken)
     {
+        if (OperatingSystem.IsWindows())
+        {
+            throw new LaunchException("On Windows PostgreSQL runs in a container only: start a container runtime.");
+        }
+
         // Under its final name only when complete: an initdb that was cut off is not taken for a server's data.
         var unfinished = _data + ".new";
         if (Directory.Exists(unfinished))
@@ -103,7 +108,7 @@ internal sealed class LocalPostgres(PostgresOptions options, string binaries) : 
         try
         {
             var result = await RunAsync(
-                [Path.Combine(binaries, "initdb"), "-D", unfinished, "-U", User, $"--pwfile={passwordFile}", .. InitDbOptions, .. options.Temporary ? (string[])["--no-sync"] : []],
+                [Path.Combine(_binaries, "initdb"), "-D", unfinished, "-U", User, $"--pwfile={passwordFile}", .. InitDbOptions, .. options.Temporary ? (string[])["--no-sync"] : []],
                 cancellationToken);
             if (!result.Succeeded)
             {

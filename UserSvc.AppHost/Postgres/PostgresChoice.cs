@@ -1,95 +1,98 @@
 namespace UserSvc.AppHost.Postgres;
 
-internal static class PostgresChoice
+internal enum PostgresKind
 {
-    /// <summary>
-    /// What the folder was made with comes first: with a runtime that answers on one day and not on the next, the users would seem to
-    /// come and go with it. Then a container, then local binaries. Where a fresh start is asked for, the data goes here.
-    /// </summary>
+    Container,
+    Local,
+}
+
+/// <summary>Whether PostgreSQL runs in a container or from the machine's own binaries.</summary>
+/// <param name="folder">Holds the data of a local server and, for both kinds, the note of what the data was made with.</param>
+/// <param name="log">Receives what is to be said about the choice.</param>
+internal sealed class PostgresChoice(string folder, Action<string> log)
+{
+    // The one that Aspire starts.
+    public const string Image = "docker.io/library/postgres:18.3";
+
+    private readonly string _note = Path.Combine(folder, "kind");
+
+    /// <summary>The container's volume, one for each state folder.</summary>
+    public string Volume => $"usersvc-postgres-{FolderKey.Create(folder)}";
+
+    // Without the note, users would come and go with a runtime that answers on one day and not on the next.
+    private PostgresKind? Made => File.Exists(_note) ? Enum.Parse<PostgresKind>(File.ReadAllText(_note)) : null;
+
+    /// <summary>What was asked for; else what the data was made with; else a container where a runtime has the image, else local binaries.</summary>
     /// <exception cref="LaunchException">There is neither; the message says what to install.</exception>
-    public static async Task<PostgresEngine> EngineAsync(PostgresOptions options, CancellationToken cancellationToken)
+    public async Task<PostgresKind> DecideAsync(PostgresKind? asked, CancellationToken cancellationToken)
     {
-        if (options.Fresh)
-        {
-            await DeleteDataAsync(options with { Fresh = false }, cancellationToken);
-        }
-
-        var made = KindOf(options.Folder);
-        var wanted = options.Kind ?? made;
+        var wanted = asked ?? Made;
         var reasons = new List<string>();
-        var engine = await ContainerAsync(wanted, options, reasons, cancellationToken) ?? Local(wanted, options, reasons)
-            ?? throw new LaunchException(
-                $"There is no PostgreSQL to run: {string.Join("; ", reasons)}."
-                + (options.Kind is null && made is not null ? $" The data in {options.Folder} needs that one; --Fresh true (up.sh: --fresh) starts empty with what there is." : ""));
-        if (made is null)
+        if (wanted != PostgresKind.Local)
         {
-            await File.WriteAllTextAsync(KindFile(options.Folder), (engine is ContainerPostgres ? PostgresKind.Container : PostgresKind.Local).ToString(), cancellationToken);
+            if (await FindContainerProblemAsync(cancellationToken) is not { } problem)
+            {
+                return Note(PostgresKind.Container);
+            }
+
+            log(problem);
+            reasons.Add(problem);
         }
 
-        return engine;
+        if (wanted != PostgresKind.Container && !OperatingSystem.IsWindows())
+        {
+            if (PostgresBinaries.Find() is not null)
+            {
+                return Note(PostgresKind.Local);
+            }
+
+            reasons.Add($"no local binaries (install them: {PostgresBinaries.InstallHint})");
+        }
+
+        throw new LaunchException(
+            $"There is no PostgreSQL to run: {string.Join("; ", reasons)}."
+            + (asked is null && Made is not null ? $" The data in {folder} needs that one; --Fresh true (up.sh: --fresh) starts empty with what there is." : ""));
     }
 
-    /// <summary>Forgets what the folder was made with, and its data.</summary>
-    public static async Task DeleteDataAsync(PostgresOptions options, CancellationToken cancellationToken)
+    /// <summary>Deletes the data and the note of what it was made with.</summary>
+    public async Task DeleteDataAsync(CancellationToken cancellationToken)
     {
-        if (KindOf(options.Folder) is not { } made)
+        if (Made == PostgresKind.Local)
         {
-            return;
+            await new LocalPostgres(new() { Folder = folder, Log = log }).DeleteDataAsync(cancellationToken);
+        }
+        else if (Made == PostgresKind.Container)
+        {
+            await DeleteVolumeAsync(cancellationToken);
         }
 
-        try
-        {
-            await (await EngineAsync(options with { Kind = made }, cancellationToken)).DeleteDataAsync(cancellationToken);
-        }
-        catch (LaunchException failure)
-        {
-            options.Log($"the old data stays where it is: {failure.Message}");
-        }
-
-        File.Delete(KindFile(options.Folder));
+        File.Delete(_note);
     }
 
-    private static string KindFile(string folder) => Path.Combine(folder, "kind");
+    private static async Task<string?> FindContainerProblemAsync(CancellationToken cancellationToken) =>
+        await ContainerRuntime.FindAsync(cancellationToken) is { } runtime
+            ? await runtime.PullAsync(Image, cancellationToken)
+            : "neither docker nor podman answers (start one)";
 
-    private static PostgresKind? KindOf(string folder) => File.Exists(KindFile(folder)) ? Enum.Parse<PostgresKind>(File.ReadAllText(KindFile(folder))) : null;
-
-    private static async Task<PostgresEngine?> ContainerAsync(
-        PostgresKind? wanted, PostgresOptions options, List<string> reasons, CancellationToken cancellationToken)
+    private async Task DeleteVolumeAsync(CancellationToken cancellationToken)
     {
-        if (wanted == PostgresKind.Local)
-        {
-            return null;
-        }
-
         if (await ContainerRuntime.FindAsync(cancellationToken) is not { } runtime)
         {
-            reasons.Add("neither docker nor podman answers (start one)");
-            return null;
+            log($"the old data stays in volume {Volume}: neither docker nor podman answers");
         }
-
-        if (await runtime.PullAsync(ContainerPostgres.Image, cancellationToken) is { } failure)
+        else if (await runtime.RunAsync(["volume", "rm", "--force", Volume], cancellationToken) is { Succeeded: false } failed)
         {
-            options.Log(failure);
-            reasons.Add(failure);
-            return null;
+            throw new LaunchException($"The old data in volume {Volume} cannot be deleted: {failed.Error}");
         }
-
-        return new ContainerPostgres(options, runtime);
     }
 
-    private static LocalPostgres? Local(PostgresKind? wanted, PostgresOptions options, List<string> reasons)
+    private PostgresKind Note(PostgresKind kind)
     {
-        if (wanted == PostgresKind.Container || OperatingSystem.IsWindows())
+        if (Made is null)
         {
-            return null;
+            File.WriteAllText(_note, kind.ToString());
         }
 
-        if (PostgresBinaries.Find() is not { } binaries)
-        {
-            reasons.Add($"no local binaries (install them: {PostgresBinaries.InstallHint})");
-            return null;
-        }
-
-        return new(options, binaries);
+        return kind;
     }
 }

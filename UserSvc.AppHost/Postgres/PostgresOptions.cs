@@ -1,11 +1,5 @@
 namespace UserSvc.AppHost.Postgres;
 
-internal enum PostgresKind
-{
-    Container,
-    Local,
-}
-
 internal sealed record PostgresOptions
 {
     /// <summary>Holds the data, the password and the lock; made when missing.</summary>
@@ -20,24 +14,18 @@ internal sealed record PostgresOptions
     /// <summary>Created when missing.</summary>
     public IReadOnlyList<string> Databases { get; init; } = [];
 
-    /// <summary>Null, the default, takes what the folder was made with, else a container where a runtime answers, else local binaries.</summary>
-    public PostgresKind? Kind { get; init; }
-
     /// <summary>Server settings by name (<c>log_statement</c>, <c>max_connections</c>, …).</summary>
     public IReadOnlyDictionary<string, string> Settings { get; init; } = new Dictionary<string, string>();
 
     /// <summary>How long a start may take, recovery after a crash included. Default: one minute.</summary>
     public TimeSpan StartTimeout { get; init; } = TimeSpan.FromMinutes(1);
 
-    /// <summary>For a fast shutdown, which aborts transactions and writes a checkpoint; past it the server is told to quit at once.</summary>
+    /// <summary>For a fast shutdown, which aborts transactions and writes a checkpoint; past it the server is told to quit at once. Default: 2.5 s.</summary>
     public TimeSpan StopTimeout { get; init; } = TimeSpan.FromSeconds(2.5);
 
-    /// <summary>Deletes what data there is before the start.</summary>
-    public bool Fresh { get; init; }
-
-    /// <summary>Deletes folder and data when the server is disposed of.</summary>
+    /// <summary>Deletes folder and data when the server is disposed of. Default: false.</summary>
     public bool Temporary { get; init; }
 
-    /// <summary>Receives the server's own lines and what the launcher has to say of it.</summary>
+    /// <summary>Receives the server's own lines and what is to be said about it.</summary>
     public Action<string> Log { get; init; } = _ => { };
 }

@@ -7,7 +7,6 @@ namespace UserSvc.AppHost.Postgres;
 
 /// <summary>
 /// A PostgreSQL server that lives as long as this object: started again on its port and data when it dies, stopped when disposed of.
-/// AppHost, Standalone and tests start theirs here.
 /// </summary>
 internal sealed class PostgresServer : IAsyncDisposable
 {
@@ -18,7 +17,7 @@ internal sealed class PostgresServer : IAsyncDisposable
     private static readonly TimeSpan LongestBackoff = TimeSpan.FromSeconds(5);
 
     private readonly PostgresOptions _options;
-    private readonly PostgresEngine _engine;
+    private readonly LocalPostgres _local;
     private readonly FileLock _folderLock;
     private readonly string _password;
 
@@ -27,10 +26,10 @@ internal sealed class PostgresServer : IAsyncDisposable
     private CancellationTokenSource _stopping = new();
     private Task _supervision = Task.CompletedTask;
 
-    private PostgresServer(PostgresOptions options, PostgresEngine engine, FileLock folderLock, string password)
+    private PostgresServer(PostgresOptions options, LocalPostgres local, FileLock folderLock, string password)
     {
         _options = options;
-        _engine = engine;
+        _local = local;
         _folderLock = folderLock;
         _password = password;
         Port = options.Port;
@@ -43,7 +42,7 @@ internal sealed class PostgresServer : IAsyncDisposable
 
     public string Folder => _options.Folder;
 
-    public string Description => _engine.Description;
+    public string Description => _local.Description;
 
     /// <exception cref="LaunchException">No server can be started; the message names the reason and the remedy.</exception>
     public static async Task<PostgresServer> StartAsync(PostgresOptions options, CancellationToken cancellationToken)
@@ -55,11 +54,11 @@ internal sealed class PostgresServer : IAsyncDisposable
         PostgresServer? server = null;
         try
         {
-            var engine = await PostgresChoice.EngineAsync(options, cancellationToken);
+            var local = new LocalPostgres(options);
             var password = SecretFile.ReadOrCreate(options.PasswordFile);
-            server = new PostgresServer(options, engine, folderLock, password);
-            await engine.PrepareAsync(password, cancellationToken);
-            options.Log(engine.Description);
+            server = new PostgresServer(options, local, folderLock, password);
+            await local.PrepareAsync(password, cancellationToken);
+            options.Log(local.Description);
             await server.StartAsync(cancellationToken);
             foreach (var database in options.Databases)
             {
@@ -83,9 +82,6 @@ internal sealed class PostgresServer : IAsyncDisposable
         }
     }
 
-    /// <inheritdoc cref="TemporaryPostgres" />
-    public static Task<PostgresServer> StartTemporaryAsync(CancellationToken cancellationToken) => TemporaryPostgres.StartAsync(cancellationToken);
-
     /// <summary>An Npgsql connection string.</summary>
     public string ConnectionString(string database) => Connection(database).ConnectionString;
 
@@ -94,15 +90,11 @@ internal sealed class PostgresServer : IAsyncDisposable
     {
         await using var connection = new NpgsqlConnection(Connection("postgres", pooling: false).ConnectionString);
         await connection.OpenAsync(cancellationToken);
-        await using var command = connection.CreateCommand();
-        command.CommandText = $"CREATE DATABASE \"{name.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
-        try
+        await using var query = new NpgsqlCommand("SELECT 1 FROM pg_database WHERE datname = $1", connection) { Parameters = { new() { Value = name } } };
+        if (await query.ExecuteScalarAsync(cancellationToken) is null)
         {
+            await using var command = new NpgsqlCommand($"CREATE DATABASE \"{name.Replace("\"", "\"\"", StringComparison.Ordinal)}\"", connection);
             await command.ExecuteNonQueryAsync(cancellationToken);
-        }
-        catch (PostgresException failure) when (failure.SqlState == PostgresErrorCodes.DuplicateDatabase)
-        {
-            // As wanted.
         }
     }
 
@@ -121,14 +113,14 @@ internal sealed class PostgresServer : IAsyncDisposable
     public Task CrashAsync() => EndAsync([(Signals.Kill, _options.StopTimeout)]);
 
     /// <summary>Kills the postmaster, as a crash would. It is started again, like after any kill.</summary>
-    public Task KillAsync() => _engine.SignalAsync(_process!, Signals.Kill);
+    public void Kill() => Signals.Send(_process!.Id, Signals.Kill);
 
     public async ValueTask DisposeAsync()
     {
         await StopAsync();
         if (_options.Temporary)
         {
-            await _engine.DeleteDataAsync(CancellationToken.None);
+            await _local.DeleteDataAsync(CancellationToken.None);
         }
 
         _folderLock.Dispose();
@@ -152,7 +144,7 @@ internal sealed class PostgresServer : IAsyncDisposable
         {
             if (!_process.HasExited)
             {
-                await _engine.SignalAsync(_process, signal);
+                Signals.Send(_process.Id, signal);
                 await _process.ExitsWithinAsync(timeout);
             }
         }
@@ -206,19 +198,19 @@ internal sealed class PostgresServer : IAsyncDisposable
             }
 
             _process?.Dispose();
-            _process = Command.Start(_engine.Command(Port));
+            _process = Command.Start(_local.Command(Port));
             var output = new OutputTail(_options.Log);
             var reading = output.ReadAsync(_process);
             if (await IsReadyAsync(_process, deadline, cancellationToken))
             {
-                ProcessId = await _engine.PostmasterAsync(_process, cancellationToken);
+                ProcessId = _process.Id;
                 _hasRun = true;
                 return;
             }
 
             if (!_process.HasExited)
             {
-                await _engine.SignalAsync(_process, Signals.Quit);
+                Signals.Send(_process.Id, Signals.Quit);
                 await _process.ExitsWithinAsync(_options.StopTimeout, cancellationToken);
             }
 
@@ -235,16 +227,14 @@ internal sealed class PostgresServer : IAsyncDisposable
     /// <summary>After a crash the last backends may hold the shared memory for a moment; and a port found free may be taken since.</summary>
     private bool IsTransient(string lines)
     {
-        if (_options.Port == 0 && !_hasRun
-            && (lines.Contains("address already in use", StringComparison.OrdinalIgnoreCase) || lines.Contains("port is already allocated", StringComparison.Ordinal)))
+        if (_options.Port == 0 && !_hasRun && lines.Contains("address already in use", StringComparison.OrdinalIgnoreCase))
         {
             Port = 0;
             return true;
         }
 
         return lines.Contains("shared memory block", StringComparison.Ordinal)
-            || lines.Contains("lock file \"postmaster.pid\" already exists", StringComparison.Ordinal)
-            || lines.Contains("is already in use by container", StringComparison.Ordinal);
+            || lines.Contains("lock file \"postmaster.pid\" already exists", StringComparison.Ordinal);
     }
 
     private async Task<bool> IsReadyAsync(Process process, Stopwatch elapsed, CancellationToken cancellationToken)
@@ -275,7 +265,7 @@ internal sealed class PostgresServer : IAsyncDisposable
     {
         Host = "127.0.0.1",
         Port = Port,
-        Username = PostgresEngine.User,
+        Username = LocalPostgres.User,
         Password = _password,
         Database = database,
         Pooling = pooling,

@@ -16,19 +16,19 @@ internal sealed class LocalRun : IAsyncDisposable
     private readonly LocalState? _state;
     private bool _welcomed;
 
-    private LocalRun(IConfiguration configuration, TopologyOptions? options, LocalState? state, bool localBinaries)
+    private LocalRun(IConfiguration configuration, TopologyOptions? options = null, LocalState? state = null, PostgresKind? postgresKind = null)
     {
         _configuration = configuration;
         _state = state;
         Options = options;
-        LocalBinaries = localBinaries;
+        PostgresKind = postgresKind;
     }
 
     /// <summary>Null while publishing.</summary>
     public TopologyOptions? Options { get; }
 
-    /// <summary>PostgreSQL runs from the machine's own binaries, for want of a container runtime.</summary>
-    public bool LocalBinaries { get; }
+    /// <summary>Null while publishing.</summary>
+    public PostgresKind? PostgresKind { get; }
 
     /// <summary>One resource an instance: behind the proxy that replicas share, the edge would see a single destination.</summary>
     public IEnumerable<string> InstanceNames => Options is null ? ["usersvc"] : Enumerable.Range(1, Options.Replicas).Select(i => $"usersvc-{i}");
@@ -64,21 +64,29 @@ internal sealed class LocalRun : IAsyncDisposable
     {
         if (builder.ExecutionContext.IsPublishMode)
         {
-            return new(builder.Configuration, null, null, false);
+            return new(builder.Configuration);
         }
 
+        TopologyOptions.CheckNames(args);
         var options = TopologyOptions.Read(args);
         var state = LocalState.Take(options);
         try
         {
             state.RequireFreePorts();
-            var engine = await PostgresChoice.EngineAsync(state.Postgres(Console.WriteLine), CancellationToken.None);
+            var choice = new PostgresChoice(state.Postgres.Folder, Console.WriteLine);
+            if (options.Fresh)
+            {
+                await choice.DeleteDataAsync(CancellationToken.None);
+            }
+
+            var kind = await choice.DecideAsync(options.Postgres, CancellationToken.None);
             builder.Configuration["Parameters:admin-key"] = state.AdminKey;
             builder.Configuration["Parameters:postgres-password"] = state.PostgresPassword;
+            builder.Services.AddHostedService<Restarts>();
             builder.Services.AddHostedService<OrderlyStop>();
             // PostgreSQL from local binaries stops after that, when nothing uses it any more.
             builder.Configuration["DcpPublisher:WaitForResourceCleanup"] = "true";
-            return new(builder.Configuration, options, state, engine is not ContainerPostgres);
+            return new(builder.Configuration, options, state, kind);
         }
         catch
         {
@@ -87,7 +95,9 @@ internal sealed class LocalRun : IAsyncDisposable
         }
     }
 
-    public PostgresOptions PostgresOptions(Action<string> log) => _state!.Postgres(log) with { Fresh = false };
+    public PostgresOptions PostgresOptions => _state!.Postgres;
+
+    public string PostgresVolume => _state is null ? "postgres-data" : new PostgresChoice(_state.Postgres.Folder, _ => { }).Volume;
 
     public Task WelcomeAsync(IResource edge, ResourceReadyEvent ready, CancellationToken cancellationToken)
     {

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Runtime.InteropServices;
 using Microsoft.Extensions.Hosting;
 using UserSvc.AppHost.Processes;
@@ -6,8 +5,7 @@ using UserSvc.AppHost.Processes;
 namespace UserSvc.AppHost.Resources;
 
 /// <summary>
-/// Ends the edge, then the instances with their sidecars, before the orchestrator ends what is left. It stops a project by a signal that <c>dotnet run</c>
-/// does not pass on, so each would be killed after several seconds, in any order and without its drain.
+/// Ends the edge, then the instances with their sidecars, before the orchestrator ends what is left, which it would do in any order.
 /// </summary>
 internal sealed class OrderlyStop(DistributedApplicationModel model, ResourceNotificationService notifications, IHostApplicationLifetime lifetime)
     : IHostedLifecycleService, IDisposable
@@ -48,12 +46,7 @@ internal sealed class OrderlyStop(DistributedApplicationModel model, ResourceNot
 
     private async Task EndAsync(ProjectResource project)
     {
-        if (notifications.TryGetCurrentState(project.Name, out var current)
-            && current.Snapshot.State == KnownResourceStates.Running
-            && current.Snapshot.Properties.FirstOrDefault(property => property.Name == "executable.pid")?.Value is { } id)
-        {
-            using var process = ProcessExtensions.Find(Convert.ToInt32(id, CultureInfo.InvariantCulture));
-            await (process?.EndAsync(Grace) ?? Task.CompletedTask);
-        }
+        using var process = notifications.FindProcess(project.Name);
+        await (process?.EndAsync(Grace) ?? Task.CompletedTask);
     }
 }

@@ -72,9 +72,7 @@ internal static class ServiceProjects
         }
 
         return edge.WithHttpsEndpoint(port: options.TlsPort, targetPort: options.TlsPort, isProxied: false)
-            .WithEndpoint("https", endpoint => endpoint.IsExternal = true)
-            // The certificate is the edge's own affair.
-            .WithoutHttpsCertificate();
+            .WithEndpoint("https", endpoint => endpoint.IsExternal = true);
     }
 
     /// <summary>
@@ -100,9 +98,26 @@ internal static class ServiceProjects
     public static IResourceBuilder<ProjectResource> WithLocalEnvironment(this IResourceBuilder<ProjectResource> project, LocalRun local) => local.Options is null
         ? project
         : project
+            .RunsItsOwnProgram()
+            // The edge's comes by its own settings, and the dashboard would warn of an untrusted one.
+            .WithoutHttpsCertificate()
             .WithEnvironment("ASPNETCORE_ENVIRONMENT", "Development")
             .WithEnvironment("Instance__Name", project.Resource.Name)
             .WithEnvironment("Instance__Address", "127.0.0.1")
             .WithEnvironment("Drain__Time", "00:00:01")
             .WithEnvironment("OTEL_TRACES_SAMPLER", "always_on");
+
+    /// <summary>
+    /// The built program instead of <c>dotnet run</c>: half the start, a quarter less memory, and no wrapper between the orchestrator's signals and the
+    /// service. An IDE that debugs the AppHost still starts the projects by itself.
+    /// </summary>
+    private static IResourceBuilder<ProjectResource> RunsItsOwnProgram(this IResourceBuilder<ProjectResource> project)
+    {
+        var path = project.Resource.GetProjectMetadata().ProjectPath;
+        return project.WithAnnotation(new ExecutableAnnotation
+        {
+            Command = Path.ChangeExtension(TopologyOptions.BuildFact(Path.GetFileNameWithoutExtension(path)), OperatingSystem.IsWindows() ? ".exe" : null),
+            WorkingDirectory = Path.GetDirectoryName(path)!,
+        });
+    }
 }

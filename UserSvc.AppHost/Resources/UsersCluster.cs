@@ -8,35 +8,65 @@ namespace UserSvc.AppHost.Resources;
 
 internal static partial class UsersCluster
 {
-    /// <summary>The PostgreSQL cluster as this system wants it: a container with a volume, or the machine's own server where containers cannot run.</summary>
+    private const string PrimaryEndpoint = "tcp";
+
+    /// <summary>A container with a volume or, where containers cannot run, the machine's own server.</summary>
     public static IResourceBuilder<PostgresServerResource> WithUsersCluster(this IResourceBuilder<PostgresServerResource> postgres, LocalRun local)
     {
         postgres
             .WithEnvironment("POSTGRES_DB", "users")
-            .WithEnvironment("POSTGRES_INITDB_ARGS", string.Join(' ', PostgresEngine.InitDbOptions))
+            .WithEnvironment("POSTGRES_INITDB_ARGS", string.Join(' ', LocalPostgres.InitDbOptions))
             // The orchestrator leaves a container that died where it is.
             .WithContainerRuntimeArgs("--restart", "on-failure")
-            .WithDataVolume(local.Options is null ? "postgres-data" : ContainerPostgres.NameOf(local.PostgresOptions(_ => { }).Folder));
-        return local.LocalBinaries ? postgres.RunsFromLocalBinaries(local) : postgres;
+            .WithDataVolume(local.PostgresVolume);
+        return local.PostgresKind switch
+        {
+            null => postgres,
+            PostgresKind.Local => postgres.WithDeleteUsersCommand().RunsFromLocalBinaries(local),
+            _ => postgres.WithDeleteUsersCommand(),
+        };
     }
+
+    /// <summary>The cluster makes the database. Aspire would try to make it again at each start, which the server logs as an error.</summary>
+    public static IResourceBuilder<PostgresDatabaseResource> MadeByItsCluster(this IResourceBuilder<PostgresDatabaseResource> database) =>
+        database.WithCreationScript("SELECT 'made with the cluster'");
 
     private static IResourceBuilder<PostgresServerResource> RunsFromLocalBinaries(this IResourceBuilder<PostgresServerResource> postgres, LocalRun local)
     {
-        // Without its image it is no container to the orchestrator, which leaves its life to the handler below.
+        // Without its image it is not a container to the orchestrator, which then leaves it to the handlers below.
         postgres.Resource.Annotations.Remove(postgres.Resource.Annotations.OfType<ContainerImageAnnotation>().Single());
         var port = Ports.Free();
         return postgres
             .WithEndpoint(PrimaryEndpoint, endpoint => (endpoint.Port, endpoint.TargetPort, endpoint.IsProxied) = (port, port, false))
-            .WithInitialState(new() { ResourceType = "PostgreSQL", Properties = [], State = KnownResourceStates.NotStarted })
-            .OnInitializeResource((resource, start, cancellationToken) => StartAsync(resource, local, port, start, cancellationToken));
+            .WithInitialState(new()
+            {
+                ResourceType = "PostgreSQL",
+                State = KnownResourceStates.NotStarted,
+                Properties = [new(CustomResourceKnownProperties.Source, PostgresBinaries.Find())],
+            })
+            .OnInitializeResource((resource, start, cancellationToken) => InitializeAsync(resource, local, port, start, cancellationToken))
+            .WithCommand(KnownResourceCommands.StopCommand, "Stop", context => StopAsync(postgres.Resource, local, context), new()
+            {
+                IconName = "Stop",
+                IconVariant = IconVariant.Filled,
+                IsHighlighted = true,
+                UpdateState = context => VisibleIn(KnownResourceStates.Running, context),
+            })
+            .WithCommand(KnownResourceCommands.StartCommand, "Start", context => StartAsync(postgres.Resource, local, context), new()
+            {
+                IconName = "Play",
+                IconVariant = IconVariant.Filled,
+                IsHighlighted = true,
+                UpdateState = context => VisibleIn(KnownResourceStates.Exited, context),
+            });
     }
 
-    private static async Task StartAsync(PostgresServerResource resource, LocalRun local, int port, InitializeResourceEvent start, CancellationToken cancellationToken)
+    private static async Task InitializeAsync(PostgresServerResource resource, LocalRun local, int port, InitializeResourceEvent start, CancellationToken cancellationToken)
     {
         try
         {
             await start.Eventing.PublishAsync(new BeforeResourceStartedEvent(resource, start.Services), cancellationToken);
-            local.Postgres = await PostgresServer.StartAsync(local.PostgresOptions(line => LogLine(start.Logger, line)) with { Port = port }, cancellationToken);
+            local.Postgres = await PostgresServer.StartAsync(local.PostgresOptions with { Port = port, Log = line => LogLine(start.Logger, line) }, cancellationToken);
 
             var endpoint = resource.Annotations.OfType<EndpointAnnotation>().Single(e => e.Name == PrimaryEndpoint);
             endpoint.AllocatedEndpoint = new(endpoint, "127.0.0.1", port);
@@ -44,12 +74,13 @@ internal static partial class UsersCluster
             foreach (var part in Parts(resource, start.Services))
             {
                 await start.Eventing.PublishAsync(new ConnectionStringAvailableEvent(part, start.Services), cancellationToken);
-                await start.Notifications.PublishUpdateAsync(part, state => state with { State = KnownResourceStates.Running, StartTimeStamp = DateTime.UtcNow });
             }
+
+            await PublishAsync(resource, KnownResourceStates.Running, start.Services);
         }
         catch (LaunchException failure)
         {
-            await start.Notifications.PublishUpdateAsync(resource, state => state with { State = KnownResourceStates.FailedToStart });
+            await PublishAsync(resource, KnownResourceStates.FailedToStart, start.Services);
             LogFailure(start.Logger, failure.Message);
             Console.Error.WriteLine(failure.Message);
             local.ExitCode = 1;
@@ -57,11 +88,43 @@ internal static partial class UsersCluster
         }
     }
 
-    /// <summary>The server, then its databases: what the orchestrator would tell of a container it tells of its children too.</summary>
+    private static async Task<ExecuteCommandResult> StopAsync(PostgresServerResource resource, LocalRun local, ExecuteCommandContext context)
+    {
+        await local.Postgres!.StopAsync();
+        await PublishAsync(resource, KnownResourceStates.Exited, context.Services);
+        return CommandResults.Success();
+    }
+
+    private static async Task<ExecuteCommandResult> StartAsync(PostgresServerResource resource, LocalRun local, ExecuteCommandContext context)
+    {
+        try
+        {
+            await local.Postgres!.StartAsync(context.CancellationToken);
+            await PublishAsync(resource, KnownResourceStates.Running, context.Services);
+            return CommandResults.Success();
+        }
+        catch (LaunchException failure)
+        {
+            return CommandResults.Failure(failure.Message);
+        }
+    }
+
+    /// <summary>The orchestrator would tell of a container's children too.</summary>
+    private static async Task PublishAsync(PostgresServerResource server, string state, IServiceProvider services)
+    {
+        foreach (var part in Parts(server, services))
+        {
+            await services.GetRequiredService<ResourceNotificationService>().PublishUpdateAsync(part, snapshot => state == KnownResourceStates.Running
+                ? snapshot with { State = state, StartTimeStamp = DateTime.UtcNow, StopTimeStamp = null, Urls = [.. snapshot.Urls.DistinctBy(url => url.Name).Select(url => url with { IsInactive = false })] }
+                : snapshot with { State = state, StopTimeStamp = DateTime.UtcNow });
+        }
+    }
+
     private static IEnumerable<IResource> Parts(PostgresServerResource server, IServiceProvider services) =>
         services.GetRequiredService<DistributedApplicationModel>().Resources.OfType<PostgresDatabaseResource>().Where(database => database.Parent == server).Prepend<IResource>(server);
 
-    private const string PrimaryEndpoint = "tcp";
+    private static ResourceCommandState VisibleIn(string state, UpdateCommandStateContext context) =>
+        context.ResourceSnapshot.State?.Text == state ? ResourceCommandState.Enabled : ResourceCommandState.Hidden;
 
     [LoggerMessage(Level = LogLevel.Information, Message = "{Line}")]
     private static partial void LogLine(ILogger logger, string line);

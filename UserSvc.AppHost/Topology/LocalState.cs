@@ -16,6 +16,7 @@ internal sealed class LocalState : IDisposable
     {
         _options = options;
         _folderLock = folderLock;
+        Postgres = new() { Folder = Path.Combine(options.StateFolder, "postgres"), Databases = ["users"] };
         AdminKey = SecretFile.ReadOrCreate(AdminKeyFile);
         Certificate = options.Tls ? LocalCertificate.Prepare(Path.Combine(options.StateFolder, "tls")) : null;
     }
@@ -26,7 +27,7 @@ internal sealed class LocalState : IDisposable
 
     public string AdminKey { get; }
 
-    public string PostgresPassword => SecretFile.ReadOrCreate(Postgres(_ => { }).PasswordFile);
+    public string PostgresPassword => SecretFile.ReadOrCreate(Postgres.PasswordFile);
 
     /// <summary>Null without TLS.</summary>
     public LocalCertificate? Certificate { get; }
@@ -70,14 +71,7 @@ internal sealed class LocalState : IDisposable
         }
     }
 
-    public PostgresOptions Postgres(Action<string> log) => new()
-    {
-        Folder = Path.Combine(_options.StateFolder, "postgres"),
-        Databases = ["users"],
-        Kind = _options.Postgres,
-        Fresh = _options.Fresh,
-        Log = log,
-    };
+    public PostgresOptions Postgres { get; }
 
     public void Dispose() => _folderLock.Dispose();
 

@@ -17,7 +17,7 @@ public sealed class DatabaseFaultTests : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        _server = await PostgresServer.StartTemporaryAsync(Cancellation);
+        _server = await TemporaryPostgres.StartAsync(Cancellation);
         await _server.CreateDatabaseAsync("users", Cancellation);
     }
 
@@ -169,7 +169,7 @@ public sealed class DatabaseFaultTests : IAsyncLifetime
         var writers = Enumerable.Range(0, 8).Select(w => WriteAsync(clients[w % 2], $"writer{w}", stop.Token)).ToList();
         await Eventually.HoldsAsync(() => CountAsync(50));
 
-        await _server.KillAsync();
+        _server.Kill();
         var killed = await Sql.EventuallyScalarAsync<long>(_server.ConnectionString("users"), "SELECT count(*) FROM users");
         await Eventually.HoldsAsync(() => CountAsync(killed + 50));
         await stop.CancelAsync();

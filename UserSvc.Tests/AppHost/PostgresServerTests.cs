@@ -67,7 +67,7 @@ public sealed class PostgresServerTests : IDisposable
         await ScalarAsync(server, "CREATE TABLE kept (n int); INSERT INTO kept VALUES (42)");
         var (port, killed) = (server.Port, server.ProcessId);
 
-        await server.KillAsync();
+        server.Kill();
         await Eventually.HoldsAsync(() => Task.FromResult(server.ProcessId != killed), Deadline, Cancellation);
 
         Assert.Equal((42, port), (await ScalarAsync(server, "SELECT n FROM kept"), server.Port));
@@ -113,10 +113,10 @@ public sealed class PostgresServerTests : IDisposable
     public async Task Start_ServerLeftByAKilledLauncher_IsStoppedFirst()
     {
         var options = new PostgresOptions { Folder = _folder, Databases = ["users"], Temporary = true };
-        var engine = await PostgresChoice.EngineAsync(options, Cancellation);
-        await engine.PrepareAsync(SecretFile.ReadOrCreate(Path.Combine(_folder, "password")), Cancellation);
+        var local = new LocalPostgres(options);
+        await local.PrepareAsync(SecretFile.ReadOrCreate(Path.Combine(_folder, "password")), Cancellation);
         var port = Ports.Free();
-        using var orphan = Process.Start(engine.Command(port))!;
+        using var orphan = Process.Start(local.Command(port))!;
         await Eventually.HoldsAsync(() => Task.FromResult(!Ports.IsFree(IPAddress.Loopback, port)), Deadline, Cancellation);
 
         await using var server = await PostgresServer.StartAsync(options, Cancellation);
@@ -127,7 +127,7 @@ public sealed class PostgresServerTests : IDisposable
     [Fact]
     public async Task Dispose_TemporaryServer_LeavesNeitherProcessNorFolder()
     {
-        var server = await PostgresServer.StartTemporaryAsync(Cancellation);
+        var server = await TemporaryPostgres.StartAsync(Cancellation);
         using var postmaster = Process.GetProcessById(server.ProcessId);
 
         await server.DisposeAsync();

@@ -55,7 +55,7 @@ internal sealed class ChaosSystem : IAsyncDisposable
         (string Key, string Value)[]? settings = null,
         [CallerMemberName] string scenario = "")
     {
-        var postgres = await PostgresServer.StartTemporaryAsync(TestContext.Current.CancellationToken);
+        var postgres = await TemporaryPostgres.StartAsync(TestContext.Current.CancellationToken);
         var system = new ChaosSystem(scenario, postgres, registry ?? new Registry.Static(), settings ?? [("Passwords:MemoryKiB", "8192"), ("Passwords:Passes", "1")]);
         try
         {

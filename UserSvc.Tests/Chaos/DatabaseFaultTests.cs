@@ -21,7 +21,7 @@ public sealed class DatabaseFaultTests
     public Task PostgresKilled_FailsReadsBy503Alone() => ScenarioAsync(nameof(PostgresKilled_FailsReadsBy503Alone), async system =>
     {
         // Its supervisor starts it again.
-        await system.Postgres.KillAsync();
+        system.Postgres.Kill();
         await Sql.EventuallyScalarAsync<long>(system.Database, "SELECT count(*) FROM users");
     });
 

@@ -11,7 +11,7 @@ public sealed class PostgresFixture : IAsyncLifetime
     private PostgresServer? _server;
     private int _databases;
 
-    public async ValueTask InitializeAsync() => _server = await PostgresServer.StartTemporaryAsync(TestContext.Current.CancellationToken);
+    public async ValueTask InitializeAsync() => _server = await TemporaryPostgres.StartAsync(TestContext.Current.CancellationToken);
 
     public ValueTask DisposeAsync() => _server?.DisposeAsync() ?? ValueTask.CompletedTask;
 

@@ -7,7 +7,7 @@ namespace UserSvc.Tests.Infrastructure;
 
 /// <summary>
 /// Two real servers, <see cref="First"/> with the database <c>users</c> and <see cref="Second"/> its synchronous standby. What an
-/// operator's tools do besides, promotion and return, a test tells them to. From local binaries, as a container has no pg_basebackup for the host.
+/// operator's tools do besides, promotion and return, a test tells them to.
 /// </summary>
 internal sealed class ReplicatedPostgres(PostgresServer first) : IAsyncDisposable
 {
@@ -86,7 +86,6 @@ internal sealed class ReplicatedPostgres(PostgresServer first) : IAsyncDisposabl
     {
         Folder = Directory.CreateTempSubdirectory("usersvc-postgres-").FullName,
         Temporary = true,
-        Kind = PostgresKind.Local,
     };
 
     /// <summary>Copies a running server's data to a folder's, set up to follow that server.</summary>

@@ -1,9 +1,9 @@
+using UserSvc.AppHost.Postgres;
 using UserSvc.AppHost.Processes;
-using UserSvc.AppHost.Topology;
 
-namespace UserSvc.AppHost.Postgres;
+namespace UserSvc.Tests.Infrastructure;
 
-/// <summary>Servers for tests: each in a temporary folder, which goes when the server is disposed of.</summary>
+/// <summary>A server in a temporary folder, which goes when the server is disposed of.</summary>
 internal static class TemporaryPostgres
 {
     private const string Prefix = "usersvc-postgres-";
@@ -11,7 +11,6 @@ internal static class TemporaryPostgres
     // A younger folder may be another run's that is about to take its lock.
     private static readonly TimeSpan LeftoverAge = TimeSpan.FromMinutes(1);
 
-    /// <summary><c>Postgres=Local</c> in the environment does without a container.</summary>
     public static async Task<PostgresServer> StartAsync(CancellationToken cancellationToken)
     {
         await DeleteLeftoversAsync(cancellationToken);
@@ -20,7 +19,6 @@ internal static class TemporaryPostgres
             {
                 Folder = Directory.CreateTempSubdirectory(Prefix).FullName,
                 Temporary = true,
-                Kind = TopologyOptions.Read([]).Postgres,
                 Settings = new Dictionary<string, string> { ["max_connections"] = "300" },
             },
             cancellationToken);
@@ -38,7 +36,7 @@ internal static class TemporaryPostgres
                 using var folderLock = FileLock.TryTake(path);
                 if (folderLock is not null)
                 {
-                    await PostgresChoice.DeleteDataAsync(new() { Folder = folder }, cancellationToken);
+                    await new LocalPostgres(new() { Folder = folder }).DeleteDataAsync(cancellationToken);
                     Directory.Delete(folder, recursive: true);
                 }
             }
