@@ -104,7 +104,6 @@ image_path() { # image
 
 build_images() {
   require_tool dotnet https://dotnet.microsoft.com/download
-  ./up.sh --feed
   # A registry on this machine speaks plain HTTP.
   case $registry in
     localhost[:/]* | 127.0.0.1[:/]*) export DOTNET_CONTAINER_INSECURE_REGISTRIES="${registry%%/*}${DOTNET_CONTAINER_INSECURE_REGISTRIES:+;$DOTNET_CONTAINER_INSECURE_REGISTRIES}" ;;

@@ -2,12 +2,22 @@ using System.Globalization;
 
 namespace UserSvc.AppHost.Processes;
 
-/// <summary>Held by one process at a time; the system takes it back however that process ends. The file stays.</summary>
+/// <summary>Held by one process at a time; the system releases it however that process ends. The file stays.</summary>
 internal sealed class FileLock : IDisposable
 {
     private readonly FileStream _file;
+    private readonly string _holderFile;
 
-    private FileLock(FileStream file) => _file = file;
+    private FileLock(FileStream file, string holderFile)
+    {
+        _file = file;
+        _holderFile = holderFile;
+        WasAbandoned = File.Exists(holderFile);
+        File.WriteAllText(holderFile, Environment.ProcessId.ToString(CultureInfo.InvariantCulture));
+    }
+
+    /// <summary>The holder before this one was killed: what it started may still be ending.</summary>
+    public bool WasAbandoned { get; }
 
     /// <summary>Null when another process holds it: <see cref="Holder"/> tells which.</summary>
     public static FileLock? TryTake(string path)
@@ -23,13 +33,18 @@ internal sealed class FileLock : IDisposable
             return null;
         }
 
-        // In a file beside it: opening the locked one, even to read, asks for a lock too.
-        File.WriteAllText(path + ".holder", Environment.ProcessId.ToString(CultureInfo.InvariantCulture));
-        return new(file);
+        return new(file, HolderFile(path));
     }
 
     /// <summary>The process id of the latest holder, for a message.</summary>
-    public static string Holder(string path) => File.Exists(path + ".holder") ? File.ReadAllText(path + ".holder") : "?";
+    public static string Holder(string path) => File.Exists(HolderFile(path)) ? File.ReadAllText(HolderFile(path)) : "?";
 
-    public void Dispose() => _file.Dispose();
+    public void Dispose()
+    {
+        File.Delete(_holderFile);
+        _file.Dispose();
+    }
+
+    // A file beside the locked one: opening that, even to read, asks for a lock too.
+    private static string HolderFile(string path) => path + ".holder";
 }

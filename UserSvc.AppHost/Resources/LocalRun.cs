@@ -72,7 +72,7 @@ internal sealed class LocalRun : IAsyncDisposable
         var state = LocalState.Take(options);
         try
         {
-            state.RequireFreePorts();
+            await state.RequireFreePortsAsync();
             var choice = new PostgresChoice(state.Postgres.Folder, Console.WriteLine);
             if (options.Fresh)
             {

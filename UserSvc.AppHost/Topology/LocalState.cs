@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
@@ -9,6 +10,8 @@ namespace UserSvc.AppHost.Topology;
 /// <summary>What a local run keeps in its state folder, held by one launcher at a time.</summary>
 internal sealed class LocalState : IDisposable
 {
+    private static readonly TimeSpan CleanUpTime = TimeSpan.FromSeconds(15);
+
     private readonly TopologyOptions _options;
     private readonly FileLock _folderLock;
 
@@ -60,14 +63,16 @@ internal sealed class LocalState : IDisposable
     }
 
     /// <exception cref="LaunchException">A port of the edge's is taken; the message names it and the option.</exception>
-    public void RequireFreePorts()
+    public async Task RequireFreePortsAsync()
     {
-        Require(_options.Port, "--Port", "--port");
-        Require(_options.HealthPort, "--HealthPort", "--health-port");
-        Require(_options.AdminPort, "--AdminPort", "--admin-port");
-        if (_options.Tls)
+        // The orchestrator needs a few seconds to end what a killed launcher has left.
+        for (var age = Stopwatch.StartNew(); _folderLock.WasAbandoned && TakenPort() is not null && age.Elapsed < CleanUpTime; await Task.Delay(CleanUpTime / 100))
         {
-            Require(_options.TlsPort, "--TlsPort", "--tls-port");
+        }
+
+        if (TakenPort() is var (port, option, upOption))
+        {
+            throw new LaunchException($"Port {port} is taken by another program: stop that one, or choose another port with {option} (up.sh: {upOption}).");
         }
     }
 
@@ -75,11 +80,13 @@ internal sealed class LocalState : IDisposable
 
     public void Dispose() => _folderLock.Dispose();
 
-    private static void Require(int port, string option, string upOption)
-    {
-        if (!Ports.IsFree(IPAddress.Loopback, port) || (Socket.OSSupportsIPv6 && !Ports.IsFree(IPAddress.IPv6Loopback, port)))
-        {
-            throw new LaunchException($"Port {port} is taken by another program: stop that one, or choose another port with {option} (up.sh: {upOption}).");
-        }
-    }
+    private (int Port, string Option, string UpOption)? TakenPort() =>
+        !IsFree(_options.Port) ? (_options.Port, "--Port", "--port")
+        : !IsFree(_options.HealthPort) ? (_options.HealthPort, "--HealthPort", "--health-port")
+        : !IsFree(_options.AdminPort) ? (_options.AdminPort, "--AdminPort", "--admin-port")
+        : _options.Tls && !IsFree(_options.TlsPort) ? (_options.TlsPort, "--TlsPort", "--tls-port")
+        : null;
+
+    private static bool IsFree(int port) =>
+        Ports.IsFree(IPAddress.Loopback, port) && (!Socket.OSSupportsIPv6 || Ports.IsFree(IPAddress.IPv6Loopback, port));
 }

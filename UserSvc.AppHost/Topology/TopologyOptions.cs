@@ -6,8 +6,7 @@ using UserSvc.AppHost.Postgres;
 namespace UserSvc.AppHost.Topology;
 
 /// <summary>
-/// What the person who starts the system may choose, by command line (<c>--Replicas 5</c>) or environment (<c>Replicas=5</c>); the same
-/// in both modes.
+/// What the person who starts the system may choose, by command line (<c>--Replicas 5</c>) or environment (<c>Replicas=5</c>).
 /// </summary>
 internal sealed record TopologyOptions
 {
@@ -96,13 +95,13 @@ internal sealed record TopologyOptions
 
     private static string? Text(IConfiguration configuration, string name) => configuration[name] is { Length: > 0 } value ? value : null;
 
-    private static int Number(IConfiguration configuration, string name, int otherwise, int least, int most) =>
-        Text(configuration, name) is not { } text ? otherwise
-        : int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number >= least && number <= most ? number
-        : throw new LaunchException($"{name} must be a whole number from {least} to {most}, not '{text}'.");
+    private static int Number(IConfiguration configuration, string name, int defaultValue, int min, int max) =>
+        Text(configuration, name) is not { } text ? defaultValue
+        : int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number >= min && number <= max ? number
+        : throw new LaunchException($"{name} must be a whole number from {min} to {max}, not '{text}'.");
 
-    private static bool Switch(IConfiguration configuration, string name, bool otherwise) =>
-        Text(configuration, name) is not { } text ? otherwise
+    private static bool Switch(IConfiguration configuration, string name, bool defaultValue) =>
+        Text(configuration, name) is not { } text ? defaultValue
         : bool.TryParse(text, out var value) ? value
         : throw new LaunchException($"{name} must be true or false, not '{text}'.");
 }

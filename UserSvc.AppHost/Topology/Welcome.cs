@@ -19,7 +19,7 @@ internal static class Welcome
               edge        {{url}}{{https}}
               readiness   http://127.0.0.1:{{options.HealthPort}}/ready
               admin       http://127.0.0.1:{{options.AdminPort}}/
-              dashboard   {{dashboard ?? "(none: no Aspire CLI, or switched off)"}}
+              dashboard   {{dashboard ?? "(switched off)"}}
               admin key   {{adminKeyFile}}
 
               # create, read, check, replace, list, delete, health
