@@ -1,0 +1,16 @@
+namespace UserSvc.Tests.AppHost;
+
+public sealed class PublishWithoutChartTests
+{
+    [Fact]
+    public async Task Publish_BuildWithoutTheChartPublisher_FailsAndNamesIt()
+    {
+        var folder = Directory.CreateTempSubdirectory("usersvc-chart-").FullName;
+
+        var refused = await AppHostProcess.RunAsync(folder, "--operation", "publish", "--step", "publish", "--output-path", folder);
+        Directory.Delete(folder, recursive: true);
+
+        Assert.Equal(
+            (1, "Publishing the chart needs the package Aspire.Hosting.Kubernetes, and this build is without it: publish with ChartPublisher=true in the environment."), refused);
+    }
+}

@@ -1,0 +1,85 @@
+using System.Net.Http.Json;
+using System.Text.Json.Nodes;
+using Aspire.Hosting;
+using Aspire.Hosting.ApplicationModel;
+using Aspire.Hosting.Testing;
+using UserSvc.AppHost.Processes;
+
+namespace UserSvc.Tests.AppHost;
+
+/// <summary>The whole system, started by the AppHost in this process, on ports and a state folder of this run.</summary>
+public class RunningAppHost : IAsyncLifetime
+{
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(3);
+
+    private readonly string[] _options;
+
+    public RunningAppHost()
+        : this([])
+    {
+    }
+
+    protected RunningAppHost(string[] options) => _options = options;
+
+    internal static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    internal string StateFolder { get; } = Directory.CreateTempSubdirectory("usersvc-aspire-").FullName;
+
+    internal DistributedApplication App { get; private set; } = null!;
+
+    internal HttpClient Edge { get; private set; } = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.UserSvc_AppHost>(
+            ["--StateFolder", StateFolder, "--Port", $"{Ports.Free()}", "--HealthPort", $"{Ports.Free()}", "--AdminPort", $"{Ports.Free()}", .. _options], Cancellation);
+        App = await builder.BuildAsync(Cancellation);
+        try
+        {
+            await App.StartAsync(Cancellation).WaitAsync(Limit, Cancellation);
+            await HealthyAsync("edge");
+            Edge = App.CreateHttpClient("edge", "http");
+        }
+        catch
+        {
+            await DisposeAsync();
+            throw;
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        GC.SuppressFinalize(this);
+        Edge?.Dispose();
+        await App.DisposeAsync();
+        Directory.Delete(StateFolder, recursive: true);
+    }
+
+    internal Task HealthyAsync(string resource) =>
+        App.ResourceNotifications.WaitForResourceHealthyAsync(resource, WaitBehavior.WaitOnResourceUnavailable, Cancellation).WaitAsync(Limit, Cancellation);
+
+    internal Task InStateAsync(string resource, string state) => App.ResourceNotifications.WaitForResourceAsync(resource, state, Cancellation).WaitAsync(Limit, Cancellation);
+
+    internal CustomResourceSnapshot Snapshot(string resource) =>
+        App.ResourceNotifications.TryGetCurrentState(resource, out var current) ? current.Snapshot : throw new InvalidOperationException($"{resource} is unknown.");
+
+    /// <summary>A command, as a click in the dashboard runs it.</summary>
+    internal async Task ExecuteAsync(string resource, string command)
+    {
+        var result = await App.ResourceCommands.ExecuteCommandAsync(resource, command, Cancellation);
+        Assert.True(result.Success, result.Message);
+    }
+
+    /// <summary>The instances that answer a number of requests in a row, each once, in order.</summary>
+    internal async Task<string> AnsweringAsync(int requests)
+    {
+        var names = new SortedSet<string>(StringComparer.Ordinal);
+        for (var i = 0; i < requests; i++)
+        {
+            var body = await Edge.GetFromJsonAsync<JsonObject>("/user/health", Cancellation);
+            names.Add($"{body!["hostname"]}");
+        }
+
+        return string.Join(' ', names);
+    }
+}

@@ -1,0 +1,40 @@
+using System.Net;
+using System.Net.Http.Json;
+using System.Text.Json.Nodes;
+using Aspire.Hosting.Testing;
+using UserSvc.AppHost.Processes;
+
+namespace UserSvc.Tests.AppHost;
+
+/// <summary>Two instances with a sidecar each, behind an edge that serves https too.</summary>
+public sealed class SidecarAppHost() : RunningAppHost(["--Replicas", "2", "--Sidecars", "true", "--Tls", "true", "--TlsPort", $"{Ports.Free()}"]);
+
+public sealed class SidecarAppHostTests(SidecarAppHost system) : IClassFixture<SidecarAppHost>
+{
+    [Fact]
+    public async Task Sidecars_AskedFor_AreWhatTheEdgeRoutesTo()
+    {
+        using var registry = system.App.CreateHttpClient("edge", "health");
+
+        var hosts = (await registry.GetFromJsonAsync<JsonObject>("/v1/registration/usersvc", RunningAppHost.Cancellation))!["hosts"]!.AsArray();
+
+        Assert.Equal(
+            new SortedSet<int> { system.App.GetEndpoint("usersvc-1-sidecar", "http").Port, system.App.GetEndpoint("usersvc-2-sidecar", "http").Port },
+            hosts.Select(host => host!["port"]!.GetValue<int>()).Order());
+        Assert.Equal("usersvc-1 usersvc-2", await system.AnsweringAsync(4));
+    }
+
+    [Fact]
+    public void Sidecar_InTheDashboard_StandsUnderItsInstance() =>
+        Assert.Equal(["Parent usersvc-1"], system.Snapshot("usersvc-1-sidecar").Relationships.Select(relationship => $"{relationship.Type} {relationship.ResourceName}"));
+
+    [Fact]
+    public async Task Tls_AskedFor_ServesTheEdgeWithACertificateThatItsFileMakesTrusted()
+    {
+        using var client = TrustedClient.Of(Path.Combine(system.StateFolder, "tls", "localhost.crt"), system.App.GetEndpoint("edge", "https"));
+
+        var answer = await client.GetAsync("/user/health", RunningAppHost.Cancellation);
+
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+    }
+}
