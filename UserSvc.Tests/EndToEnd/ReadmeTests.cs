@@ -5,9 +5,13 @@ using UserSvc.AppHost.Processes;
 
 namespace UserSvc.Tests.EndToEnd;
 
-/// <summary>Runs the README's console blocks from top to bottom, as a reader would, on ports and a state folder of their own.</summary>
+/// <summary>
+/// Runs the console blocks of the README, then those of the API's page against the same system, as a reader would, on separate ports and a
+/// separate state folder.
+/// </summary>
 public sealed partial class ReadmeTests : IAsyncDisposable
 {
+    private static readonly string[] Pages = ["README.md", "docs/api.md"];
     private static readonly TimeSpan StartLimit = TimeSpan.FromMinutes(5);
     private static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(10);
 
@@ -31,9 +35,9 @@ public sealed partial class ReadmeTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task ConsoleBlocks_FromTopToBottom_PrintWhatTheReadmeShows()
+    public async Task ConsoleBlocks_FromTopToBottom_PrintWhatThePagesShow()
     {
-        var steps = Steps(await File.ReadAllTextAsync(Path.Combine(Root, "README.md"), TestContext.Current.CancellationToken));
+        var steps = Pages.SelectMany(page => Steps(File.ReadAllText(Path.Combine(Root, page)))).ToList();
         var printed = new List<(string Command, string Output)>();
 
         foreach (var (command, _) in steps)
@@ -53,13 +57,11 @@ public sealed partial class ReadmeTests : IAsyncDisposable
     }
 
     // "$ command", then what it prints until the next one.
-    private static List<(string Command, string Output)> Steps(string readme) =>
-    [
-        .. ConsoleBlock().Matches(readme)
+    private static IEnumerable<(string Command, string Output)> Steps(string page) =>
+        ConsoleBlock().Matches(page)
             .SelectMany(block => block.Groups[1].Value.Split("$ ", StringSplitOptions.RemoveEmptyEntries))
             .Select(step => step.Split('\n', 2))
-            .Select(parts => (parts[0], parts[1].Trim())),
-    ];
+            .Select(parts => (parts[0], parts[1].Trim()));
 
     /// <returns>What it prints up to the list of curl lines.</returns>
     private async Task<string> UpAsync()
