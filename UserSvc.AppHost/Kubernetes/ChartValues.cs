@@ -61,7 +61,7 @@ internal sealed class UsersvcValues
     [Description("A Secret of your own with the key Admin__Key, used instead of adminKey.")]
     public string SecretName { get; } = "";
 
-    [Description("Further settings of the service, as Lookup__QueueLimit: \"8192\"; see the README's Configuration.")]
+    [Description("Further settings of the service, as Lookup__QueueLimit: \"8192\"; see docs/api.md.")]
     public Dictionary<string, string> Settings { get; } = [];
 
     [Description("For Workload Identity: the Google service account that the pods act as, an e-mail address.")]
