@@ -17,7 +17,7 @@ internal static class Program
         var builder = WebApplication.CreateSlimBuilder(args);
         builder.Services.Configure<KestrelServerOptions>(builder.Configuration.GetSection("Kestrel"));
         builder.AddLoopbackPort();
-        builder.AddServiceDefaults();
+        builder.AddServiceDefaults("usersvc");
         builder.AddUsersDatabase();
         builder.AddPasswords();
         builder.AddUsers();

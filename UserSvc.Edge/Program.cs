@@ -48,7 +48,7 @@ internal static class Program
         builder.Services.AddSingleton(time ?? TimeProvider.System);
         // A log that nobody reads must not stop a thread that serves sockets.
         builder.Logging.AddConsole(console => console.QueueFullMode = ConsoleLoggerQueueFullMode.DropWrite);
-        builder.AddServiceDefaults(ClientOptions.TrustsSampling(builder.Configuration));
+        builder.AddServiceDefaults(builder.Configuration.ServiceName(), ClientOptions.TrustsSampling(builder.Configuration));
         builder.AddListeners();
         builder.AddForwarding();
         builder.AddAdmin();

@@ -15,12 +15,13 @@ public static class ServiceDefaultsExtensions
     public const string ReadyTag = "ready";
 
     /// <param name="builder">The service's builder.</param>
+    /// <param name="service">The service's name in telemetry, unless <c>OTEL_SERVICE_NAME</c> sets another.</param>
     /// <param name="trustRemoteSampling">
     /// Whether a caller's sampled flag decides about this service's traces. False at the edge, whose callers are strangers.
     /// </param>
-    public static IHostApplicationBuilder AddServiceDefaults(this IHostApplicationBuilder builder, bool trustRemoteSampling = true)
+    public static IHostApplicationBuilder AddServiceDefaults(this IHostApplicationBuilder builder, string service, bool trustRemoteSampling = true)
     {
-        builder.AddTelemetry(trustRemoteSampling);
+        builder.AddTelemetry(service, trustRemoteSampling);
         builder.AddDrain();
         builder.Services.AddOptions<InstanceOptions>().BindConfiguration(InstanceOptions.Section);
         builder.Services.AddSingleton<Instance>();

@@ -4,6 +4,7 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using OpenTelemetry;
 using OpenTelemetry.Metrics;
+using OpenTelemetry.Resources;
 using OpenTelemetry.Trace;
 
 namespace UserSvc.ServiceDefaults;
@@ -14,7 +15,7 @@ namespace UserSvc.ServiceDefaults;
 /// </summary>
 internal static class Telemetry
 {
-    public static void AddTelemetry(this IHostApplicationBuilder builder, bool trustRemoteSampling)
+    public static void AddTelemetry(this IHostApplicationBuilder builder, string service, bool trustRemoteSampling)
     {
         if (string.IsNullOrEmpty(builder.Configuration["OTEL_EXPORTER_OTLP_ENDPOINT"]))
         {
@@ -29,6 +30,10 @@ internal static class Telemetry
         builder.Services.AddTransient<IStartupFilter, ServerSpan>();
         builder.Services.AddOpenTelemetry()
             .UseOtlpExporter()
+            // The last one wins: OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES, read once more after the service's own attributes.
+            .ConfigureResource(resource => resource
+                .AddDetector(services => new ServiceResource(service, services.GetRequiredService<Instance>(), builder.Configuration))
+                .AddEnvironmentVariableDetector())
             .WithMetrics(metrics => metrics
                 .AddMeter("Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel", "System.Runtime", "UserSvc.*")
                 // Two tagged updates a request for a figure that the duration's rate gives as well.

@@ -15,8 +15,6 @@ public sealed class SidecarSystemTests(PostgresFixture postgres)
         [
             .. collector.Settings,
             ("OTEL_TRACES_SAMPLER", name == "edge" ? "always_on" : "always_off"),
-            ("OTEL_SERVICE_NAME", name.EndsWith("sidecar", StringComparison.Ordinal) ? "usersvc-sidecar" : name.Split('-')[0]),
-            ("OTEL_RESOURCE_ATTRIBUTES", $"service.instance.id={name}"),
         ]);
 
         await system.Client.AskAsync("/user/health");

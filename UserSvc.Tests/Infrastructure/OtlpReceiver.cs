@@ -25,9 +25,11 @@ internal sealed class OtlpReceiver : IAsyncDisposable
             using var body = new MemoryStream();
             await context.Request.Body.CopyToAsync(body);
             Bodies.Enqueue(body.ToArray());
-            foreach (var resource in Fields(body.ToArray()).Where(field => field.Number == 1))
+            foreach (var exported in Fields(body.ToArray()).Where(field => field.Number == 1))
             {
-                Services.Enqueue(Service(resource.Bytes));
+                var resource = Attributes(exported.Bytes);
+                Services.Enqueue(Service(resource));
+                Resources.Enqueue((context.Request.Path.Value!.Split('/')[^1], string.Join('\n', resource.Select(a => $"{a.Key}={a.Value}"))));
             }
 
             if (context.Request.Path == "/v1/traces")
@@ -47,6 +49,12 @@ internal sealed class OtlpReceiver : IAsyncDisposable
 
     /// <summary>service.name and service.instance.id of everything that has arrived, metrics and logs too.</summary>
     public ConcurrentQueue<string> Services { get; } = [];
+
+    /// <summary>
+    /// A signal (<c>logs</c>, <c>metrics</c>, <c>traces</c>) and the attributes of its resource, a sorted line each; those that
+    /// describe the SDK itself are left out.
+    /// </summary>
+    public ConcurrentQueue<(string Signal, string Attributes)> Resources { get; } = [];
 
     /// <summary>All that has arrived, metrics and logs too, as it arrived.</summary>
     public ConcurrentQueue<byte[]> Bodies { get; } = [];
@@ -78,7 +86,7 @@ internal sealed class OtlpReceiver : IAsyncDisposable
             from resource in Fields(request) where resource.Number == 1
             from scope in Fields(resource.Bytes) where scope.Number == 2
             from span in Fields(scope.Bytes) where span.Number == 2
-            select (Service(resource.Bytes), Fields(span.Bytes).ToLookup(f => f.Number));
+            select (Service(Attributes(resource.Bytes)), Fields(span.Bytes).ToLookup(f => f.Number));
         foreach (var (service, span) in spans)
         {
             Exporters[Convert.ToHexStringLower(span[2].Single().Bytes.Span)] = service;
@@ -97,14 +105,14 @@ internal sealed class OtlpReceiver : IAsyncDisposable
 
     // ResourceSpans, ResourceMetrics and ResourceLogs alike: resource = 1, Resource.attributes = 1; KeyValue.key = 1, value = 2;
     // AnyValue.string_value = 1.
-    private static string Service(ReadOnlyMemory<byte> resource)
-    {
-        var attributes =
-            (from attribute in Fields(Fields(resource).First(f => f.Number == 1).Bytes) where attribute.Number == 1
-             select Fields(attribute.Bytes).ToLookup(f => f.Number))
-            .ToDictionary(a => Encoding.UTF8.GetString(a[1].Single().Bytes.Span), a => Encoding.UTF8.GetString(Fields(a[2].Single().Bytes)[0].Bytes.Span));
-        return $"{attributes["service.name"]} {attributes.GetValueOrDefault("service.instance.id")}";
-    }
+    private static SortedDictionary<string, string> Attributes(ReadOnlyMemory<byte> resource) => new(
+        (from attribute in Fields(Fields(resource).First(f => f.Number == 1).Bytes) where attribute.Number == 1
+         select Fields(attribute.Bytes).ToLookup(f => f.Number))
+        .Select(a => (Key: Encoding.UTF8.GetString(a[1].Single().Bytes.Span), Value: Encoding.UTF8.GetString(Fields(a[2].Single().Bytes)[0].Bytes.Span)))
+        .Where(a => !a.Key.StartsWith("telemetry.sdk.", StringComparison.Ordinal))
+        .ToDictionary(a => a.Key, a => a.Value), StringComparer.Ordinal);
+
+    private static string Service(SortedDictionary<string, string> resource) => $"{resource["service.name"]} {resource.GetValueOrDefault("service.instance.id")}";
 
     // A protobuf message: a varint (number << 3 | wire type), then a varint (0), 8 bytes (1), a length and bytes (2), or 4 bytes (5).
     private static List<(int Number, ReadOnlyMemory<byte> Bytes, ulong Value)> Fields(ReadOnlyMemory<byte> message)

@@ -9,7 +9,7 @@ using UserSvc.ServiceDefaults;
 // telemetry to the server's settings and the answer, is as in UserSvc.Api.
 var builder = WebApplication.CreateSlimBuilder(args);
 builder.Services.Configure<KestrelServerOptions>(builder.Configuration.GetSection("Kestrel"));
-builder.AddServiceDefaults();
+builder.AddServiceDefaults("plainreads");
 builder.Services.AddSingleton(new NpgsqlDataSourceBuilder(builder.Configuration.GetConnectionString("users") + ";Max Auto Prepare=20").Build());
 builder.Services.AddOpenTelemetry()
     .WithTracing(tracing => tracing.AddSource("Npgsql"))
