@@ -34,10 +34,16 @@ internal static class Telemetry
             .ConfigureResource(resource => resource
                 .AddDetector(services => new ServiceResource(service, services.GetRequiredService<Instance>(), builder.Configuration))
                 .AddEnvironmentVariableDetector())
-            .WithMetrics(metrics => metrics
-                .AddMeter("Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel", "System.Runtime", "UserSvc.*")
-                // Two tagged updates a request for a figure that the duration's rate gives as well.
-                .AddView("http.server.active_requests", MetricStreamConfiguration.Drop))
+            .WithMetrics(metrics =>
+            {
+                metrics.AddMeter("Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel", "System.Runtime", "UserSvc.*");
+                if (!builder.Environment.IsDevelopment())
+                {
+                    // Two tagged updates a request for a figure that the duration's rate gives as well. Locally it is what people
+                    // look for in the dashboard.
+                    metrics.AddView("http.server.active_requests", MetricStreamConfiguration.Drop);
+                }
+            })
             .WithTracing(tracing =>
             {
                 tracing.AddSource("Microsoft.AspNetCore", "System.Net.Http", "UserSvc.*");

@@ -69,6 +69,24 @@ public sealed class TelemetryTests(PostgresFixture postgres) : IAsyncLifetime
         Assert.DoesNotContain(_collector.Spans, s => s.Name is "GET /health" or "GET /alive");
     }
 
+    [Theory]
+    [InlineData("Development", new[] { "http.server.active_requests", "http.server.request.duration" })]
+    [InlineData("Production", new[] { "http.server.request.duration" })]
+    public async Task RequestMetrics_Exported_HaveActiveRequestsInALocalRunOnly(string environment, string[] expected)
+    {
+        await using var collector = await OtlpReceiver.StartAsync();
+        await using var api = new ApiInstance(_database, [("environment", environment), .. collector.Settings.Select(s => (s.Key, (string?)s.Value))]);
+        using (var client = await api.ReadyAsync())
+        {
+            await client.AnswerToGetAsync("/user/alice");
+        }
+
+        // The exporter's last collection is part of the stop.
+        await api.DisposeAsync();
+
+        Assert.Equal(expected, collector.Metrics.Where(name => name.StartsWith("http.server.", StringComparison.Ordinal)).Distinct().Order());
+    }
+
     [Fact]
     public async Task Everything_Exported_HoldsNoSecret()
     {

@@ -8,7 +8,7 @@ namespace UserSvc.Tests.Infrastructure;
 /// <summary>A span as it was exported. <paramref name="Kind"/>: 1 internal, 2 server, 3 client, 4 producer, 5 consumer.</summary>
 internal sealed record ExportedSpan(string TraceId, string SpanId, string ParentSpanId, string Name, int Kind);
 
-/// <summary>Receives traces over OTLP as a collector does (HTTP, protobuf) and keeps their spans.</summary>
+/// <summary>Receives telemetry over OTLP as a collector does (HTTP, protobuf) and keeps what tests ask for.</summary>
 internal sealed class OtlpReceiver : IAsyncDisposable
 {
     private readonly WebApplication _app;
@@ -32,9 +32,14 @@ internal sealed class OtlpReceiver : IAsyncDisposable
                 Resources.Enqueue((context.Request.Path.Value!.Split('/')[^1], string.Join('\n', resource.Select(a => $"{a.Key}={a.Value}"))));
             }
 
-            if (context.Request.Path == "/v1/traces")
+            switch (context.Request.Path.Value)
             {
-                Read(body.ToArray());
+                case "/v1/traces":
+                    Read(body.ToArray());
+                    break;
+                case "/v1/metrics":
+                    ReadMetrics(body.ToArray());
+                    break;
             }
         });
     }
@@ -43,6 +48,9 @@ internal sealed class OtlpReceiver : IAsyncDisposable
 
     /// <summary>Span ids: a span and one that it links to.</summary>
     public ConcurrentQueue<(string Span, string Linked)> Links { get; } = [];
+
+    /// <summary>The instruments of every export.</summary>
+    public ConcurrentQueue<string> Metrics { get; } = [];
 
     /// <summary>Who exported a span, by the span's id.</summary>
     public ConcurrentDictionary<string, string> Exporters { get; } = [];
@@ -100,6 +108,20 @@ internal sealed class OtlpReceiver : IAsyncDisposable
             {
                 Links.Enqueue((Convert.ToHexStringLower(span[2].Single().Bytes.Span), Convert.ToHexStringLower(Fields(link.Bytes).Single(f => f.Number == 2).Bytes.Span)));
             }
+        }
+    }
+
+    // ExportMetricsServiceRequest.resource_metrics = 1, ResourceMetrics.scope_metrics = 2, ScopeMetrics.metrics = 2; Metric.name = 1.
+    private void ReadMetrics(byte[] request)
+    {
+        var names =
+            from resource in Fields(request) where resource.Number == 1
+            from scope in Fields(resource.Bytes) where scope.Number == 2
+            from metric in Fields(scope.Bytes) where metric.Number == 2
+            select Encoding.UTF8.GetString(Fields(metric.Bytes).First(f => f.Number == 1).Bytes.Span);
+        foreach (var name in names)
+        {
+            Metrics.Enqueue(name);
         }
     }
 
