@@ -1,4 +1,3 @@
-using Microsoft.Extensions.Logging.Console;
 using UserSvc.Edge.Admin;
 using UserSvc.Edge.Configuration;
 using UserSvc.Edge.Forwarding;
@@ -46,8 +45,6 @@ internal static class Program
         var builder = WebApplication.CreateBuilder([ConfigurationFiles.Unwatched, .. args]);
         var files = builder.AddCheckedConfiguration();
         builder.Services.AddSingleton(time ?? TimeProvider.System);
-        // A log that nobody reads must not stop a thread that serves sockets.
-        builder.Logging.AddConsole(console => console.QueueFullMode = ConsoleLoggerQueueFullMode.DropWrite);
         builder.AddServiceDefaults(builder.Configuration.ServiceName(), ClientOptions.TrustsSampling(builder.Configuration));
         builder.AddListeners();
         builder.AddForwarding();

@@ -8,7 +8,7 @@ using Microsoft.Extensions.Logging;
 
 namespace UserSvc.ServiceDefaults;
 
-/// <summary>What every service of this system shares: telemetry, health endpoints, identity, errors and drain.</summary>
+/// <summary>What every service of this system shares: logs, telemetry, health endpoints, identity, errors and drain.</summary>
 public static class ServiceDefaultsExtensions
 {
     /// <summary>The tag of a health check that decides readiness, <c>GET /health</c>.</summary>
@@ -21,6 +21,7 @@ public static class ServiceDefaultsExtensions
     /// </param>
     public static IHostApplicationBuilder AddServiceDefaults(this IHostApplicationBuilder builder, string service, bool trustRemoteSampling = true)
     {
+        builder.AddConsoleLog();
         builder.AddTelemetry(service, trustRemoteSampling);
         builder.AddDrain();
         builder.Services.AddOptions<InstanceOptions>().BindConfiguration(InstanceOptions.Section);

@@ -25,6 +25,8 @@ internal sealed class EdgeProcess : IAsyncDisposable
     {
         const string Listening = "Now listening on: ";
         var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true };
+        // Its log is read as text, even where the tests themselves run in a container.
+        start.Environment["DOTNET_RUNNING_IN_CONTAINER"] = "false";
         start.ArgumentList.Add(typeof(UserSvc.Edge.Program).Assembly.Location);
         foreach (var argument in EdgeHost.Arguments(settings, (upstream.Name, upstream.Address)))
         {

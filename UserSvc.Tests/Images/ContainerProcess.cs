@@ -25,6 +25,9 @@ internal sealed class ContainerProcess : IAsyncDisposable
 
     public HttpClient Client { get; }
 
+    /// <summary>The address that it serves requests at.</summary>
+    public string Address => Client.BaseAddress!.GetLeftPart(UriPartial.Authority);
+
     /// <summary>What it has written to its standard output.</summary>
     public string[] Log => _process.Log.Split('\n', StringSplitOptions.RemoveEmptyEntries);
 

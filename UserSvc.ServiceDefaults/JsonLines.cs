@@ -1,0 +1,80 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Logging.Console;
+
+namespace UserSvc.ServiceDefaults;
+
+/// <summary>Writes a log entry as one line of JSON that Cloud Logging and Loki can filter by its fields.</summary>
+internal sealed class JsonLines() : ConsoleFormatter(FormatterName)
+{
+    public const string FormatterName = "json-lines";
+
+    public override void Write<TState>(in LogEntry<TState> logEntry, IExternalScopeProvider? scopeProvider, TextWriter textWriter)
+    {
+        var span = Activity.Current;
+        var line = new LogLine(
+            DateTime.UtcNow,
+            Severity(logEntry.LogLevel),
+            logEntry.Formatter(logEntry.State, logEntry.Exception),
+            logEntry.Category,
+            logEntry.EventId is { Id: 0, Name: null } ? null : logEntry.EventId,
+            span?.TraceId.ToHexString(),
+            span?.SpanId.ToHexString(),
+            Attributes(logEntry.State as IEnumerable<KeyValuePair<string, object?>> ?? []),
+            logEntry.Exception?.ToString());
+        textWriter.WriteLine(JsonSerializer.Serialize(line, LogLineJson.Readable.LogLine));
+    }
+
+    // The words of Google's LogSeverity.
+    private static string Severity(LogLevel level) => level switch
+    {
+        LogLevel.Trace or LogLevel.Debug => "DEBUG",
+        LogLevel.Information => "INFO",
+        LogLevel.Warning => "WARNING",
+        LogLevel.Error => "ERROR",
+        LogLevel.Critical => "CRITICAL",
+        _ => "DEFAULT",
+    };
+
+    private static Dictionary<string, object?>? Attributes(IEnumerable<KeyValuePair<string, object?>> state)
+    {
+        var attributes = new Dictionary<string, object?>();
+        foreach (var (name, value) in state)
+        {
+            // The template itself is among its values.
+            if (name != "{OriginalFormat}")
+            {
+                attributes[name] = value is null or bool or int or long ? value
+                    // By its text, never its properties: an object may hold more than the message shows.
+                    : Convert.ToString(value, CultureInfo.InvariantCulture);
+            }
+        }
+
+        return attributes.Count > 0 ? attributes : null;
+    }
+}
+
+// Attributes are the named values of the message's template. They are nested because one of them may be called "message".
+internal sealed record LogLine(
+    DateTime Timestamp, string Severity, string Message, string Category, EventId? Event, string? TraceId, string? SpanId,
+    Dictionary<string, object?>? Attributes, string? Exception);
+
+[JsonSerializable(typeof(LogLine))]
+[JsonSerializable(typeof(bool))]
+[JsonSerializable(typeof(int))]
+[JsonSerializable(typeof(long))]
+internal sealed partial class LogLineJson : JsonSerializerContext
+{
+    /// <summary>Apostrophes and letters stay as they are: the escapes this leaves out are for JSON inside HTML.</summary>
+    public static LogLineJson Readable { get; } = new(new()
+    {
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    });
+}
