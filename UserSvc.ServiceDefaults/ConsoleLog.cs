@@ -14,8 +14,8 @@ internal static class ConsoleLog
         {
             // A log that nobody reads must not stop a thread that serves sockets.
             console.QueueFullMode = ConsoleLoggerQueueFullMode.DropWrite;
-            // Microsoft's base images set it.
-            if (bool.TryParse(builder.Configuration["DOTNET_RUNNING_IN_CONTAINER"], out var container) && container)
+            // Microsoft's base images set it. A developer in a dev container reads text.
+            if (!builder.Environment.IsDevelopment() && bool.TryParse(builder.Configuration["DOTNET_RUNNING_IN_CONTAINER"], out var container) && container)
             {
                 console.FormatterName = JsonLines.FormatterName;
             }

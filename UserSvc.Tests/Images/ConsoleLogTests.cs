@@ -47,10 +47,12 @@ public sealed class ConsoleLogTests(PostgresFixture postgres)
             lines.Single(line => line.Contains("Draining", StringComparison.Ordinal)));
     }
 
-    [Fact]
-    public async Task Log_OutsideAContainer_IsText()
+    [Theory]
+    [InlineData("DOTNET_RUNNING_IN_CONTAINER", "")]
+    [InlineData("ASPNETCORE_ENVIRONMENT", "Development")]
+    public async Task Log_OutsideAContainerOrInDevelopment_IsText(string name, string value)
     {
-        await using var container = await ContainerProcess.UsersvcAsync(await postgres.CreateDatabaseAsync(), ("DOTNET_RUNNING_IN_CONTAINER", ""));
+        await using var container = await ContainerProcess.UsersvcAsync(await postgres.CreateDatabaseAsync(), (name, value));
         await container.StopAsync();
 
         Assert.Equal(

@@ -19,8 +19,8 @@ internal sealed class ContainerProcess : IAsyncDisposable
         _folder = Directory.CreateTempSubdirectory("usersvc-container-").FullName;
         Client = new() { BaseAddress = address };
         _process = new(
-            name, service, readiness, Path.Combine(_folder, "log"), [$"--contentRoot={Manifest.RepositoryFile(project)}", "--environment=Production"],
-            [("Drain__Time", "00:00:00"), .. environment]);
+            name, service, readiness, Path.Combine(_folder, "log"), [$"--contentRoot={Manifest.RepositoryFile(project)}"],
+            [("ASPNETCORE_ENVIRONMENT", "Production"), ("Drain__Time", "00:00:00"), .. environment]);
     }
 
     public HttpClient Client { get; }
