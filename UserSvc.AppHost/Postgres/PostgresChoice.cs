@@ -69,9 +69,9 @@ internal sealed class PostgresChoice(string folder, Action<string> log)
         File.Delete(_note);
     }
 
-    private static async Task<string?> FindContainerProblemAsync(CancellationToken cancellationToken) =>
+    private async Task<string?> FindContainerProblemAsync(CancellationToken cancellationToken) =>
         await ContainerRuntime.FindAsync(cancellationToken) is { } runtime
-            ? await runtime.PullAsync(Image, cancellationToken)
+            ? await runtime.PullAsync(Image, cancellationToken) ?? await runtime.ReleaseAsync(Volume, cancellationToken)
             : "neither docker nor podman answers (start one)";
 
     private async Task DeleteVolumeAsync(CancellationToken cancellationToken)
@@ -80,9 +80,9 @@ internal sealed class PostgresChoice(string folder, Action<string> log)
         {
             log($"the old data stays in volume {Volume}: neither docker nor podman answers");
         }
-        else if (await runtime.RunAsync(["volume", "rm", "--force", Volume], cancellationToken) is { Succeeded: false } failed)
+        else if (await runtime.DeleteVolumeAsync(Volume, cancellationToken) is { } problem)
         {
-            throw new LaunchException($"The old data in volume {Volume} cannot be deleted: {failed.Error}");
+            throw new LaunchException($"The old data in volume {Volume} cannot be deleted: {problem}");
         }
     }
 
