@@ -35,14 +35,14 @@ internal sealed class PostgresChoice(string folder, Action<string> log)
                 return Note(PostgresKind.Container);
             }
 
-            log(problem);
             reasons.Add(problem);
         }
 
         if (wanted != PostgresKind.Container && !OperatingSystem.IsWindows())
         {
-            if (PostgresBinaries.Find() is not null)
+            if (PostgresBinaries.Find() is { } binaries)
             {
+                reasons.ForEach(reason => log($"{reason}; using PostgreSQL from {binaries} instead"));
                 return Note(PostgresKind.Local);
             }
 

@@ -105,7 +105,8 @@ internal sealed class LocalRun : IAsyncDisposable
         {
             _welcomed = true;
             var url = _configuration["ASPNETCORE_URLS"]?.Split(';')[0];
-            Console.WriteLine(Welcome.Text(Options, _state!, Options.Dashboard ? $"{url}/login?t={_configuration["AppHost:BrowserToken"]}" : null));
+            var postgres = Postgres?.Description ?? $"{PostgresChoice.Image} in a container, data in volume {PostgresVolume}";
+            Console.WriteLine(Welcome.Text(Options, _state!, postgres, Options.Dashboard ? $"{url}/login?t={_configuration["AppHost:BrowserToken"]}" : null));
         }
 
         return Task.CompletedTask;

@@ -3,7 +3,7 @@ namespace UserSvc.AppHost.Topology;
 internal static class Welcome
 {
     /// <summary>Where everything is, and a request of each kind, ready to paste.</summary>
-    public static string Text(TopologyOptions options, LocalState state, string? dashboard)
+    public static string Text(TopologyOptions options, LocalState state, string postgres, string? dashboard)
     {
         var url = $"http://localhost:{options.Port}";
         var adminKeyFile = state.AdminKeyFile;
@@ -21,6 +21,7 @@ internal static class Welcome
               admin       http://127.0.0.1:{{options.AdminPort}}/
               dashboard   {{dashboard ?? "(switched off)"}}
               admin key   {{adminKeyFile}}
+              database    {{postgres}}
 
               # create, read, check, replace, list, delete, health
               curl -i -X PUT {{url}}/user/alice -H 'Content-Type: application/json' -d '{"fullname":"Alice","password":"correct horse"}'
