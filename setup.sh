@@ -26,9 +26,8 @@ container_runtime_answers() {
 
 # The same places as UserSvc.AppHost/Postgres/PostgresBinaries.cs.
 has_postgres() {
-  command -v postgres >/dev/null && return 0
   local folder
-  for folder in /usr/lib/postgresql/*/bin /usr/pgsql-*/bin /usr/libexec/postgresql* /opt/homebrew/opt/postgresql@*/bin /usr/local/opt/postgresql@*/bin; do
+  for folder in "$(dirname "$(command -v postgres || true)")" /usr/lib/postgresql/*/bin /usr/pgsql-*/bin /usr/libexec/postgresql* /opt/homebrew/opt/postgresql@*/bin /usr/local/opt/postgresql@*/bin; do
     [[ -x "$folder/postgres" && -x "$folder/initdb" ]] && return 0
   done
   return 1

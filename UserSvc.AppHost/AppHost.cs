@@ -4,8 +4,9 @@ using UserSvc.AppHost.Topology;
 
 try
 {
-    var builder = DistributedApplication.CreateBuilder(LocalRun.BuilderOptions(args));
-    await using var local = await LocalRun.PrepareAsync(builder, args);
+    var options = TopologyOptions.Read(args);
+    var builder = DistributedApplication.CreateBuilder(LocalRun.BuilderOptions(options, args));
+    await using var local = await LocalRun.PrepareAsync(builder, options, args);
 
     var adminKey = builder.AddParameter("admin-key", secret: true);
     var postgresPassword = builder.AddParameter("postgres-password", secret: true);

@@ -5,7 +5,7 @@ using YamlDotNet.Serialization;
 namespace UserSvc.AppHost.Kubernetes;
 
 /// <summary>
-/// Makes Aspire's templates a chart's. Its publisher (13.5) knows no values but parameters, no conditions, and names a template's file by its
+/// Makes Aspire's templates a chart's. Its publisher (13.6) knows no values but parameters, no conditions, and names a template's file by its
 /// object alone; no upstream issue asks for that yet. What is here may go, piece by piece, as it learns them.
 /// </summary>
 internal static partial class ChartFiles

@@ -44,7 +44,7 @@ internal sealed record ContainerRuntime(string Program)
     /// </summary>
     public async Task<string?> ReleaseAsync(string volume, CancellationToken cancellationToken)
     {
-        // The orchestrator of a killed launcher removes its containers too, so a command may fail although all is well.
+        // The orchestrator of a killed AppHost removes its containers too, so a command may fail although all is well.
         for (var elapsed = Stopwatch.StartNew(); ; await Task.Delay(Pause, cancellationToken))
         {
             var users = await RunAsync(["ps", "--all", "--quiet", "--filter", $"volume={volume}"], CommandTime, cancellationToken);

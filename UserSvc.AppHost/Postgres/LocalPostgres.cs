@@ -5,16 +5,13 @@ using UserSvc.AppHost.Processes;
 namespace UserSvc.AppHost.Postgres;
 
 /// <summary>PostgreSQL's binaries and data on this machine, used as an unprivileged user.</summary>
-/// <exception cref="LaunchException">There are no binaries, or no user to run them as.</exception>
+/// <exception cref="LaunchException">There is no user to run the binaries as.</exception>
 internal sealed class LocalPostgres(PostgresOptions options)
 {
     public const string User = "postgres";
 
     /// <summary>Text in UTF-8, ordered by code point; a container's cluster is made the same.</summary>
     public static readonly string[] InitDbOptions = ["--encoding=UTF8", "--locale=C", "--auth=scram-sha-256"];
-
-    private readonly string _binaries = PostgresBinaries.Find()
-        ?? throw new LaunchException($"PostgreSQL's programs are missing: install them ({PostgresBinaries.InstallHint}).");
 
     // The server refuses to run as root.
     private readonly SystemUser? _user = Environment.IsPrivilegedProcess
@@ -25,10 +22,14 @@ internal sealed class LocalPostgres(PostgresOptions options)
 
     private string _data = Path.Combine(Path.GetFullPath(options.Folder), "data");
 
-    /// <summary>For the log: what runs and where its data is.</summary>
-    public string Description => $"PostgreSQL from {_binaries}{(_user is null ? "" : $" as user {_user.Name}")}, data in {_data}";
+    /// <exception cref="LaunchException">They are not installed.</exception>
+    private static string Binaries => PostgresBinaries.Find()
+        ?? throw new LaunchException($"PostgreSQL's programs are missing: install them ({PostgresBinaries.InstallHint}).");
 
-    /// <summary>Makes the data folder when missing, and ends a server left over by a launcher that was killed.</summary>
+    /// <summary>For the log: what runs and where its data is.</summary>
+    public string Description => $"PostgreSQL from {Binaries}{(_user is null ? "" : $" as user {_user.Name}")}, data in {_data}";
+
+    /// <summary>Makes the data folder when missing, and ends a server left over by an AppHost that was killed.</summary>
     public async Task PrepareAsync(string password, CancellationToken cancellationToken)
     {
         await ChooseFolderAsync(cancellationToken);
@@ -42,7 +43,7 @@ internal sealed class LocalPostgres(PostgresOptions options)
 
     public ProcessStartInfo Command(int port) => Processes.Command.InOwnSession(Runs(
     [
-        Path.Combine(_binaries, "postgres"), "-D", _data, "-p", port.ToString(CultureInfo.InvariantCulture),
+        Path.Combine(Binaries, "postgres"), "-D", _data, "-p", port.ToString(CultureInfo.InvariantCulture),
         "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
         .. options.Settings.SelectMany(setting => new[] { "-c", $"{setting.Key}={setting.Value}" }),
     ]));
@@ -108,7 +109,7 @@ internal sealed class LocalPostgres(PostgresOptions options)
         try
         {
             var result = await RunAsync(
-                [Path.Combine(_binaries, "initdb"), "-D", unfinished, "-U", User, $"--pwfile={passwordFile}", .. InitDbOptions, .. options.Temporary ? (string[])["--no-sync"] : []],
+                [Path.Combine(Binaries, "initdb"), "-D", unfinished, "-U", User, $"--pwfile={passwordFile}", .. InitDbOptions, .. options.Temporary ? (string[])["--no-sync"] : []],
                 cancellationToken);
             if (!result.Succeeded)
             {
@@ -123,7 +124,7 @@ internal sealed class LocalPostgres(PostgresOptions options)
         Directory.Move(unfinished, _data);
     }
 
-    /// <summary>A launcher that was killed leaves its server running; the lock says that no launcher lives, so the server is nobody's.</summary>
+    /// <summary>An AppHost that was killed leaves its server running. The lock is free, so nobody uses that server.</summary>
     private async Task StopOrphanAsync(CancellationToken cancellationToken)
     {
         // Line 1 of postmaster.pid is the process id; the file may outlive the process, and the id may be another program's by now.
@@ -143,7 +144,7 @@ internal sealed class LocalPostgres(PostgresOptions options)
                 return;
             }
 
-            options.Log($"stopping the server {id} that an earlier launcher left behind");
+            options.Log($"stopping the server {id} that a killed AppHost left behind");
             foreach (var signal in (int[])[Signals.Interrupt, Signals.Quit, Signals.Kill])
             {
                 Signals.Send(id, signal);

@@ -8,19 +8,20 @@ internal enum PostgresKind
 
 /// <summary>Whether PostgreSQL runs in a container or from the machine's own binaries.</summary>
 /// <param name="folder">Holds the data of a local server and, for both kinds, the note of what the data was made with.</param>
-/// <param name="log">Receives what is to be said about the choice.</param>
+/// <param name="log">Receives a line when the first choice is not available.</param>
 internal sealed class PostgresChoice(string folder, Action<string> log)
 {
     // The one that Aspire starts.
     public const string Image = "docker.io/library/postgres:18.3";
 
     private readonly string _note = Path.Combine(folder, "kind");
-
-    /// <summary>The container's volume, one for each state folder.</summary>
-    public string Volume => $"usersvc-postgres-{FolderKey.Create(folder)}";
+    private readonly string _volume = VolumeOf(folder);
 
     // Without the note, users would come and go with a runtime that answers on one day and not on the next.
     private PostgresKind? Made => File.Exists(_note) ? Enum.Parse<PostgresKind>(File.ReadAllText(_note)) : null;
+
+    /// <summary>The container's volume, one for each state folder.</summary>
+    public static string VolumeOf(string folder) => $"usersvc-postgres-{FolderKey.Create(folder)}";
 
     /// <summary>What was asked for; else what the data was made with; else a container where a runtime has the image, else local binaries.</summary>
     /// <exception cref="LaunchException">There is neither; the message says what to install.</exception>
@@ -51,19 +52,24 @@ internal sealed class PostgresChoice(string folder, Action<string> log)
 
         throw new LaunchException(
             $"There is no PostgreSQL to run: {string.Join("; ", reasons)}."
-            + (asked is null && Made is not null ? $" The data in {folder} needs that one; --Fresh true (up.sh: --fresh) starts empty with what there is." : ""));
+            + (asked is null && Made is not null ? $" The users are in that one; --Fresh true (up.sh: --fresh) starts empty with what there is." : ""));
     }
 
-    /// <summary>Deletes the data and the note of what it was made with.</summary>
+    /// <summary>Deletes the data of both kinds: the other one may have been asked for, once.</summary>
+    /// <exception cref="LaunchException">A container still uses the volume.</exception>
     public async Task DeleteDataAsync(CancellationToken cancellationToken)
     {
-        if (Made == PostgresKind.Local)
+        await new LocalPostgres(new() { Folder = folder, Log = log }).DeleteDataAsync(cancellationToken);
+        if (await ContainerRuntime.FindAsync(cancellationToken) is { } runtime)
         {
-            await new LocalPostgres(new() { Folder = folder, Log = log }).DeleteDataAsync(cancellationToken);
+            if (await runtime.DeleteVolumeAsync(_volume, cancellationToken) is { } problem)
+            {
+                throw new LaunchException($"The old data in volume {_volume} cannot be deleted: {problem}");
+            }
         }
         else if (Made == PostgresKind.Container)
         {
-            await DeleteVolumeAsync(cancellationToken);
+            log($"the old data stays in volume {_volume}: neither docker nor podman answers");
         }
 
         File.Delete(_note);
@@ -71,20 +77,8 @@ internal sealed class PostgresChoice(string folder, Action<string> log)
 
     private async Task<string?> FindContainerProblemAsync(CancellationToken cancellationToken) =>
         await ContainerRuntime.FindAsync(cancellationToken) is { } runtime
-            ? await runtime.PullAsync(Image, cancellationToken) ?? await runtime.ReleaseAsync(Volume, cancellationToken)
+            ? await runtime.PullAsync(Image, cancellationToken) ?? await runtime.ReleaseAsync(_volume, cancellationToken)
             : "neither docker nor podman answers (start one)";
-
-    private async Task DeleteVolumeAsync(CancellationToken cancellationToken)
-    {
-        if (await ContainerRuntime.FindAsync(cancellationToken) is not { } runtime)
-        {
-            log($"the old data stays in volume {Volume}: neither docker nor podman answers");
-        }
-        else if (await runtime.DeleteVolumeAsync(Volume, cancellationToken) is { } problem)
-        {
-            throw new LaunchException($"The old data in volume {Volume} cannot be deleted: {problem}");
-        }
-    }
 
     private PostgresKind Note(PostgresKind kind)
     {

@@ -26,6 +26,6 @@ internal sealed record PostgresOptions
     /// <summary>Deletes folder and data when the server is disposed of. Default: false.</summary>
     public bool Temporary { get; init; }
 
-    /// <summary>Receives the server's own lines and what is to be said about it.</summary>
+    /// <summary>Receives the server's own lines, and a line when it is started again.</summary>
     public Action<string> Log { get; init; } = _ => { };
 }

@@ -20,6 +20,7 @@ internal sealed class PostgresServer : IAsyncDisposable
     private readonly LocalPostgres _local;
     private readonly FileLock _folderLock;
     private readonly string _password;
+    private readonly SemaphoreSlim _startOrStop = new(1, 1);
 
     private Process? _process;
     private bool _hasRun;
@@ -98,12 +99,23 @@ internal sealed class PostgresServer : IAsyncDisposable
         }
     }
 
-    /// <summary>Starts a stopped or killed server on the same port and data.</summary>
+    /// <summary>Starts a stopped or killed server on the same port and data. Nothing happens to one that runs.</summary>
     public async Task StartAsync(CancellationToken cancellationToken)
     {
-        await LaunchAsync(cancellationToken);
-        _stopping = new();
-        _supervision = SuperviseAsync(_stopping.Token);
+        await _startOrStop.WaitAsync(cancellationToken);
+        try
+        {
+            if (_process is null)
+            {
+                await LaunchAsync(cancellationToken);
+                _stopping = new();
+                _supervision = SuperviseAsync(_stopping.Token);
+            }
+        }
+        finally
+        {
+            _startOrStop.Release();
+        }
     }
 
     /// <summary>Fast shutdown (transactions are aborted, all that was committed stays), bounded by time. The server stays down.</summary>
@@ -125,6 +137,7 @@ internal sealed class PostgresServer : IAsyncDisposable
 
         _folderLock.Dispose();
         _stopping.Dispose();
+        _startOrStop.Dispose();
         if (_options.Temporary)
         {
             Directory.Delete(_options.Folder, recursive: true);
@@ -132,6 +145,19 @@ internal sealed class PostgresServer : IAsyncDisposable
     }
 
     private async Task EndAsync(IEnumerable<(int Signal, TimeSpan Timeout)> steps)
+    {
+        await _startOrStop.WaitAsync();
+        try
+        {
+            await EndProcessAsync(steps);
+        }
+        finally
+        {
+            _startOrStop.Release();
+        }
+    }
+
+    private async Task EndProcessAsync(IEnumerable<(int Signal, TimeSpan Timeout)> steps)
     {
         await _stopping.CancelAsync();
         await _supervision.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

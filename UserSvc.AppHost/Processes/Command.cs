@@ -18,8 +18,7 @@ internal static class Command
             .FirstOrDefault(File.Exists);
 
     /// <summary>
-    /// Describes a child in a session of its own, so that a terminal's Ctrl-C reaches the launcher alone and the order of stopping
-    /// is the launcher's. Without setsid (macOS) the child shares the terminal's signals and stops earlier, as cleanly.
+    /// Describes a child in its own session: a terminal's Ctrl-C reaches the AppHost alone, which stops its parts in order. Without setsid (macOS) the child shares the terminal's signals and stops earlier, as cleanly.
     /// </summary>
     public static ProcessStartInfo InOwnSession(IReadOnlyList<string> command) => Describe(SetSid is null ? command : [SetSid, .. command]);
 

@@ -41,7 +41,12 @@ internal sealed class FileLock : IDisposable
 
     public void Dispose()
     {
-        File.Delete(_holderFile);
+        // The folder may be gone.
+        if (File.Exists(_holderFile))
+        {
+            File.Delete(_holderFile);
+        }
+
         _file.Dispose();
     }
 

@@ -41,11 +41,12 @@ internal sealed class LocalRun : IAsyncDisposable
     /// <summary>The edge's settings for its https listener; none without TLS.</summary>
     public IEnumerable<(string Name, string Value)> EdgeTls => _state?.EdgeTls ?? [];
 
-    public PostgresServer? Postgres { get; set; }
+    /// <summary>The server from local binaries, from the moment it is being started.</summary>
+    public Task<PostgresServer>? Postgres { get; set; }
 
     public int ExitCode { get; set; }
 
-    public static DistributedApplicationOptions BuilderOptions(string[] args)
+    public static DistributedApplicationOptions BuilderOptions(TopologyOptions options, string[] args)
     {
         // The dashboard's ports matter to nobody: another dashboard on them is no reason to fail.
         foreach (var name in (string[])["ASPNETCORE_URLS", "ASPIRE_DASHBOARD_OTLP_ENDPOINT_URL"])
@@ -56,11 +57,11 @@ internal sealed class LocalRun : IAsyncDisposable
             }
         }
 
-        return new() { Args = args, DisableDashboard = !TopologyOptions.Read(args).Dashboard };
+        return new() { Args = args, DisableDashboard = !options.Dashboard };
     }
 
     /// <exception cref="LaunchException">An option is out of range, another run holds the state, a port is taken, or there is no PostgreSQL.</exception>
-    public static async Task<LocalRun> PrepareAsync(IDistributedApplicationBuilder builder, string[] args)
+    public static async Task<LocalRun> PrepareAsync(IDistributedApplicationBuilder builder, TopologyOptions options, string[] args)
     {
         if (builder.ExecutionContext.IsPublishMode)
         {
@@ -68,7 +69,6 @@ internal sealed class LocalRun : IAsyncDisposable
         }
 
         TopologyOptions.CheckNames(args);
-        var options = TopologyOptions.Read(args);
         var state = LocalState.Take(options);
         try
         {
@@ -82,8 +82,7 @@ internal sealed class LocalRun : IAsyncDisposable
             var kind = await choice.DecideAsync(options.Postgres, CancellationToken.None);
             builder.Configuration["Parameters:admin-key"] = state.AdminKey;
             builder.Configuration["Parameters:postgres-password"] = state.PostgresPassword;
-            builder.Services.AddHostedService<Restarts>();
-            builder.Services.AddHostedService<OrderlyStop>();
+            builder.Services.AddHostedService<Supervision>();
             // PostgreSQL from local binaries stops after that, when nothing uses it any more.
             builder.Configuration["DcpPublisher:WaitForResourceCleanup"] = "true";
             return new(builder.Configuration, options, state, kind);
@@ -97,24 +96,27 @@ internal sealed class LocalRun : IAsyncDisposable
 
     public PostgresOptions PostgresOptions => _state!.Postgres;
 
-    public string PostgresVolume => _state is null ? "postgres-data" : new PostgresChoice(_state.Postgres.Folder, _ => { }).Volume;
+    public string PostgresVolume => _state?.PostgresVolume ?? "postgres-data";
 
-    public Task WelcomeAsync(IResource edge, ResourceReadyEvent ready, CancellationToken cancellationToken)
+    public async Task WelcomeAsync(IResource edge, ResourceReadyEvent ready, CancellationToken cancellationToken)
     {
         if (Options is not null && !_welcomed)
         {
             _welcomed = true;
             var url = _configuration["ASPNETCORE_URLS"]?.Split(';')[0];
-            var postgres = Postgres?.Description ?? $"{PostgresChoice.Image} in a container, data in volume {PostgresVolume}";
+            var postgres = Postgres is { } server ? (await server).Description : $"{PostgresChoice.Image} in a container, data in volume {PostgresVolume}";
             Console.WriteLine(Welcome.Text(Options, _state!, postgres, Options.Dashboard ? $"{url}/login?t={_configuration["AppHost:BrowserToken"]}" : null));
         }
-
-        return Task.CompletedTask;
     }
 
     public async ValueTask DisposeAsync()
     {
-        await (Postgres?.DisposeAsync() ?? ValueTask.CompletedTask);
+        if (Postgres is { } start)
+        {
+            await ((Task)start).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await (start.IsCompletedSuccessfully ? (await start).DisposeAsync() : ValueTask.CompletedTask);
+        }
+
         _state?.Dispose();
     }
 }

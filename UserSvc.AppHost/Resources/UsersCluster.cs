@@ -66,7 +66,8 @@ internal static partial class UsersCluster
         try
         {
             await start.Eventing.PublishAsync(new BeforeResourceStartedEvent(resource, start.Services), cancellationToken);
-            local.Postgres = await PostgresServer.StartAsync(local.PostgresOptions with { Port = port, Log = line => LogLine(start.Logger, line) }, cancellationToken);
+            local.Postgres = PostgresServer.StartAsync(local.PostgresOptions with { Port = port, Log = line => LogLine(start.Logger, line) }, cancellationToken);
+            await local.Postgres;
 
             var endpoint = resource.Annotations.OfType<EndpointAnnotation>().Single(e => e.Name == PrimaryEndpoint);
             endpoint.AllocatedEndpoint = new(endpoint, "127.0.0.1", port);
@@ -78,7 +79,8 @@ internal static partial class UsersCluster
 
             await PublishAsync(resource, KnownResourceStates.Running, start.Services);
         }
-        catch (LaunchException failure)
+        // Whatever it is: nobody else awaits this, and all that waits for PostgreSQL would wait for ever.
+        catch (Exception failure) when (failure is not OperationCanceledException)
         {
             await PublishAsync(resource, KnownResourceStates.FailedToStart, start.Services);
             LogFailure(start.Logger, failure.Message);
@@ -90,21 +92,24 @@ internal static partial class UsersCluster
 
     private static async Task<ExecuteCommandResult> StopAsync(PostgresServerResource resource, LocalRun local, ExecuteCommandContext context)
     {
-        await local.Postgres!.StopAsync();
+        await PublishAsync(resource, KnownResourceStates.Stopping, context.Services);
+        await (await local.Postgres!).StopAsync();
         await PublishAsync(resource, KnownResourceStates.Exited, context.Services);
         return CommandResults.Success();
     }
 
     private static async Task<ExecuteCommandResult> StartAsync(PostgresServerResource resource, LocalRun local, ExecuteCommandContext context)
     {
+        await PublishAsync(resource, KnownResourceStates.Starting, context.Services);
         try
         {
-            await local.Postgres!.StartAsync(context.CancellationToken);
+            await (await local.Postgres!).StartAsync(context.CancellationToken);
             await PublishAsync(resource, KnownResourceStates.Running, context.Services);
             return CommandResults.Success();
         }
         catch (LaunchException failure)
         {
+            await PublishAsync(resource, KnownResourceStates.Exited, context.Services);
             return CommandResults.Failure(failure.Message);
         }
     }

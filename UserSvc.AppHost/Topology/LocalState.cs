@@ -7,7 +7,7 @@ using UserSvc.AppHost.Processes;
 
 namespace UserSvc.AppHost.Topology;
 
-/// <summary>What a local run keeps in its state folder, held by one launcher at a time.</summary>
+/// <summary>What a local run keeps in its state folder, held by one AppHost at a time.</summary>
 internal sealed class LocalState : IDisposable
 {
     private static readonly TimeSpan CleanUpTime = TimeSpan.FromSeconds(15);
@@ -23,8 +23,6 @@ internal sealed class LocalState : IDisposable
         AdminKey = SecretFile.ReadOrCreate(AdminKeyFile);
         Certificate = options.Tls ? LocalCertificate.Prepare(Path.Combine(options.StateFolder, "tls")) : null;
     }
-
-    public string StateFolder => _options.StateFolder;
 
     public string AdminKeyFile => Path.Combine(_options.StateFolder, "admin.key");
 
@@ -43,7 +41,7 @@ internal sealed class LocalState : IDisposable
         ("Kestrel__Endpoints__Https__Certificate__KeyPath", Certificate.KeyPath),
     ];
 
-    /// <exception cref="LaunchException">Another launcher runs, or a port of the edge's is taken.</exception>
+    /// <exception cref="LaunchException">Another AppHost runs.</exception>
     public static LocalState Take(TopologyOptions options)
     {
         Directory.CreateDirectory(options.StateFolder);
@@ -65,7 +63,7 @@ internal sealed class LocalState : IDisposable
     /// <exception cref="LaunchException">A port of the edge's is taken; the message names it and the option.</exception>
     public async Task RequireFreePortsAsync()
     {
-        // The orchestrator needs a few seconds to end what a killed launcher has left.
+        // The orchestrator needs a few seconds to end what a killed AppHost left.
         for (var age = Stopwatch.StartNew(); _folderLock.WasAbandoned && TakenPort() is not null && age.Elapsed < CleanUpTime; await Task.Delay(CleanUpTime / 100))
         {
         }
@@ -77,6 +75,8 @@ internal sealed class LocalState : IDisposable
     }
 
     public PostgresOptions Postgres { get; }
+
+    public string PostgresVolume => PostgresChoice.VolumeOf(Postgres.Folder);
 
     public void Dispose() => _folderLock.Dispose();
 

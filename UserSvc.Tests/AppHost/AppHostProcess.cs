@@ -45,13 +45,12 @@ internal sealed class AppHostProcess : IAsyncDisposable
         }
     }
 
-    /// <summary>Returns when the whole system, with one instance, is ready.</summary>
-    public static async Task<AppHostProcess> ReadyAsync(string stateFolder, params IEnumerable<string> options)
+    /// <summary>Returns when the whole system, with one instance, is ready. The ports are the edge's: http, health, admin.</summary>
+    public static async Task<AppHostProcess> ReadyAsync(string stateFolder, int[] ports, params IEnumerable<string> options)
     {
-        var port = Ports.Free();
-        var appHost = new AppHostProcess(stateFolder, ["--Replicas", "1", "--Port", $"{port}", "--HealthPort", $"{Ports.Free()}", "--AdminPort", $"{Ports.Free()}", .. options])
+        var appHost = new AppHostProcess(stateFolder, ["--Replicas", "1", "--Port", $"{ports[0]}", "--HealthPort", $"{ports[1]}", "--AdminPort", $"{ports[2]}", .. options])
         {
-            Edge = new() { BaseAddress = new($"http://localhost:{port}") },
+            Edge = new() { BaseAddress = new($"http://localhost:{ports[0]}") },
         };
         try
         {

@@ -7,6 +7,7 @@ namespace UserSvc.Tests.AppHost;
 
 public sealed class AppHostProcessTests : IDisposable
 {
+    private readonly int[] _ports = [Ports.Free(), Ports.Free(), Ports.Free()];
     private readonly string _folder = Directory.CreateTempSubdirectory("usersvc-apphost-").FullName;
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
@@ -14,7 +15,7 @@ public sealed class AppHostProcessTests : IDisposable
     [Fact]
     public async Task Interrupt_RunningSystem_EndsTheEdgeThenTheInstanceAndLeavesNoProcess()
     {
-        await using var appHost = await AppHostProcess.ReadyAsync(_folder);
+        await using var appHost = await AppHostProcess.ReadyAsync(_folder, _ports);
         var services = appHost.Services();
         var ended = new ConcurrentQueue<string>();
         var ends = services.Select(async service =>
@@ -33,7 +34,7 @@ public sealed class AppHostProcessTests : IDisposable
     [Fact]
     public async Task Terminate_EveryServiceFrozen_LeavesNoProcess()
     {
-        await using var appHost = await AppHostProcess.ReadyAsync(_folder);
+        await using var appHost = await AppHostProcess.ReadyAsync(_folder, _ports);
         var services = appHost.Services();
         services.ForEach(service => Signals.Send(service.Id, Signals.Stop));
 
@@ -46,29 +47,35 @@ public sealed class AppHostProcessTests : IDisposable
     public async Task Start_AfterAKill_EndsWhatWasLeftAndKeepsUsers()
     {
         List<Process> left;
-        await using (var first = await AppHostProcess.ReadyAsync(_folder))
+        await using (var first = await AppHostProcess.ReadyAsync(_folder, _ports))
         {
             await first.PutAliceAsync();
             left = first.Services();
             await first.EndAsync(Signals.Kill);
         }
 
-        await using var second = await AppHostProcess.ReadyAsync(_folder);
+        await using var second = await AppHostProcess.ReadyAsync(_folder, _ports);
 
-        Assert.Equal(("", HttpStatusCode.OK), (Running(left), await second.GetAliceAsync()));
+        Assert.Equal(HttpStatusCode.OK, await second.GetAliceAsync());
+        await Eventually.HoldsAsync(() => Task.FromResult(Running(left) == ""));
     }
 
     [Fact]
-    public async Task Start_Fresh_DeletesTheUsers()
+    public async Task Start_AgainAndThenFresh_KeepsTheUsersAndThenDeletesThem()
     {
-        await using (var first = await AppHostProcess.ReadyAsync(_folder))
+        await using (var first = await AppHostProcess.ReadyAsync(_folder, _ports))
         {
             await first.PutAliceAsync();
         }
 
-        await using var second = await AppHostProcess.ReadyAsync(_folder, "--Fresh", "true");
+        await using (var second = await AppHostProcess.ReadyAsync(_folder, _ports))
+        {
+            Assert.Equal(HttpStatusCode.OK, await second.GetAliceAsync());
+        }
 
-        Assert.Equal(HttpStatusCode.NotFound, await second.GetAliceAsync());
+        await using var fresh = await AppHostProcess.ReadyAsync(_folder, _ports, "--Fresh", "true");
+
+        Assert.Equal(HttpStatusCode.NotFound, await fresh.GetAliceAsync());
     }
 
     [Theory]

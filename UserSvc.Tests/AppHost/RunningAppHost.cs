@@ -10,7 +10,8 @@ namespace UserSvc.Tests.AppHost;
 /// <summary>The whole system, started by the AppHost in this process, on ports and a state folder of this run.</summary>
 public class RunningAppHost : IAsyncLifetime
 {
-    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(3);
+    /// <summary>Only keeps a test from hanging. An instance that other tests had ejected is back within it.</summary>
+    internal static readonly TimeSpan Limit = TimeSpan.FromMinutes(3);
 
     private readonly string[] _options;
 

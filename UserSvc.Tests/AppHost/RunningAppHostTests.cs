@@ -15,7 +15,7 @@ public sealed class RunningAppHostTests(RunningAppHost system) : IClassFixture<R
     {
         Assert.Equal(HttpStatusCode.Created, await PutAsync("alice"));
         // Another test may have had one ejected.
-        await Eventually.HoldsAsync(async () => await system.AnsweringAsync(6) == All);
+        await Eventually.HoldsAsync(async () => await system.AnsweringAsync(6) == All, RunningAppHost.Limit);
     }
 
     [Fact]
@@ -40,7 +40,7 @@ public sealed class RunningAppHostTests(RunningAppHost system) : IClassFixture<R
     public void Parameter_Secret_IsMasked(string name) => Assert.True(system.Snapshot(name).Properties.Single(property => property.Name == "Value").IsSensitive);
 
     [Fact]
-    public async Task Kill_OfOneInstance_IsFollowedByAStartAndAStoppedOneStaysStopped()
+    public async Task Kill_OfAnInstanceAndTheEdge_IsFollowedByAStartAndAStoppedInstanceStaysStopped()
     {
         await system.ExecuteAsync("usersvc-1", KnownResourceCommands.StopCommand);
         await system.InStateAsync("usersvc-1", KnownResourceStates.Finished);
@@ -48,10 +48,17 @@ public sealed class RunningAppHostTests(RunningAppHost system) : IClassFixture<R
         await system.ExecuteAsync("usersvc-2", "kill");
         await system.InStateAsync("usersvc-2", KnownResourceStates.Finished);
         await system.HealthyAsync("usersvc-2");
+        using (var edge = system.App.ResourceNotifications.FindProcess("edge"))
+        {
+            edge!.Kill();
+        }
+
+        await system.InStateAsync("edge", KnownResourceStates.Finished);
+        await system.HealthyAsync("edge");
 
         Assert.Equal(KnownResourceStates.Finished, system.Snapshot("usersvc-1").State?.Text);
         await system.ExecuteAsync("usersvc-1", KnownResourceCommands.StartCommand);
-        await Eventually.HoldsAsync(async () => await system.AnsweringAsync(6) == All);
+        await Eventually.HoldsAsync(async () => await system.AnsweringAsync(6) == All, RunningAppHost.Limit);
     }
 
     [Fact]
@@ -71,7 +78,7 @@ public sealed class RunningAppHostTests(RunningAppHost system) : IClassFixture<R
         await frozen;
         Assert.Equal(Enumerable.Repeat(HttpStatusCode.OK, 6), answers);
         Assert.False(LinuxProcess.State(process.Id) == 'T');
-        await Eventually.HoldsAsync(async () => await system.AnsweringAsync(6) == All);
+        await Eventually.HoldsAsync(async () => await system.AnsweringAsync(6) == All, RunningAppHost.Limit);
     }
 
     [Fact]
@@ -107,7 +114,7 @@ public sealed class RunningAppHostTests(RunningAppHost system) : IClassFixture<R
         await system.ExecuteAsync("postgres", KnownResourceCommands.StartCommand);
 
         Assert.Equal(HttpStatusCode.ServiceUnavailable, outage);
-        await Eventually.HoldsAsync(async () => await GetAsync("carol") == HttpStatusCode.OK);
+        await Eventually.HoldsAsync(async () => await GetAsync("carol") == HttpStatusCode.OK, RunningAppHost.Limit);
     }
 
     [Fact]

@@ -58,7 +58,7 @@ internal sealed class ContainerProcess : IAsyncDisposable
     ];
 
     /// <summary>
-    /// A request whose caller records its trace. It is said outright: the client of the tests would pass on whatever trace is current.
+    /// A request whose caller records its trace. It sets traceparent itself: HttpClient would propagate the test's own trace.
     /// </summary>
     public async Task AskTracedAsync()
     {

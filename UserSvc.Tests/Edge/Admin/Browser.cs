@@ -6,7 +6,7 @@ namespace UserSvc.Tests.Edge.Admin;
 /// <summary>This machine's Chromium, without a window. Playwright's own is never downloaded.</summary>
 public sealed class Browser : IAsyncLifetime
 {
-    // The same programs as test.sh.
+    // The same programs as setup.sh.
     private static readonly string[] Programs =
         ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"];
 
