@@ -6,11 +6,11 @@ internal static class Welcome
     public static string Text(TopologyOptions options, LocalState state, string postgres, string? dashboard)
     {
         var url = $"http://localhost:{options.Port}";
-        var adminKeyFile = Shorten(state.AdminKeyFile);
+        var adminKeyFile = state.AdminKeyFile;
         var https = state.Certificate is not { } certificate ? "" : $"""
 
               over TLS    https://localhost:{options.TlsPort}
-                          curl -i --cacert {Shorten(certificate.Path)} https://localhost:{options.TlsPort}/user/health
+                          curl -i --cacert {certificate.Path} https://localhost:{options.TlsPort}/user/health
             """;
         return $$"""
 
@@ -36,7 +36,4 @@ internal static class Welcome
 
             """;
     }
-
-    // As one would type it here.
-    private static string Shorten(string path) => Path.GetRelativePath(Environment.CurrentDirectory, path) is var relative && !relative.StartsWith("..", StringComparison.Ordinal) ? relative : path;
 }

@@ -123,6 +123,6 @@ public sealed partial class ReadmeTests : IAsyncDisposable
     [GeneratedRegex("\"hostname\":\"usersvc-[123]\"")]
     private static partial Regex InstanceName();
 
-    [GeneratedRegex("(dashboard|database) .*")]
+    [GeneratedRegex("(dashboard|admin key|database) .*")]
     private static partial Regex ChosenAtStart();
 }
