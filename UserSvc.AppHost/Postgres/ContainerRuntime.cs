@@ -27,14 +27,15 @@ internal sealed record ContainerRuntime(string Program)
         return null;
     }
 
-    /// <summary>Pulls the image unless it is there. Null when it is there now, else the reason.</summary>
-    public async Task<string?> PullAsync(string image, CancellationToken cancellationToken)
+    /// <summary>Pulls the image unless it is there, and says so first: it takes minutes on a slow link. Null when it is there now, else the reason.</summary>
+    public async Task<string?> PullAsync(string image, Action<string> log, CancellationToken cancellationToken)
     {
         if ((await RunAsync(["image", "inspect", image], CommandTime, cancellationToken)).Succeeded)
         {
             return null;
         }
 
+        log($"pulling {image}");
         var pull = await RunAsync(["pull", "--quiet", image], PullTime, cancellationToken);
         return pull.Succeeded ? null : $"{Path.GetFileName(Program)} cannot pull {image}: {pull.Error}";
     }

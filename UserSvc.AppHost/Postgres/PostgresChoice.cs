@@ -8,7 +8,7 @@ internal enum PostgresKind
 
 /// <summary>Whether PostgreSQL runs in a container or from the machine's own binaries.</summary>
 /// <param name="folder">Holds the data of a local server and, for both kinds, the note of what the data was made with.</param>
-/// <param name="log">Receives a line when the first choice is not available.</param>
+/// <param name="log">Told before a download, and when the first choice is not available.</param>
 internal sealed class PostgresChoice(string folder, Action<string> log)
 {
     // The one that Aspire starts.
@@ -77,7 +77,7 @@ internal sealed class PostgresChoice(string folder, Action<string> log)
 
     private async Task<string?> FindContainerProblemAsync(CancellationToken cancellationToken) =>
         await ContainerRuntime.FindAsync(cancellationToken) is { } runtime
-            ? await runtime.PullAsync(Image, cancellationToken) ?? await runtime.ReleaseAsync(_volume, cancellationToken)
+            ? await runtime.PullAsync(Image, log, cancellationToken) ?? await runtime.ReleaseAsync(_volume, cancellationToken)
             : "neither docker nor podman answers (start one)";
 
     private PostgresKind Note(PostgresKind kind)
