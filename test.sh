@@ -39,7 +39,10 @@ fi
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 exit_code=0
-dotnet test --project UserSvc.Tests 2>&1 | tee "$log" || exit_code=1
+# Tests send SIGINT, which programs ignore if a script started this one in its background.
+default_signals=()
+if env --default-signal=INT true 2>/dev/null; then default_signals=(env --default-signal=INT); fi
+${default_signals[@]+"${default_signals[@]}"} dotnet test --project UserSvc.Tests 2>&1 | tee "$log" || exit_code=1
 
 # The summary's lines are "  total: 12", "  failed: 0", "  succeeded: 12", "  skipped: 0".
 count() { sed -n "s/^  $1: \([0-9]*\)\$/\1/p" "$log" | tail -n 1 | grep . || echo 0; }

@@ -28,7 +28,7 @@ try
         .WithReplicas(local.ReplicasOfEach)
         .WithInstanceDisplay(local)).ToList();
 
-    var sidecars = instances.Where(_ => local.HasSidecars).Select(instance => builder.AddProject<Projects.UserSvc_Edge>(Sidecar.NameOf(instance.Resource.Name), ServiceProjects.Explicit)
+    var sidecars = instances.Where(_ => local.HasSidecars).Select(instance => builder.AddProject<Projects.UserSvc_Edge>($"{instance.Resource.Name}-sidecar", ServiceProjects.Explicit)
         .AsSidecarOf(instance)
         .WithLocalEnvironment(local)
         .WithHttpProbe(ProbeType.Liveness, "/alive", endpointName: "health")

@@ -38,8 +38,8 @@ internal sealed class LocalRun : IAsyncDisposable
     /// <summary>A sidecar stands before each instance. Never while publishing: in a cluster it is a container of the instance's pod, no resource.</summary>
     public bool HasSidecars => Options?.Sidecars == true;
 
-    /// <summary>The edge's settings for its https listener; none without TLS.</summary>
-    public IEnumerable<(string Name, string Value)> EdgeTls => _state?.EdgeTls ?? [];
+    /// <summary>Null without TLS, and while publishing.</summary>
+    public LocalCertificate? Certificate => _state?.Certificate;
 
     /// <summary>The server from local binaries, from the moment it is being started.</summary>
     public Task<PostgresServer>? Postgres { get; set; }

@@ -23,57 +23,48 @@ internal static class ServiceProjects
         _ => project.WithHttpEndpoint(isProxied: false),
     };
 
-    /// <summary>Makes the edge's program the proxy before this one instance.</summary>
-    public static IResourceBuilder<ProjectResource> AsSidecarOf(this IResourceBuilder<ProjectResource> project, IResourceBuilder<ProjectResource> instance)
-    {
-        var port = instance.Resource.Annotations.OfType<EndpointAnnotation>().Single().TargetPort;
-        var sidecar = Sidecar.Of(instance.Resource.Name);
-        foreach (var (name, value) in sidecar.Environment($"http://127.0.0.1:{port}"))
-        {
-            project.WithEnvironment(name, value);
-        }
-
-        return project.WithPortEndpoint("http", sidecar.Port)
-            .WithPortEndpoint("health", sidecar.HealthPort)
-            .WithPortEndpoint("admin", sidecar.AdminPort)
-            .WithEndpointsInEnvironment(_ => false);
-    }
+    /// <summary>
+    /// Makes the edge's program the proxy before this one instance. On one machine instances share their address, so the sidecars' ports are free ones;
+    /// in pods each has 8080, 8001 and 8002.
+    /// </summary>
+    public static IResourceBuilder<ProjectResource> AsSidecarOf(this IResourceBuilder<ProjectResource> project, IResourceBuilder<ProjectResource> instance) => project
+        .WithListener("http", "127.0.0.1", Ports.Free())
+        .WithListener("health", "127.0.0.1", Ports.Free())
+        .WithListener("admin", "127.0.0.1", Ports.Free())
+        .WithEndpointsInEnvironment(_ => false)
+        .WithEnvironment("Edge__Mode", "Sidecar")
+        .WithEnvironment("Edge__TrustedProxies__0", "127.0.0.1")
+        .WithEnvironment("ReverseProxy__Clusters__usersvc__Destinations__local__Address", $"http://127.0.0.1:{instance.GetEndpoint("http").Property(EndpointProperty.TargetPort)}");
 
     /// <summary>The public port; the health port, which only this machine or the cluster reaches; the admin port, which nobody but this machine does.</summary>
     public static IResourceBuilder<ProjectResource> WithEdgeEndpoints(this IResourceBuilder<ProjectResource> edge, LocalRun local) => local.Options is not { } options
         ? edge.WithHttpEndpoint(targetPort: 8080).WithHttpEndpoint(targetPort: 8002, name: "health")
             .WithEndpoint("http", endpoint => endpoint.IsExternal = true)
-            // The edge's own settings name its listeners, and strangers must not choose their address by X-Forwarded-For.
+            // The edge's own settings name its listeners, and clients must not choose their address by X-Forwarded-For.
             .WithEndpointsInEnvironment(_ => false)
             .DisableForwardedHeaders()
-        : edge.WithPortEndpoint("http", options.Port)
-            .WithPortEndpoint("health", options.HealthPort)
-            .WithPortEndpoint("admin", options.AdminPort)
+        : edge.WithListener("http", options.BindAddress, options.Port)
+            .WithListener("health", "127.0.0.1", options.HealthPort)
+            .WithListener("admin", "127.0.0.1", options.AdminPort)
+            .WithTlsListener(local.Certificate, options)
             .WithEndpoint("http", endpoint => endpoint.IsExternal = true)
-            .WithEndpointsInEnvironment(_ => false)
-            .WithEnvironment("Kestrel__Endpoints__Http__Url", string.Create(CultureInfo.InvariantCulture, $"http://{options.BindAddress}:{options.Port}"))
-            .WithEnvironment("Kestrel__Endpoints__Health__Url", string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{options.HealthPort}"))
-            .WithEnvironment("Kestrel__Endpoints__Admin__Url", string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{options.AdminPort}"))
-            .WithTlsEndpoint(local, options);
+            .WithEndpointsInEnvironment(_ => false);
+
+    /// <summary>An endpoint of the model, and the setting of the edge's program that opens it.</summary>
+    private static IResourceBuilder<ProjectResource> WithListener(this IResourceBuilder<ProjectResource> project, string name, string host, int port) =>
+        project.WithPortEndpoint(name, port)
+            .WithEnvironment($"Kestrel__Endpoints__{char.ToUpperInvariant(name[0])}{name[1..]}__Url", string.Create(CultureInfo.InvariantCulture, $"http://{host}:{port}"));
 
     private static IResourceBuilder<ProjectResource> WithPortEndpoint(this IResourceBuilder<ProjectResource> project, string name, int port) =>
         project.WithHttpEndpoint(port: port, targetPort: port, name: name, isProxied: false);
 
-    private static IResourceBuilder<ProjectResource> WithTlsEndpoint(this IResourceBuilder<ProjectResource> edge, LocalRun local, TopologyOptions options)
-    {
-        if (!options.Tls)
-        {
-            return edge;
-        }
-
-        foreach (var (name, value) in local.EdgeTls)
-        {
-            edge.WithEnvironment(name, value);
-        }
-
-        return edge.WithHttpsEndpoint(port: options.TlsPort, targetPort: options.TlsPort, isProxied: false)
-            .WithEndpoint("https", endpoint => endpoint.IsExternal = true);
-    }
+    private static IResourceBuilder<ProjectResource> WithTlsListener(this IResourceBuilder<ProjectResource> edge, LocalCertificate? certificate, TopologyOptions options) => certificate is null
+        ? edge
+        : edge.WithHttpsEndpoint(port: options.TlsPort, targetPort: options.TlsPort, isProxied: false)
+            .WithEndpoint("https", endpoint => endpoint.IsExternal = true)
+            .WithEnvironment("Kestrel__Endpoints__Https__Url", string.Create(CultureInfo.InvariantCulture, $"https://{options.BindAddress}:{options.TlsPort}"))
+            .WithEnvironment("Kestrel__Endpoints__Https__Certificate__Path", certificate.Path)
+            .WithEnvironment("Kestrel__Endpoints__Https__Certificate__KeyPath", certificate.KeyPath);
 
     /// <summary>
     /// Makes each instance a destination of the edge's cluster, by its own name. In a Kubernetes cluster they are the pods of their Service,

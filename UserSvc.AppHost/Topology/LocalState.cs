@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using UserSvc.AppHost.Postgres;
@@ -32,14 +31,6 @@ internal sealed class LocalState : IDisposable
 
     /// <summary>Null without TLS.</summary>
     public LocalCertificate? Certificate { get; }
-
-    /// <summary>The edge's settings for its https listener, as environment variables; none without TLS.</summary>
-    public IEnumerable<(string Name, string Value)> EdgeTls => Certificate is null ? [] :
-    [
-        ("Kestrel__Endpoints__Https__Url", string.Create(CultureInfo.InvariantCulture, $"https://{_options.BindAddress}:{_options.TlsPort}")),
-        ("Kestrel__Endpoints__Https__Certificate__Path", Certificate.Path),
-        ("Kestrel__Endpoints__Https__Certificate__KeyPath", Certificate.KeyPath),
-    ];
 
     /// <exception cref="LaunchException">Another AppHost runs.</exception>
     public static LocalState Take(TopologyOptions options)

@@ -10,7 +10,8 @@ namespace UserSvc.Tests.AppHost;
 /// <summary>The AppHost as its own process, for what only a process has: signals, an exit code, what it leaves behind.</summary>
 internal sealed class AppHostProcess : IAsyncDisposable
 {
-    private static readonly TimeSpan StartLimit = TimeSpan.FromMinutes(3);
+    // Only keeps a test from hanging.
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(3);
 
     private readonly StringBuilder _output = new();
     private readonly string _stateFolder;
@@ -55,7 +56,7 @@ internal sealed class AppHostProcess : IAsyncDisposable
         try
         {
             await Eventually.HoldsAsync(
-                () => Task.FromResult(appHost._process.HasExited || appHost.Output.Contains("UserSvc is ready", StringComparison.Ordinal)), StartLimit);
+                () => Task.FromResult(appHost._process.HasExited || appHost.Output.Contains("UserSvc is ready", StringComparison.Ordinal)), Limit);
             Assert.False(appHost._process.HasExited, appHost.Output);
             return appHost;
         }
@@ -70,7 +71,7 @@ internal sealed class AppHostProcess : IAsyncDisposable
     public static async Task<(int ExitCode, string Output)> RunAsync(string stateFolder, params IEnumerable<string> options)
     {
         await using var appHost = new AppHostProcess(stateFolder, options);
-        await appHost._process.WaitForExitAsync(Cancellation);
+        await appHost._process.WaitForExitAsync(Cancellation).WaitAsync(Limit, Cancellation);
         return (appHost._process.ExitCode, appHost.Output.Trim());
     }
 
@@ -89,7 +90,7 @@ internal sealed class AppHostProcess : IAsyncDisposable
     public async Task<int> EndAsync(int signal)
     {
         Signals.Send(_process.Id, signal);
-        await _process.WaitForExitAsync(Cancellation);
+        await _process.WaitForExitAsync(Cancellation).WaitAsync(Limit, Cancellation);
         return _process.ExitCode;
     }
 

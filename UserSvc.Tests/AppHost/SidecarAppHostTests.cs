@@ -26,7 +26,9 @@ public sealed class SidecarAppHostTests(SidecarAppHost system) : IClassFixture<S
 
     [Fact]
     public void Sidecar_InTheDashboard_StandsUnderItsInstance() =>
-        Assert.Equal(["Parent usersvc-1"], system.Snapshot("usersvc-1-sidecar").Relationships.Select(relationship => $"{relationship.Type} {relationship.ResourceName}"));
+        Assert.Equal(
+            ["Parent usersvc-1", "Reference usersvc-1"],
+            system.Snapshot("usersvc-1-sidecar").Relationships.Select(relationship => $"{relationship.Type} {relationship.ResourceName}").Order(StringComparer.Ordinal));
 
     [Fact]
     public async Task Tls_AskedFor_ServesTheEdgeWithACertificateThatItsFileMakesTrusted()
