@@ -79,7 +79,7 @@ public sealed class DatabaseFaultTests : IAsyncLifetime
         Assert.Equal(Enumerable.Repeat(Answer.Problem(503, "Service Unavailable", "The database is not available."), 6), away);
         Assert.Equal(200, health);
         Assert.True(took < TimeSpan.FromSeconds(3), $"six refusals took {took}");
-        await Eventually.HoldsAsync(async () => await client.AnswerToGetAsync("/user/alice") == Answer.User(200, "Alice"), TimeSpan.FromSeconds(5));
+        await Eventually.HoldsAsync(async () => await client.AnswerToGetAsync("/user/alice") == Answer.User(200, "Alice"));
     }
 
     [Fact]
@@ -103,7 +103,7 @@ public sealed class DatabaseFaultTests : IAsyncLifetime
         Assert.All([.. first, .. later], a => Assert.Equal(Answer.Problem(503, "Service Unavailable", "The database is not available."), a));
         Assert.True(firstTook < TimeSpan.FromSeconds(8), $"the first refusals took {firstTook}");
         Assert.True(laterTook < TimeSpan.FromSeconds(4), $"the later refusals took {laterTook}");
-        await Eventually.HoldsAsync(async () => await client.AnswerToGetAsync("/user/alice") == Answer.User(200, "Alice"), TimeSpan.FromSeconds(10));
+        await Eventually.HoldsAsync(async () => await client.AnswerToGetAsync("/user/alice") == Answer.User(200, "Alice"));
     }
 
     [Fact]

@@ -24,6 +24,7 @@ internal sealed class AppHostProcess : IAsyncDisposable
         // Inherited by all that it starts, which is how it is found.
         start.Environment["StateFolder"] = stateFolder;
         start.Environment["Dashboard"] = "false";
+        start.Environment["Postgres"] = "Local";
         _process = Process.Start(start)!;
         _process.OutputDataReceived += (_, line) => Keep(line.Data);
         _process.ErrorDataReceived += (_, line) => Keep(line.Data);
@@ -56,7 +57,7 @@ internal sealed class AppHostProcess : IAsyncDisposable
         try
         {
             await Eventually.HoldsAsync(
-                () => Task.FromResult(appHost._process.HasExited || appHost.Output.Contains("UserSvc is ready", StringComparison.Ordinal)), Limit);
+                () => Task.FromResult(appHost._process.HasExited || appHost.Output.Contains("UserSvc is ready", StringComparison.Ordinal)));
             Assert.False(appHost._process.HasExited, appHost.Output);
             return appHost;
         }

@@ -8,7 +8,7 @@ namespace UserSvc.Tests.AppHost;
 public sealed class AppHostProcessTests : IDisposable
 {
     private readonly int[] _ports = [Ports.Free(), Ports.Free(), Ports.Free()];
-    private readonly string _folder = Directory.CreateTempSubdirectory("usersvc-apphost-").FullName;
+    private readonly string _folder = StateFolder.Create();
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 

@@ -9,8 +9,6 @@ namespace UserSvc.Tests.AppHost;
 
 public sealed class PostgresServerTests : IDisposable
 {
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
-
     private readonly string _folder = Directory.CreateTempSubdirectory("usersvc-postgres-").FullName;
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
@@ -68,7 +66,7 @@ public sealed class PostgresServerTests : IDisposable
         var (port, killed) = (server.Port, server.ProcessId);
 
         server.Kill();
-        await Eventually.HoldsAsync(() => Task.FromResult(server.ProcessId != killed), Deadline, Cancellation);
+        await Eventually.HoldsAsync(() => Task.FromResult(server.ProcessId != killed));
 
         Assert.Equal((42, port), (await ScalarAsync(server, "SELECT n FROM kept"), server.Port));
     }
@@ -117,7 +115,7 @@ public sealed class PostgresServerTests : IDisposable
         await local.PrepareAsync(SecretFile.ReadOrCreate(Path.Combine(_folder, "password")), Cancellation);
         var port = Ports.Free();
         using var orphan = Process.Start(local.Command(port))!;
-        await Eventually.HoldsAsync(() => Task.FromResult(!Ports.IsFree(IPAddress.Loopback, port)), Deadline, Cancellation);
+        await Eventually.HoldsAsync(() => Task.FromResult(!Ports.IsFree(IPAddress.Loopback, port)));
 
         await using var server = await PostgresServer.StartAsync(options, Cancellation);
 

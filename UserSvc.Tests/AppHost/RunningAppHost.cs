@@ -10,8 +10,8 @@ namespace UserSvc.Tests.AppHost;
 /// <summary>The whole system, started by the AppHost in this process, on ports and a state folder of this run.</summary>
 public class RunningAppHost : IAsyncLifetime
 {
-    /// <summary>Only keeps a test from hanging. An instance that other tests had ejected is back within it.</summary>
-    internal static readonly TimeSpan Limit = TimeSpan.FromMinutes(3);
+    // Only keeps a test from hanging.
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(3);
 
     private readonly string[] _options;
 
@@ -24,7 +24,7 @@ public class RunningAppHost : IAsyncLifetime
 
     internal static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
-    internal string StateFolder { get; } = Directory.CreateTempSubdirectory("usersvc-aspire-").FullName;
+    internal string StateFolder { get; } = Infrastructure.StateFolder.Create();
 
     internal DistributedApplication App { get; private set; } = null!;
 
@@ -33,7 +33,7 @@ public class RunningAppHost : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.UserSvc_AppHost>(
-            ["--StateFolder", StateFolder, "--Port", $"{Ports.Free()}", "--HealthPort", $"{Ports.Free()}", "--AdminPort", $"{Ports.Free()}", .. _options], Cancellation);
+            ["--StateFolder", StateFolder, "--Postgres", "Local", "--Port", $"{Ports.Free()}", "--HealthPort", $"{Ports.Free()}", "--AdminPort", $"{Ports.Free()}", .. _options], Cancellation);
         App = await builder.BuildAsync(Cancellation);
         try
         {

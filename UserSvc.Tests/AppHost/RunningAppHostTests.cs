@@ -15,7 +15,7 @@ public sealed class RunningAppHostTests(RunningAppHost system) : IClassFixture<R
     {
         Assert.Equal(HttpStatusCode.Created, await PutAsync("alice"));
         // Another test may have had one ejected.
-        await Eventually.HoldsAsync(async () => await system.AnsweringAsync(6) == All, RunningAppHost.Limit);
+        await Eventually.HoldsAsync(async () => await system.AnsweringAsync(6) == All);
     }
 
     [Fact]
@@ -58,7 +58,7 @@ public sealed class RunningAppHostTests(RunningAppHost system) : IClassFixture<R
 
         Assert.Equal(KnownResourceStates.Finished, system.Snapshot("usersvc-1").State?.Text);
         await system.ExecuteAsync("usersvc-1", KnownResourceCommands.StartCommand);
-        await Eventually.HoldsAsync(async () => await system.AnsweringAsync(6) == All, RunningAppHost.Limit);
+        await system.HealthyAsync("usersvc-1");
     }
 
     [Fact]
@@ -78,7 +78,6 @@ public sealed class RunningAppHostTests(RunningAppHost system) : IClassFixture<R
         await frozen;
         Assert.Equal(Enumerable.Repeat(HttpStatusCode.OK, 6), answers);
         Assert.False(LinuxProcess.State(process.Id) == 'T');
-        await Eventually.HoldsAsync(async () => await system.AnsweringAsync(6) == All, RunningAppHost.Limit);
     }
 
     [Fact]
@@ -114,7 +113,7 @@ public sealed class RunningAppHostTests(RunningAppHost system) : IClassFixture<R
         await system.ExecuteAsync("postgres", KnownResourceCommands.StartCommand);
 
         Assert.Equal(HttpStatusCode.ServiceUnavailable, outage);
-        await Eventually.HoldsAsync(async () => await GetAsync("carol") == HttpStatusCode.OK, RunningAppHost.Limit);
+        await Eventually.HoldsAsync(async () => await GetAsync("carol") == HttpStatusCode.OK);
     }
 
     [Fact]
@@ -126,7 +125,7 @@ public sealed class RunningAppHostTests(RunningAppHost system) : IClassFixture<R
     [Fact]
     public async Task SecondAppHost_SamePort_IsRefusedWithTheOptionThatChangesIt()
     {
-        var other = Directory.CreateTempSubdirectory("usersvc-aspire-").FullName;
+        var other = StateFolder.Create();
         var port = system.Edge.BaseAddress!.Port;
 
         var refused = await AppHostProcess.RunAsync(other, "--Port", $"{port}");

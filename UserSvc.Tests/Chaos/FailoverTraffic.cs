@@ -44,8 +44,7 @@ internal sealed class FailoverTraffic : IAsyncDisposable
     {
         var from = Now;
         return Eventually.HoldsAsync(
-            () => Task.FromResult(_instances.Index().All(i => Right(i.Index, write: true, from).Count() >= count && Right(i.Index, write: false, from).Count() >= count)),
-            TimeSpan.FromMinutes(1));
+            () => Task.FromResult(_instances.Index().All(i => Right(i.Index, write: true, from).Count() >= count && Right(i.Index, write: false, from).Count() >= count)));
     }
 
     /// <summary>Goes on until each instance has refused a write that began from now on.</summary>

@@ -77,7 +77,7 @@ internal sealed class Load : IAsyncDisposable
     public async Task ReadsAsync(int more)
     {
         var until = _gets.Count + more;
-        await Eventually.HoldsAsync(() => Task.FromResult(_gets.Count >= until), TimeSpan.FromMinutes(1));
+        await Eventually.HoldsAsync(() => Task.FromResult(_gets.Count >= until));
     }
 
     /// <summary>Goes on for a fault's time.</summary>
@@ -129,7 +129,7 @@ internal sealed class Load : IAsyncDisposable
     /// <summary>Ends, not before the least number of requests has been reached.</summary>
     public async Task<LoadReport> EndAsync(int minGets = MinGets, int minPuts = MinPuts)
     {
-        await Eventually.HoldsAsync(() => Task.FromResult(_gets.Count >= minGets && _acknowledged.Count >= minPuts), TimeSpan.FromMinutes(2));
+        await Eventually.HoldsAsync(() => Task.FromResult(_gets.Count >= minGets && _acknowledged.Count >= minPuts));
         await _ending.CancelAsync();
         await _workers;
         return new([.. _gets], [.. _puts], _fault.From, _fault.To);
@@ -165,7 +165,7 @@ internal sealed class Load : IAsyncDisposable
         {
             Outcome[] last = [.. _gets.Reverse().TakeWhile(g => g.At > now).Take(100)];
             return Task.FromResult(last.Length >= count && hold(last));
-        }, TimeSpan.FromSeconds(45));
+        });
     }
 
     private async Task PaceAsync(TimeSpan period, TimeSpan offset, Func<int, Task<TimeSpan?>> send)

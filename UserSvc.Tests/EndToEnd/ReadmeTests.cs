@@ -13,9 +13,9 @@ public sealed partial class ReadmeTests : IAsyncDisposable
 {
     private static readonly string[] Pages = ["README.md", "docs/api.md"];
     private static readonly TimeSpan StartLimit = TimeSpan.FromMinutes(5);
-    private static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan StopLimit = TimeSpan.FromMinutes(1);
 
-    private readonly string _state = Directory.CreateTempSubdirectory("usersvc-readme-").FullName;
+    private readonly string _state = StateFolder.Create();
     private readonly int _port = Ports.Free();
     private readonly int _healthPort = Ports.Free();
     private readonly int _adminPort = Ports.Free();
@@ -99,6 +99,7 @@ public sealed partial class ReadmeTests : IAsyncDisposable
         // curl's progress, which it shows when it is not on a terminal, is no output.
         var start = new ProcessStartInfo("bash", ["-c", command.Replace("curl ", "curl --no-progress-meter ", StringComparison.Ordinal)]) { WorkingDirectory = Root, RedirectStandardOutput = true };
         start.Environment["StateFolder"] = _state;
+        start.Environment["Postgres"] = "Local";
         return Process.Start(start)!;
     }
 

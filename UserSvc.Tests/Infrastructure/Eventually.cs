@@ -3,24 +3,19 @@ using System.Runtime.CompilerServices;
 
 namespace UserSvc.Tests.Infrastructure;
 
-/// <summary>Waits for what happens in its own time: asks again until it holds, or fails at the deadline (30 s unless told otherwise).</summary>
+/// <summary>Waits for what happens in its own time: asks again until it holds, or fails at the deadline, which only keeps a test from hanging.</summary>
 internal static class Eventually
 {
-    private static readonly TimeSpan DefaultDeadline = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(3);
 
-    public static async Task HoldsAsync(
-        Func<Task<bool>> condition,
-        TimeSpan? deadline = null,
-        CancellationToken? cancellationToken = null,
-        [CallerArgumentExpression(nameof(condition))] string what = "")
+    public static async Task HoldsAsync(Func<Task<bool>> condition, [CallerArgumentExpression(nameof(condition))] string what = "")
     {
-        var limit = deadline ?? DefaultDeadline;
         var elapsed = Stopwatch.StartNew();
         using var tick = new PeriodicTimer(TimeSpan.FromMilliseconds(25));
         while (!await condition())
         {
-            Assert.True(elapsed.Elapsed < limit, $"Did not hold within {limit.TotalSeconds:0} s: {what}");
-            await tick.WaitForNextTickAsync(cancellationToken ?? TestContext.Current.CancellationToken);
+            Assert.True(elapsed.Elapsed < Deadline, $"Did not hold within {Deadline.TotalMinutes:0} minutes: {what}");
+            await tick.WaitForNextTickAsync(TestContext.Current.CancellationToken);
         }
     }
 }

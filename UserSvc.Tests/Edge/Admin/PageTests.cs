@@ -14,8 +14,6 @@ public sealed partial class PageTests(Browser browser) : IClassFixture<Browser>,
 {
     private const string Destinations = "Destinations of usersvc";
 
-    private static readonly TimeSpan Promised = TimeSpan.FromSeconds(2);
-
     private readonly List<Upstream> _upstreams = [];
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
@@ -66,7 +64,7 @@ public sealed partial class PageTests(Browser browser) : IClassFixture<Browser>,
 
         await _upstreams[1].StopAsync();
 
-        await Eventually.HoldsAsync(async () => (await page.RowsAsync(Destinations))[1].Contains("| Out of service | Not receiving |", StringComparison.Ordinal), Promised);
+        await Eventually.HoldsAsync(async () => (await page.RowsAsync(Destinations))[1].Contains("| Out of service | Not receiving |", StringComparison.Ordinal));
         Assert.Equal("1 of 2 healthy", await page.Tab.Locator("[data-of=health]").TextContentAsync());
         Assert.Equal(["usersvc: usersvc-2 out of service"], await page.Tab.Locator("#changes p").EvaluateAllAsync<string[]>("lines => lines.map(line => line.lastChild.textContent.trim())"));
         Assert.Equal("⚠ edge-1: usersvc 1 of 2 healthy", await page.Tab.TitleAsync());
