@@ -47,8 +47,10 @@ install_postgres() {
   local policy=/etc/postgresql-common/createcluster.d/usersvc.conf
   as_root mkdir -p "${policy%/*}"
   echo 'create_main_cluster = false' | as_root tee "$policy" >/dev/null
-  install_packages postgresql
+  local installed=true
+  (install_packages postgresql) || installed=false
   as_root rm -f "$policy"
+  $installed || exit 1
 }
 
 # With a font: a system without any shows no text.

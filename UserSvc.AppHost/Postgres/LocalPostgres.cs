@@ -5,7 +5,7 @@ using UserSvc.AppHost.Processes;
 namespace UserSvc.AppHost.Postgres;
 
 /// <summary>PostgreSQL's binaries and data on this machine, used as an unprivileged user.</summary>
-/// <exception cref="LaunchException">There is no user to run the binaries as.</exception>
+/// <exception cref="LaunchException">The process is root's, and the system has no user to run the server as.</exception>
 internal sealed class LocalPostgres(PostgresOptions options)
 {
     public const string User = "postgres";
@@ -14,11 +14,14 @@ internal sealed class LocalPostgres(PostgresOptions options)
     public static readonly string[] InitDbOptions = ["--encoding=UTF8", "--locale=C", "--auth=scram-sha-256"];
 
     // The server refuses to run as root.
-    private readonly SystemUser? _user = Environment.IsPrivilegedProcess
+    private readonly SystemUser? _user = Environment.IsPrivilegedProcess && !OperatingSystem.IsWindows()
         ? SystemUser.Find("postgres", "nobody") ?? throw new LaunchException("PostgreSQL does not run as root, and the system has neither a user 'postgres' nor 'nobody'.")
         : null;
 
     private const UnixFileMode Traversable = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
+
+    // Used where the server's user cannot reach the options' folder.
+    private readonly string _otherFolder = Path.Combine("/var/lib/usersvc", FolderKey.Create(options.Folder));
 
     private string _data = Path.Combine(Path.GetFullPath(options.Folder), "data");
 
@@ -38,7 +41,7 @@ internal sealed class LocalPostgres(PostgresOptions options)
             await InitializeAsync(password, cancellationToken);
         }
 
-        await StopOrphanAsync(cancellationToken);
+        await StopOrphanAsync(_data, cancellationToken);
     }
 
     public ProcessStartInfo Command(int port) => Processes.Command.InOwnSession(Runs(
@@ -48,14 +51,22 @@ internal sealed class LocalPostgres(PostgresOptions options)
         .. options.Settings.SelectMany(setting => new[] { "-c", $"{setting.Key}={setting.Value}" }),
     ]));
 
-    /// <summary>Deletes the data, and first ends a server that still runs on it.</summary>
+    /// <summary>Deletes the data, in whichever folder it is, and first ends a server that still runs on it.</summary>
     public async Task DeleteDataAsync(CancellationToken cancellationToken)
     {
-        await ChooseFolderAsync(cancellationToken);
-        await StopOrphanAsync(cancellationToken);
-        if (Directory.Exists(_data))
+        foreach (var folder in (string[])[Path.GetFullPath(options.Folder), _otherFolder])
         {
-            Directory.Delete(_data, recursive: true);
+            var data = Path.Combine(folder, "data");
+            await StopOrphanAsync(data, cancellationToken);
+            if (Directory.Exists(data))
+            {
+                Directory.Delete(data, recursive: true);
+            }
+        }
+
+        if (Directory.Exists(_otherFolder))
+        {
+            Directory.Delete(_otherFolder, recursive: true);
         }
     }
 
@@ -74,12 +85,11 @@ internal sealed class LocalPostgres(PostgresOptions options)
             return;
         }
 
-        var reachable = Path.Combine("/var/lib/usersvc", FolderKey.Create(folder));
-        Directory.CreateDirectory(reachable);
-        File.SetUnixFileMode("/var/lib/usersvc", Traversable);
-        File.SetUnixFileMode(reachable, Traversable);
-        File.WriteAllText(Path.Combine(reachable, "belongs-to"), folder + "\n");
-        _data = Path.Combine(reachable, "data");
+        Directory.CreateDirectory(_otherFolder);
+        File.SetUnixFileMode(Path.GetDirectoryName(_otherFolder)!, Traversable);
+        File.SetUnixFileMode(_otherFolder, Traversable);
+        File.WriteAllText(Path.Combine(_otherFolder, "belongs-to"), folder + "\n");
+        _data = Path.Combine(_otherFolder, "data");
         options.Log($"user {_user.Name} cannot reach {folder}: the data is in {_data}");
     }
 
@@ -125,10 +135,10 @@ internal sealed class LocalPostgres(PostgresOptions options)
     }
 
     /// <summary>An AppHost that was killed leaves its server running. The lock is free, so nobody uses that server.</summary>
-    private async Task StopOrphanAsync(CancellationToken cancellationToken)
+    private async Task StopOrphanAsync(string data, CancellationToken cancellationToken)
     {
         // Line 1 of postmaster.pid is the process id; the file may outlive the process, and the id may be another program's by now.
-        var pidFile = Path.Combine(_data, "postmaster.pid");
+        var pidFile = Path.Combine(data, "postmaster.pid");
         if (!File.Exists(pidFile)
             || !int.TryParse(File.ReadLines(pidFile).FirstOrDefault(), CultureInfo.InvariantCulture, out var id)
             || ProcessExtensions.Find(id) is not { ProcessName: "postgres" } orphan)
@@ -139,7 +149,7 @@ internal sealed class LocalPostgres(PostgresOptions options)
         using (orphan)
         {
             // The postmaster's working folder is its data folder, where the system can tell (Linux).
-            if (Directory.ResolveLinkTarget($"/proc/{id}/cwd", returnFinalTarget: false) is { } folder && folder.FullName != RealPath(_data))
+            if (Directory.ResolveLinkTarget($"/proc/{id}/cwd", returnFinalTarget: false) is { } folder && folder.FullName != RealPath(data))
             {
                 return;
             }

@@ -52,7 +52,7 @@ internal sealed class PostgresChoice(string folder, Action<string> log)
 
         throw new LaunchException(
             $"There is no PostgreSQL to run: {string.Join("; ", reasons)}."
-            + (asked is null && Made is not null ? $" The users are in that one; --Fresh true (up.sh: --fresh) starts empty with what there is." : ""));
+            + (asked is null && Made is not null ? " Without it the users are out of reach; --Fresh true (up.sh: --fresh) starts empty with what there is." : ""));
     }
 
     /// <summary>Deletes the data of both kinds: the other one may have been asked for, once.</summary>
