@@ -30,7 +30,8 @@ public sealed class ConfigurationReloadTests : IAsyncLifetime
         await using var edge = await EdgeHost.ReadyAsync([_upstream], _folder.Settings);
         var answers = new ConcurrentQueue<Answer>();
         var connections = 0;
-        using var handler = new SocketsHttpHandler();
+        // Without a limit the client opens one more when a request comes before a connection is back in its pool.
+        using var handler = new SocketsHttpHandler { MaxConnectionsPerServer = Clients };
         handler.ConnectCallback = async (context, cancellation) =>
         {
             Interlocked.Increment(ref connections);
