@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using System.Text.Json.Nodes;
 using UserSvc.AppHost.Processes;
@@ -10,6 +11,9 @@ internal sealed class ServiceImage
 {
     private static readonly string[] PropertyNames =
         ["ContainerRepository", "ContainerBaseImage", "ContainerUser", "ContainerRuntimeIdentifiers", "RuntimeIdentifiers", "PublishReadyToRun", "InvariantGlobalization"];
+
+    // A second of MSBuild each.
+    private static readonly ConcurrentDictionary<string, Task<ServiceImage>> Evaluated = [];
 
     private readonly JsonNode _evaluated;
 
@@ -25,14 +29,17 @@ internal sealed class ServiceImage
 
     /// <param name="project">As <c>UserSvc.Api</c>.</param>
     /// <param name="given">Properties of the command line, as <c>Name=value</c>.</param>
-    public static async Task<ServiceImage> OfAsync(string project, params IEnumerable<string> given)
+    public static Task<ServiceImage> OfAsync(string project, params IEnumerable<string> given) =>
+        Evaluated.GetOrAdd(string.Join(' ', given.Prepend(project)), _ => EvaluateAsync(project, given));
+
+    private static async Task<ServiceImage> EvaluateAsync(string project, IEnumerable<string> given)
     {
         string[] command =
         [
             "dotnet", "msbuild", Manifest.RepositoryFile($"{project}/{project}.csproj"), "-nodeReuse:false", "-property:Configuration=Release", .. given.Select(property => $"-property:{property}"),
             $"-getProperty:{string.Join(',', PropertyNames)}", "-getItem:ContainerPort,ContainerEnvironmentVariable",
         ];
-        var evaluation = await Command.RunAsync(command, TimeSpan.FromMinutes(2), TestContext.Current.CancellationToken);
+        var evaluation = await Command.RunAsync(command, TimeSpan.FromMinutes(5), CancellationToken.None);
         Assert.True(evaluation.Succeeded, evaluation.Output + evaluation.Error);
         return new(JsonNode.Parse(evaluation.Output)!);
     }

@@ -1,7 +1,6 @@
 using System.Security.Cryptography;
 using k8s;
 using k8s.Models;
-using UserSvc.AppHost.Processes;
 using UserSvc.Tests.AppHost;
 
 namespace UserSvc.Tests.Kubernetes;
@@ -9,8 +8,6 @@ namespace UserSvc.Tests.Kubernetes;
 /// <summary>The committed chart, deploy/helm, with one of the sets of values in Charts/, as Charts/render.sh rendered it.</summary>
 internal sealed class Chart(string values)
 {
-    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(1);
-
     public static string Folder => Manifest.RepositoryFile("deploy/helm");
 
     public string ValuesFile => Manifest.RepositoryFile($"UserSvc.Tests/Kubernetes/Charts/{values}.values.yaml");
@@ -33,11 +30,5 @@ internal sealed class Chart(string values)
 
             return $"# sha256:{Convert.ToHexStringLower(hash.GetHashAndReset())}";
         }
-    }
-
-    public static Task<CommandResult> HelmAsync(params IEnumerable<string> arguments)
-    {
-        Assert.SkipWhen(Command.OnPath("helm") is null, "helm is not on PATH");
-        return Command.RunAsync(["helm", .. arguments], Limit, TestContext.Current.CancellationToken);
     }
 }

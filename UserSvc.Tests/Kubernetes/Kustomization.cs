@@ -14,7 +14,9 @@ internal sealed class Kustomization : IDisposable
     // The first that these overlays were tried with.
     private static readonly Version Least = new(5, 5);
 
-    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(5);
+
+    private static readonly Lazy<Task<string?>> WhyNot = new(WhyNotAsync);
 
     private readonly string _folder = Directory.CreateTempSubdirectory("usersvc-kustomize-").FullName;
 
@@ -60,20 +62,27 @@ internal sealed class Kustomization : IDisposable
 
     public async Task<CommandResult> BuildAsync(string overlay)
     {
-        await RequireKubectlAsync();
+        var whyNot = await WhyNot.Value;
+        Assert.SkipWhen(whyNot is not null, whyNot ?? "");
         return await RunAsync("kustomize", PathOf(overlay));
     }
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
-    private static async Task RequireKubectlAsync()
+    /// <returns>Why nothing can be rendered on this machine.</returns>
+    private static async Task<string?> WhyNotAsync()
     {
-        Assert.SkipWhen(Command.OnPath("kubectl") is null, "kubectl is not on PATH");
+        if (Command.OnPath("kubectl") is null)
+        {
+            return "kubectl is not on PATH";
+        }
+
         var version = JsonNode.Parse((await RunAsync("version", "--client", "--output=json")).Output)!["kustomizeVersion"]?.GetValue<string>();
-        Assert.SkipWhen(
-            !Version.TryParse(version?.TrimStart('v'), out var found) || found < Least, $"kubectl has Kustomize {version ?? "of an unknown version"}, and {Least} is needed");
+        return Version.TryParse(version?.TrimStart('v'), out var found) && found >= Least
+            ? null
+            : $"kubectl has Kustomize {version ?? "of an unknown version"}, and {Least} is needed";
     }
 
     private static Task<CommandResult> RunAsync(params IEnumerable<string> arguments) =>
-        Command.RunAsync(["kubectl", .. arguments], Limit, TestContext.Current.CancellationToken);
+        Command.RunAsync(["kubectl", .. arguments], Limit, CancellationToken.None);
 }

@@ -5,6 +5,7 @@ using UserSvc.Tests.AppHost;
 
 namespace UserSvc.Tests.Kubernetes;
 
+[Scenario]
 public sealed class KustomizeTests : IDisposable
 {
     private const string Placeholder = "replaced-by-the-overlay";
