@@ -116,6 +116,7 @@ internal sealed class AppHostProcess : IAsyncDisposable
         }
 
         _process.Dispose();
+        TestContext.Current.TestOutputHelper!.WriteLine(Output);
     }
 
     private void Keep(string? line)

@@ -5,6 +5,7 @@ using UserSvc.AppHost.Processes;
 
 namespace UserSvc.Tests.AppHost;
 
+[Scenario]
 public sealed class AppHostProcessTests : IDisposable
 {
     private readonly int[] _ports = [Ports.Free(), Ports.Free(), Ports.Free()];

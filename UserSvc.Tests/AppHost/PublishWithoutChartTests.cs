@@ -1,5 +1,6 @@
 namespace UserSvc.Tests.AppHost;
 
+[Scenario]
 public sealed class PublishWithoutChartTests
 {
     [Fact]

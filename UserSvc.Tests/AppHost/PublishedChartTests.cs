@@ -3,6 +3,7 @@ using UserSvc.AppHost;
 
 namespace UserSvc.Tests.AppHost;
 
+[Scenario]
 public sealed class PublishedChartTests
 {
     [Fact]

@@ -3,25 +3,24 @@ using UserSvc.AppHost;
 
 namespace UserSvc.Tests.AppHost;
 
+[Scenario]
 public sealed class PublishedManifestTests
 {
     [Fact]
     public async Task Publish_Manifest_IsTheCommittedOneByteForByte()
     {
-        // Beside the committed one, since its paths are relative to its folder.
-        var published = Manifest.RepositoryFile($"aspire-manifest.{Guid.NewGuid():N}.json");
-        string[] arguments = [typeof(LaunchException).Assembly.Location, "--publisher", "manifest", "--output-path", published];
+        var folder = Directory.CreateTempSubdirectory("usersvc-manifest-").FullName;
+        var file = Path.Combine(folder, "aspire-manifest.json");
 
-        try
-        {
-            using var publisher = Process.Start("dotnet", arguments);
-            await publisher.WaitForExitAsync(TestContext.Current.CancellationToken);
+        using var publisher = Process.Start(
+            new ProcessStartInfo("dotnet", [typeof(LaunchException).Assembly.Location, "--publisher", "manifest", "--output-path", file]) { RedirectStandardOutput = true })!;
+        var output = await publisher.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
+        await publisher.WaitForExitAsync(TestContext.Current.CancellationToken);
 
-            Assert.Equal(await File.ReadAllTextAsync(Manifest.File, TestContext.Current.CancellationToken), await File.ReadAllTextAsync(published, TestContext.Current.CancellationToken));
-        }
-        finally
-        {
-            File.Delete(published);
-        }
+        Assert.True(File.Exists(file), output);
+        // Its paths are relative to its folder.
+        var published = File.ReadAllText(file).Replace(Path.GetRelativePath(folder, Path.GetDirectoryName(Manifest.File)!) + "/", "", StringComparison.Ordinal);
+        Directory.Delete(folder, recursive: true);
+        Assert.Equal(File.ReadAllText(Manifest.File), published);
     }
 }

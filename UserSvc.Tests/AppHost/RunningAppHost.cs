@@ -3,6 +3,8 @@ using System.Text.Json.Nodes;
 using Aspire.Hosting;
 using Aspire.Hosting.ApplicationModel;
 using Aspire.Hosting.Testing;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using UserSvc.AppHost.Processes;
 
 namespace UserSvc.Tests.AppHost;
@@ -14,6 +16,7 @@ public class RunningAppHost : IAsyncLifetime
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(3);
 
     private readonly string[] _options;
+    private readonly LogLines _log = new();
 
     public RunningAppHost()
         : this([])
@@ -34,6 +37,7 @@ public class RunningAppHost : IAsyncLifetime
     {
         var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.UserSvc_AppHost>(
             ["--StateFolder", StateFolder, "--Postgres", "Local", "--Port", $"{Ports.Free()}", "--HealthPort", $"{Ports.Free()}", "--AdminPort", $"{Ports.Free()}", .. _options], Cancellation);
+        builder.Services.AddLogging(logging => logging.ClearProviders().AddProvider(_log));
         App = await builder.BuildAsync(Cancellation);
         try
         {
@@ -63,6 +67,15 @@ public class RunningAppHost : IAsyncLifetime
 
     internal CustomResourceSnapshot Snapshot(string resource) =>
         App.ResourceNotifications.TryGetCurrentState(resource, out var current) ? current.Snapshot : throw new InvalidOperationException($"{resource} is unknown.");
+
+    /// <summary>What the AppHost and its resources have logged since this was called last, for the output of a test that fails.</summary>
+    internal void WriteLog()
+    {
+        while (_log.Lines.TryDequeue(out var line))
+        {
+            TestContext.Current.TestOutputHelper!.WriteLine(line);
+        }
+    }
 
     /// <summary>A command, as a click in the dashboard runs it.</summary>
     internal async Task ExecuteAsync(string resource, string command)

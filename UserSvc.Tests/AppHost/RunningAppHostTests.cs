@@ -6,9 +6,12 @@ using UserSvc.AppHost.Resources;
 
 namespace UserSvc.Tests.AppHost;
 
-public sealed class RunningAppHostTests(RunningAppHost system) : IClassFixture<RunningAppHost>
+[Scenario]
+public sealed class RunningAppHostTests(RunningAppHost system) : IClassFixture<RunningAppHost>, IDisposable
 {
     private const string All = "usersvc-1 usersvc-2 usersvc-3";
+
+    public void Dispose() => system.WriteLog();
 
     [Fact]
     public async Task Requests_ThroughTheEdge_AreAnsweredByThreeInstancesInTurn()

@@ -9,8 +9,11 @@ namespace UserSvc.Tests.AppHost;
 /// <summary>Two instances with a sidecar each, behind an edge that serves https too.</summary>
 public sealed class SidecarAppHost() : RunningAppHost(["--Replicas", "2", "--Sidecars", "true", "--Tls", "true", "--TlsPort", $"{Ports.Free()}"]);
 
-public sealed class SidecarAppHostTests(SidecarAppHost system) : IClassFixture<SidecarAppHost>
+[Scenario]
+public sealed class SidecarAppHostTests(SidecarAppHost system) : IClassFixture<SidecarAppHost>, IDisposable
 {
+    public void Dispose() => system.WriteLog();
+
     [Fact]
     public async Task Sidecars_AskedFor_AreWhatTheEdgeRoutesTo()
     {

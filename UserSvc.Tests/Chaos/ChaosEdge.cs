@@ -1,43 +1,43 @@
 using System.Text.Json;
-using UserSvc.AppHost.Processes;
 using UserSvc.Tests.Edge;
 
 namespace UserSvc.Tests.Chaos;
 
 /// <summary>
-/// An edge as it is shipped, in a folder of its own: its appsettings.json, and beside it what an operator adds, the destinations, in a
-/// file that may be written anew while it runs.
+/// An edge with its shipped appsettings.json in a folder of its own, beside what an operator adds, the destinations, in a file that may be
+/// written anew while it runs.
 /// </summary>
-internal sealed class ChaosEdge : IAsyncDisposable
+internal sealed class ChaosEdge : Proxy
 {
     private readonly string _settings;
+    private readonly Uri _health;
 
     public ChaosEdge(string name, string folder, IEnumerable<(string Key, string Value)> settings)
     {
-        var (http, health) = (Ports.Free(), Ports.Free());
         var contentRoot = Path.Combine(folder, name);
         Directory.CreateDirectory(contentRoot);
         File.Copy(Path.Combine(EdgeHost.ContentRoot, "appsettings.json"), Path.Combine(contentRoot, "appsettings.json"), overwrite: true);
         _settings = Path.Combine(contentRoot, "appsettings.Production.json");
-        Address = new($"http://127.0.0.1:{http}");
-        Process = new(name, typeof(UserSvc.Edge.Program).Assembly, new($"http://127.0.0.1:{health}/ready"), Path.Combine(folder, $"{name}.log"),
+        _health = new($"http://127.0.0.1:{FreePort()}");
+        Address = new($"http://127.0.0.1:{FreePort()}");
+        Process = new(name, ServiceProcess.Command(typeof(UserSvc.Edge.Program).Assembly,
         [
             $"--contentRoot={contentRoot}",
             "--environment=Production",
             $"--Instance:Name={name}",
             "--Instance:Address=127.0.0.1",
             $"--Kestrel:Endpoints:Http:Url={Address}",
-            $"--Kestrel:Endpoints:Health:Url=http://127.0.0.1:{health}",
+            $"--Kestrel:Endpoints:Health:Url={_health}",
             "--Kestrel:Endpoints:Admin:Url=http://127.0.0.1:0",
             .. settings.Select(s => $"--{s.Key}={s.Value}"),
-        ]);
+        ]), new(_health, "/ready"), Path.Combine(folder, $"{name}.log"));
     }
 
-    public ServiceProcess Process { get; }
+    public override ServiceProcess Process { get; }
 
-    public Uri Address { get; }
+    public override Uri Address { get; }
 
-    public void Route(params IEnumerable<(string Name, string Address)> destinations)
+    public override void Route(params IEnumerable<(string Name, string Address)> destinations)
     {
         var settings = new
         {
@@ -48,5 +48,10 @@ internal sealed class ChaosEdge : IAsyncDisposable
         File.Move(_settings + ".new", _settings, overwrite: true);
     }
 
-    public ValueTask DisposeAsync() => Process.DisposeAsync();
+    public override async Task<string> CountersAsync()
+    {
+        using var client = new HttpClient();
+        var lines = (await client.GetStringAsync(new Uri(_health, "/stats/prometheus"))).Split('\n');
+        return string.Join('\n', lines.Where(line => line is [not '#', ..] && !line.Contains("_bucket", StringComparison.Ordinal) && !line.EndsWith(" 0", StringComparison.Ordinal)));
+    }
 }

@@ -1,77 +1,48 @@
-using System.Runtime.CompilerServices;
 using UserSvc.AppHost.Postgres;
+using UserSvc.AppHost.Processes;
 using UserSvc.Tests.Edge;
 
 namespace UserSvc.Tests.Chaos;
 
-/// <summary>The whole system as processes: PostgreSQL, instances on ports that they keep, edges. Logs go to <c>.local/chaos/SCENARIO/</c>.</summary>
+/// <summary>PostgreSQL, the instances usersvc-1 to -3 and an edge that knows them from its configuration, each a process.</summary>
 internal sealed class ChaosSystem : IAsyncDisposable
 {
-    public static readonly string Results = Path.GetFullPath(Path.Combine(EdgeHost.ContentRoot, "../.local/chaos"));
+    public static readonly string[] All = ["usersvc-1", "usersvc-2", "usersvc-3"];
 
-    private readonly List<ServiceProcess> _instances = [];
-    private readonly Registry _registry;
+    private readonly Dictionary<string, ServiceProcess> _instances = [];
+    private readonly Dictionary<string, Uri> _addresses = [];
+    private readonly string _folder = Directory.CreateTempSubdirectory("usersvc-chaos-").FullName;
+    private readonly PostgresServer _postgres;
+    private readonly ProductTime _time;
     private readonly IReadOnlyList<(string Key, string Value)> _settings;
-    private readonly string _folder;
 
-    private ChaosSystem(string scenario, PostgresServer postgres, Registry registry, IReadOnlyList<(string, string)> settings)
+    private ChaosSystem(PostgresServer postgres, ProductTime time, IReadOnlyList<(string, string)> settings) => (_postgres, _time, _settings) = (postgres, time, settings);
+
+    /// <summary>On Linux every instance listens on this port, each on an address of its own.</summary>
+    public static int InstancePort { get; } = Ports.Free();
+
+    public PostgresServer Postgres => _postgres;
+
+    public string Database => _postgres.ConnectionString("users") + _time.Database;
+
+    public Proxy Edge { get; private set; } = null!;
+
+    /// <summary>The instance of that name, created but not started on first use.</summary>
+    public ServiceProcess this[string name] => _instances.TryGetValue(name, out var instance) ? instance : Add(name);
+
+    /// <param name="time">The limits of edges and instances.</param>
+    /// <param name="settings">The instances' other ones.</param>
+    /// <param name="edge">What makes the proxy from its name and folder; this project's unless told otherwise.</param>
+    public static async Task<ChaosSystem> StartAsync(ProductTime time, IReadOnlyList<(string Key, string Value)> settings, Func<string, string, Proxy>? edge = null)
     {
-        Scenario = scenario;
-        Postgres = postgres;
-        _registry = registry;
-        _settings = settings;
-        _folder = Path.Combine(Results, scenario);
-        if (Directory.Exists(_folder))
-        {
-            Directory.Delete(_folder, recursive: true);
-        }
-
-        Directory.CreateDirectory(_folder);
-    }
-
-    public string Scenario { get; }
-
-    public PostgresServer Postgres { get; }
-
-    public string Database => Postgres.ConnectionString("users");
-
-    public IReadOnlyList<ServiceProcess> Instances => _instances;
-
-    /// <summary>The instances' addresses, by name.</summary>
-    public Dictionary<string, Uri> Addresses { get; } = [];
-
-    public List<ChaosEdge> Edges { get; } = [];
-
-    public ServiceProcess this[string instance] => _instances.Single(i => i.Name == instance);
-
-    /// <summary>Instances usersvc-1 to -3 behind edge-1, all ready.</summary>
-    /// <param name="edges">How many edges, which are named like instances.</param>
-    /// <param name="registry">Where the edges find the instances; their own configuration unless told otherwise.</param>
-    /// <param name="settings">The instances'; unless told otherwise, cheap passwords, as two cores carry all of the system and its load.</param>
-    /// <param name="scenario">The test's own name.</param>
-    public static async Task<ChaosSystem> StartAsync(
-        int edges = 1,
-        Registry? registry = null,
-        (string Key, string Value)[]? settings = null,
-        [CallerMemberName] string scenario = "")
-    {
-        var postgres = await TemporaryPostgres.StartAsync(TestContext.Current.CancellationToken);
-        var system = new ChaosSystem(scenario, postgres, registry ?? new Registry.Static(), settings ?? [("Passwords:MemoryKiB", "8192"), ("Passwords:Passes", "1")]);
+        var system = new ChaosSystem(await TemporaryPostgres.StartAsync(TestContext.Current.CancellationToken), time, settings);
         try
         {
-            await postgres.CreateDatabaseAsync("users", TestContext.Current.CancellationToken);
-            await Task.WhenAll(Enumerable.Range(0, 3).Select(_ => system.AddInstance().StartAsync()));
-            for (var i = 1; i <= edges; i++)
-            {
-                system.Edges.Add(new($"edge-{i}", system._folder, system._registry.EdgeSettings));
-                if (system._registry.Destination is { } destination)
-                {
-                    system.Edges[^1].Route(("all", destination));
-                }
-            }
-
-            system._registry.Register(system, [.. system.Addresses.Keys]);
-            await Task.WhenAll(system.Edges.Select(e => e.Process.StartAsync()));
+            await system._postgres.CreateDatabaseAsync("users", TestContext.Current.CancellationToken);
+            await Task.WhenAll(All.Select(name => system[name].StartAsync()));
+            system.Edge = edge?.Invoke("edge", system._folder) ?? new ChaosEdge("edge", system._folder, time.Edge);
+            system.Register(All);
+            await system.Edge.Process.StartAsync();
             return system;
         }
         catch
@@ -81,15 +52,63 @@ internal sealed class ChaosSystem : IAsyncDisposable
         }
     }
 
-    /// <summary>From now on the edges are to route to these instances and no others.</summary>
-    public void Register(params IReadOnlyList<string> instances) => _registry.Register(this, instances);
+    /// <summary>From now on the edge is to route to these instances and no others.</summary>
+    public void Register(params IReadOnlyList<string> instances) => Edge.Route(instances.Select(i => (i, $"{_addresses[i]}")));
 
-    /// <summary>One more instance, not started.</summary>
-    public ServiceProcess AddInstance()
+    public void Register(Registry registry, Proxy edge, params IReadOnlyList<string> instances) =>
+        registry.Register(edge, instances.ToDictionary(i => i, i => _addresses[i]));
+
+    /// <summary>Starts another edge, which finds the three instances through the registry.</summary>
+    public async Task<Proxy> AddEdgeAsync(string name, Registry registry)
     {
-        var name = $"usersvc-{_instances.Count + 1}";
-        var address = _registry.Address(_instances.Count + 1);
-        var instance = new ServiceProcess(name, typeof(UserSvc.Api.Program).Assembly, new(address, "/health"), Path.Combine(_folder, $"{name}.log"),
+        var edge = new ChaosEdge(name, _folder, [.. _time.Edge, .. registry.EdgeSettings]);
+        if (registry.Destination is { } destination)
+        {
+            edge.Route(("all", destination));
+        }
+
+        Register(registry, edge, All);
+        await edge.Process.StartAsync();
+        return edge;
+    }
+
+    /// <summary>Evidence for a failed scenario: the edge's counters and the last log lines of edge and instances.</summary>
+    public async Task<string> DescribeAsync(Proxy edge)
+    {
+        string counters;
+        try
+        {
+            counters = await edge.CountersAsync();
+        }
+        catch (HttpRequestException failure)
+        {
+            counters = failure.Message;
+        }
+
+        return string.Join("\n\n", [$"{edge.Process.Name}'s counters:\n{counters}", .. _instances.Values.Prepend(edge.Process).Select(p => p.LastLines())]);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (Edge is not null)
+        {
+            await Edge.DisposeAsync();
+        }
+
+        foreach (var instance in _instances.Values)
+        {
+            await instance.DisposeAsync();
+        }
+
+        await _postgres.DisposeAsync();
+        Directory.Delete(_folder, recursive: true);
+    }
+
+    private ServiceProcess Add(string name)
+    {
+        var address = new Uri(OperatingSystem.IsLinux() ? $"http://127.0.1.{name[^1]}:{InstancePort}" : $"http://127.0.0.1:{Ports.Free()}");
+        _addresses.Add(name, address);
+        return _instances[name] = new(name, ServiceProcess.Command(typeof(UserSvc.Api.Program).Assembly,
         [
             $"--contentRoot={Path.Combine(EdgeHost.ContentRoot, "../UserSvc.Api")}",
             "--environment=Production",
@@ -97,27 +116,7 @@ internal sealed class ChaosSystem : IAsyncDisposable
             $"--ConnectionStrings:users={Database}",
             $"--Instance:Name={name}",
             "--Instance:Address=127.0.0.1",
-            // More than a round of the edge's probes (1 s, and 500 ms for an answer).
-            "--Drain:Time=00:00:02",
-            .. _settings.Select(s => $"--{s.Key}={s.Value}"),
-        ]);
-        _instances.Add(instance);
-        Addresses.Add(name, address);
-        return instance;
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        foreach (var edge in Edges)
-        {
-            await edge.DisposeAsync();
-        }
-
-        foreach (var instance in _instances)
-        {
-            await instance.DisposeAsync();
-        }
-
-        await Postgres.DisposeAsync();
+            .. _time.Instance.Concat(_settings).Select(s => $"--{s.Key}={s.Value}"),
+        ]), new(address, "/health"), Path.Combine(_folder, $"{name}.log"));
     }
 }

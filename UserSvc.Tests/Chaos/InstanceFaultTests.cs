@@ -1,62 +1,33 @@
 namespace UserSvc.Tests.Chaos;
 
-/// <summary>One instance of three has a fault under load: no read fails, and hardly a write.</summary>
+/// <summary>An instance has a fault under load: no read fails, and hardly a write.</summary>
+[Scenario]
 [Collection(typeof(OneByOne))]
-public sealed class InstanceFaultTests
+public sealed class InstanceFaultTests(SharedSystem shared)
 {
-    private const string Second = "usersvc-2";
+    [Fact]
+    public Task KillNine_OfOneInstance_FailsNoRead() => shared.RunAsync(Faults.KillInstanceAsync, SharedSystem.IsHidden);
 
     [Fact]
-    public Task KillNine_OfOneInstance_FailsNoRead() => ScenarioAsync(nameof(KillNine_OfOneInstance_FailsNoRead), async (system, load) =>
-    {
-        await system[Second].KillAsync();
-        await load.ReadsAsync(4_000);
-        await system[Second].StartAsync();
-        await load.IsAnsweredByAsync(Second);
-    });
+    public Task GracefulRestart_OfOneInstance_FailsNoRead() => shared.RunAsync(Faults.RestartInstanceAsync, SharedSystem.IsHidden);
 
     [Fact]
-    public Task GracefulRestart_OfOneInstance_FailsNoRead() => ScenarioAsync(nameof(GracefulRestart_OfOneInstance_FailsNoRead), async (system, load) =>
-    {
-        await system[Second].StopAsync();
-        await load.ReadsAsync(2_000);
-        await system[Second].StartAsync();
-        await load.IsAnsweredByAsync(Second);
-    });
+    public Task Freeze_OfOneInstance_FailsNoRead() => shared.RunAsync(Faults.FreezeInstanceAsync, SharedSystem.IsHidden);
 
     [Fact]
-    public Task Freeze_OfOneInstance_FailsNoRead() => ScenarioAsync(nameof(Freeze_OfOneInstance_FailsNoRead), async (system, load) =>
-    {
-        system[Second].Freeze();
-        await Load.GoesOnAsync(TimeSpan.FromSeconds(5));
-        system[Second].Thaw();
-        await load.IsAnsweredByAsync(Second);
-    });
+    public Task RollingRestart_OfAllInstances_FailsNoRead() => shared.RunAsync(Faults.RestartEveryInstanceAsync, SharedSystem.IsHidden);
 
     [Fact]
-    public Task RollingRestart_OfAllInstances_FailsNoRead() => ScenarioAsync(nameof(RollingRestart_OfAllInstances_FailsNoRead), async (system, load) =>
-    {
-        foreach (var instance in system.Instances)
+    public Task Flood_Of64ClientsWithPasswords_FailsNothingAndLeavesEveryInstanceInPlace() => shared.RunAsync(
+        async (system, load) =>
         {
-            await instance.StopAsync();
-            await instance.StartAsync();
-            await load.IsAnsweredByAsync(instance.Name);
-        }
-
-        await load.IsAnsweredOnlyByAsync("usersvc-1", "usersvc-2", "usersvc-3");
-    });
-
-    private static async Task ScenarioAsync(string scenario, Func<ChaosSystem, Load, Task> fault)
-    {
-        await using var system = await ChaosSystem.StartAsync(scenario: scenario);
-        await using var load = await Load.StartAsync(() => system.Edges[0].Address);
-
-        await load.DuringAsync(() => fault(system, load));
-        var report = await load.EndAsync();
-
-        report.Publish(scenario);
-        Assert.Equal([], report.FailedGets);
-        Assert.Equal(["usersvc-1", "usersvc-2", "usersvc-3"], report.AnsweredAfter);
-        await Promise.HoldsAsync(system, load, report);
-    }
+            var before = system.Edge.Process.Log.Length;
+            await Faults.FloodWithPasswordsAsync(system, load);
+            Assert.DoesNotContain("Unhealthy", system.Edge.Process.Log[before..]);
+        },
+        report =>
+        {
+            Assert.Equal(([], [], []), (report.FailedGets, report.FailedPuts, report.FailedVerifications));
+            Assert.Equal(ChaosSystem.All, report.GetsDuring.Select(g => g.Hostname!).Distinct().Order());
+        });
 }

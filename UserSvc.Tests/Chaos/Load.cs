@@ -14,22 +14,26 @@ namespace UserSvc.Tests.Chaos;
 /// </summary>
 internal sealed class Load : IAsyncDisposable
 {
-    public const int MinGets = 20_000;
-    public const int MinPuts = 2_000;
-    public const string Password = "a long password";
+    public const int Writers = 4;
 
+    private const string Password = "a long password";
     private const int Readers = 16;
     private const int Users = 64;
 
-    // At most 800 and 150 a second, with 16 readers and 4 writers: what two cores carry beside the load itself, so that a fault's time is
-    // the system's and not a queue's for a core.
+    // At most 800 and 150 a second, with 16 readers and 4 writers: what two cores carry beside the load itself, so that what a bench measures is
+    // the system's time and not a queue's for a core.
     private static readonly TimeSpan ReadPeriod = TimeSpan.FromMilliseconds(20);
     private static readonly TimeSpan WritePeriod = TimeSpan.FromMilliseconds(26);
 
+    private static int _count;
+
     private readonly Func<Uri> _edge;
+    private readonly int _minReads;
+    private readonly string _prefix = $"load{Interlocked.Increment(ref _count)}.";
     private readonly HttpClient _client = new(new SocketsHttpHandler { UseCookies = false });
     private readonly ConcurrentQueue<Outcome> _gets = [];
     private readonly ConcurrentQueue<Outcome> _puts = [];
+    private readonly ConcurrentQueue<Outcome> _verifications = [];
     private readonly ConcurrentDictionary<string, UserAnswer> _acknowledged = [];
     private readonly Stopwatch _clock = new();
     private readonly CancellationTokenSource _ending = new();
@@ -37,29 +41,37 @@ internal sealed class Load : IAsyncDisposable
     private (TimeSpan From, TimeSpan To) _fault;
     private Task _workers = Task.CompletedTask;
 
-    /// <param name="edge">Asked before each request for the edge to send it to.</param>
-    private Load(Func<Uri> edge) => _edge = edge;
+    private Load(Func<Uri> edge, int minReads)
+    {
+        _edge = edge;
+        _minReads = minReads;
+    }
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     /// <summary>The users that were acknowledged, by name.</summary>
     public IReadOnlyDictionary<string, UserAnswer> Acknowledged => _acknowledged;
 
+    /// <summary>What has become of the requests so far.</summary>
+    public LoadReport Report => new([.. _gets], [.. _puts], [.. _verifications], _fault.From, _fault.To);
+
     /// <summary>Once the users to read are there and the workers run.</summary>
-    public static async Task<Load> StartAsync(Func<Uri> edge, int writers = 4)
+    /// <param name="edge">Asked before each request for the edge to send it to.</param>
+    /// <param name="minReads">How many reads it sends at least: a fifth of them before a fault, another fifth after it.</param>
+    public static async Task<Load> StartAsync(Func<Uri> edge, int minReads = 2_000)
     {
-        var load = new Load(edge);
+        var load = new Load(edge, minReads);
         await Parallel.ForAsync(0, Users, new ParallelOptions { MaxDegreeOfParallelism = 8, CancellationToken = Cancellation },
             async (i, _) =>
             {
-                load._users[i] = await load.CreateAsync($"reader.{i}");
+                load._users[i] = await load.CreateAsync($"{load._prefix}reader.{i}");
                 // The first requests of a process are slow ones. An instance that is restarted later has its own under load.
                 await load.GetAsync(load._users[i]);
             });
         load._clock.Start();
         load._workers = Task.WhenAll([
             .. Enumerable.Range(0, Readers).Select(r => Task.Run(() => ReadAsync(load, r))),
-            .. Enumerable.Range(0, writers).Select(w => Task.Run(() => WriteAsync(load, w))),
+            .. Enumerable.Range(0, Writers).Select(w => Task.Run(() => WriteAsync(load, w))),
         ]);
         return load;
 
@@ -70,7 +82,7 @@ internal sealed class Load : IAsyncDisposable
             return null;
         });
 
-        static Task WriteAsync(Load load, int writer) => load.PaceAsync(WritePeriod, TimeSpan.Zero, i => load.WriteAsync($"writer{writer}.{i}"));
+        static Task WriteAsync(Load load, int writer) => load.PaceAsync(WritePeriod, TimeSpan.Zero, i => load.WriteAsync($"{load._prefix}writer{writer}.{i}"));
     }
 
     /// <summary>Goes on until so many more reads have been sent.</summary>
@@ -80,60 +92,44 @@ internal sealed class Load : IAsyncDisposable
         await Eventually.HoldsAsync(() => Task.FromResult(_gets.Count >= until));
     }
 
-    /// <summary>Goes on for a fault's time.</summary>
-    public static Task GoesOnAsync(TimeSpan time) => Task.Delay(time, Cancellation);
-
-    /// <summary>Goes on until the instance answers reads that begin from now on; 30 s is how long an ejection lasts.</summary>
+    /// <summary>Goes on until the instance answers reads that begin from now on: an ejection may have to end first.</summary>
     public Task IsAnsweredByAsync(string instance) => LastReadsAsync(last => last.Any(g => g.Hostname == instance), count: 1);
 
     /// <summary>Goes on until a hundred reads in a row have been answered by these instances, by each of them and by no other.</summary>
     public Task IsAnsweredOnlyByAsync(params string[] instances) =>
         LastReadsAsync(last => last.Select(g => g.Hostname ?? "").ToHashSet().SetEquals(instances), count: 100);
 
-    /// <summary>Goes on until a hundred reads in a row have been answered rightly.</summary>
-    public Task IsRightAgainAsync() => LastReadsAsync(last => last.All(g => !g.Failed), count: 100);
+    /// <summary>Goes on until a read has failed that began from now on.</summary>
+    public Task IsFailingAsync() => LastReadsAsync(last => last.Any(g => g.Failed), count: 1);
 
     /// <summary>The fault, from its cause to the system's return to what it was: quiet traffic before and after it.</summary>
-    public async Task DuringAsync(Func<Task> fault, int quietReads = 4_000)
+    public async Task<LoadReport> DuringAsync(Func<Task> fault)
     {
-        await ReadsAsync(quietReads);
+        await ReadsAsync(_minReads / 5);
         _fault.From = _clock.Elapsed;
         await fault();
         _fault.To = _clock.Elapsed;
-        await ReadsAsync(quietReads);
+        await ReadsAsync(Math.Max(_minReads / 5, _minReads - _gets.Count));
+        await _ending.CancelAsync();
+        await _workers;
+        return Report;
     }
 
     /// <summary>Clients that send nothing but passwords, each as fast as it is answered: half of them create users, half verify those of readers.</summary>
-    /// <returns>What became of the verifications.</returns>
-    public async Task<Outcome[]> FloodAsync(int clients, TimeSpan time)
+    public Task FloodAsync(int clients, int requestsOfEach) => Task.WhenAll(Enumerable.Range(0, clients).Select(c => Task.Run(async () =>
     {
-        var verifications = new ConcurrentQueue<Outcome>();
-        var end = _clock.Elapsed + time;
-        await Task.WhenAll(Enumerable.Range(0, clients).Select(c => Task.Run(async () =>
+        for (var i = 0; i < requestsOfEach; i++)
         {
-            for (var i = 0; _clock.Elapsed < end; i++)
+            if (c % 2 == 0)
             {
-                if (c % 2 == 0)
-                {
-                    await WriteAsync($"flood{c}.{i}");
-                }
-                else
-                {
-                    verifications.Enqueue((await VerifyAsync(_users[c % Users])).Outcome);
-                }
+                await WriteAsync($"{_prefix}flood{c}.{i}");
             }
-        })));
-        return [.. verifications];
-    }
-
-    /// <summary>Ends, not before the least number of requests has been reached.</summary>
-    public async Task<LoadReport> EndAsync(int minGets = MinGets, int minPuts = MinPuts)
-    {
-        await Eventually.HoldsAsync(() => Task.FromResult(_gets.Count >= minGets && _acknowledged.Count >= minPuts));
-        await _ending.CancelAsync();
-        await _workers;
-        return new([.. _gets], [.. _puts], _fault.From, _fault.To);
-    }
+            else
+            {
+                _verifications.Enqueue((await VerifyAsync(_users[c % Users])).Outcome);
+            }
+        }
+    })));
 
     /// <returns>The names of the acknowledged users that cannot be read.</returns>
     public async Task<string[]> NotReadAsync()

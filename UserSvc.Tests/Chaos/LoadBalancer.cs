@@ -10,10 +10,10 @@ internal sealed class LoadBalancer : IAsyncDisposable
 
     private readonly CancellationTokenSource _stopping = new();
     private readonly Task _probing;
-    private volatile ChaosEdge[] _rotation;
+    private volatile Proxy[] _rotation;
     private int _turn;
 
-    public LoadBalancer(IReadOnlyList<ChaosEdge> edges)
+    public LoadBalancer(IReadOnlyList<Proxy> edges)
     {
         _rotation = [.. edges];
         _probing = ProbeAsync(edges);
@@ -34,7 +34,7 @@ internal sealed class LoadBalancer : IAsyncDisposable
         _stopping.Dispose();
     }
 
-    private async Task ProbeAsync(IReadOnlyList<ChaosEdge> edges)
+    private async Task ProbeAsync(IReadOnlyList<Proxy> edges)
     {
         // Probes in a row against what the edge is held for.
         var against = new int[edges.Count];

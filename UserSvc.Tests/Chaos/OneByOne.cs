@@ -1,5 +1,5 @@
 namespace UserSvc.Tests.Chaos;
 
-/// <summary>Scenarios run one by one and beside no other test: they measure times, and their load would disturb the others.</summary>
+/// <summary>Scenarios run one by one and beside no other test: each loads the whole machine.</summary>
 [CollectionDefinition(DisableParallelization = true)]
-public sealed class OneByOne;
+public sealed class OneByOne : ICollectionFixture<SharedSystem>;

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using UserSvc.AppHost.Processes;
 using UserSvc.Tests.Edge.Discovery;
 
 namespace UserSvc.Tests.Chaos;
@@ -13,6 +12,7 @@ internal static class Registries
         switch (kind)
         {
             case "dns":
+                Assert.SkipUnless(OperatingSystem.IsLinux(), "Address records have no port, so every instance needs an address of its own: only Linux has all of 127.0.0.0/8.");
                 return new Dns();
             case "sds":
                 return new Sds(await SdsServer.StartAsync("""{"hosts":[]}"""));
@@ -25,22 +25,17 @@ internal static class Registries
         }
     }
 
-    /// <summary>Address records, so all instances have one port, each on an address of its own (all of 127.0.0.0/8 is loopback on Linux).</summary>
     private sealed class Dns : Registry
     {
         private const string Name = "usersvc.test";
 
         private readonly DnsServer _server = new() { Ttl = 1 };
-        private readonly int _port = Ports.Free();
 
-        public override string Destination => $"dns+http://{Name}:{_port}";
+        public override string Destination => $"dns+http://{Name}:{ChaosSystem.InstancePort}";
 
         public override (string, string)[] EdgeSettings => [("Edge:Discovery:Dns:Server", _server.EndPoint)];
 
-        public override Uri Address(int instance) => new($"http://127.0.1.{instance}:{_port}");
-
-        public override void Register(ChaosSystem system, IReadOnlyList<string> instances) =>
-            _server.Names[Name] = [.. instances.Select(i => system.Addresses[i].Host)];
+        public override void Register(Proxy edge, IReadOnlyDictionary<string, Uri> instances) => _server.Names[Name] = [.. instances.Values.Select(a => a.Host)];
 
         public override ValueTask DisposeAsync() => _server.DisposeAsync();
     }
@@ -51,15 +46,15 @@ internal static class Registries
 
         public override (string, string)[] EdgeSettings => [("Edge:Discovery:Sds:Interval", "00:00:01")];
 
-        public override void Register(ChaosSystem system, IReadOnlyList<string> instances) =>
-            server.AnswerWith(JsonSerializer.Serialize(new { hosts = instances.Select(i => new { ip_address = system.Addresses[i].Host, port = system.Addresses[i].Port }) }));
+        public override void Register(Proxy edge, IReadOnlyDictionary<string, Uri> instances) =>
+            server.AnswerWith(JsonSerializer.Serialize(new { hosts = instances.Values.Select(a => new { ip_address = a.Host, port = a.Port }) }));
 
         public override ValueTask DisposeAsync() => server.DisposeAsync();
     }
 
     private sealed class EndpointSlices(KubernetesApi api) : Registry
     {
-        private readonly HashSet<string> _known = [];
+        private readonly Dictionary<string, Uri> _known = [];
 
         public override string Destination => "k8s+http://usersvc/http";
 
@@ -67,13 +62,16 @@ internal static class Registries
             [("Edge:Discovery:Kubernetes:ApiServer", api.Address), ("Edge:Discovery:Kubernetes:Namespace", "users")];
 
         // A slice has one port, so each instance has a slice.
-        public override void Register(ChaosSystem system, IReadOnlyList<string> instances)
+        public override void Register(Proxy edge, IReadOnlyDictionary<string, Uri> instances)
         {
-            _known.UnionWith(instances);
-            foreach (var instance in _known)
+            foreach (var (name, address) in instances)
             {
-                var address = system.Addresses[instance];
-                api.Set(instance, Slices.Of(address.Port, instances.Where(i => i == instance).Select(i => (i, address.Host))));
+                _known[name] = address;
+            }
+
+            foreach (var (name, address) in _known)
+            {
+                api.Set(name, Slices.Of(address.Port, instances.ContainsKey(name) ? [(name, address.Host)] : []));
             }
         }
 

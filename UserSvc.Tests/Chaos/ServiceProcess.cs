@@ -4,11 +4,14 @@ using UserSvc.AppHost.Processes;
 
 namespace UserSvc.Tests.Chaos;
 
-/// <summary>A service as a process that keeps its name and ports over restarts. What it says goes to a file.</summary>
+/// <summary>A program that keeps its name and ports over restarts. What it prints goes to a file.</summary>
 internal sealed class ServiceProcess(
-    string name, Assembly service, Uri readiness, string log, IReadOnlyList<string> arguments, params IReadOnlyList<(string Name, string Value)> environment) : IAsyncDisposable
+    string name, IReadOnlyList<string> command, Uri readiness, string log, params IReadOnlyList<(string Name, string Value)> environment) : IAsyncDisposable
 {
-    private readonly HttpClient _client = new() { Timeout = TimeSpan.FromSeconds(2) };
+    // Of an answer to a probe of readiness.
+    private static readonly TimeSpan ProbeLimit = TimeSpan.FromSeconds(2) * ProductTime.Factor;
+
+    private readonly HttpClient _client = new() { Timeout = ProbeLimit };
     private Process? _process;
     private Task _logging = Task.CompletedTask;
 
@@ -16,21 +19,25 @@ internal sealed class ServiceProcess(
 
     public string Name => name;
 
-    /// <summary>Everything it has said, over all its starts.</summary>
+    public static IReadOnlyList<string> Command(Assembly service, params IEnumerable<string> arguments) => ["dotnet", service.Location, .. arguments];
+
+    /// <summary>Everything it has printed, over all its starts.</summary>
     public string Log
     {
         get
         {
-            using var reader = new StreamReader(new FileStream(log, FileMode.Open, FileAccess.Read, FileShare.ReadWrite));
+            using var reader = new StreamReader(new FileStream(log, FileMode.OpenOrCreate, FileAccess.Read, FileShare.ReadWrite));
             return reader.ReadToEnd();
         }
     }
+
+    public string LastLines(int count = 30) => string.Join('\n', Log.TrimEnd().Split('\n').TakeLast(count).Prepend($"{name}'s last lines:"));
 
     /// <summary>Starts it, and returns once it is ready.</summary>
     public async Task StartAsync()
     {
         _process?.Dispose();
-        var start = new ProcessStartInfo("dotnet", [service.Location, .. arguments]) { RedirectStandardOutput = true };
+        var start = new ProcessStartInfo(command[0], command.Skip(1)) { RedirectStandardOutput = true };
         foreach (var (variable, value) in environment)
         {
             start.Environment[variable] = value;
@@ -40,7 +47,7 @@ internal sealed class ServiceProcess(
         _logging = LogAsync(_process.StandardOutput.BaseStream);
         await Eventually.HoldsAsync(async () =>
         {
-            Assert.False(_process.HasExited, $"{name} has ended; see {log}");
+            Assert.False(_process.HasExited, $"{name} has ended. {LastLines()}");
             return await IsReadyAsync();
         });
     }
@@ -78,6 +85,15 @@ internal sealed class ServiceProcess(
 
     /// <summary>SIGSTOP: its connections stay, the system still takes new ones for it, and nothing is answered.</summary>
     public void Freeze() => Signals.Send(_process!.Id, Signals.Stop);
+
+    /// <summary>Any signal, once it runs.</summary>
+    public void Send(int signal)
+    {
+        if (_process is not null)
+        {
+            Signals.Send(_process.Id, signal);
+        }
+    }
 
     public void Thaw() => Signals.Send(_process!.Id, Signals.Continue);
 

@@ -9,6 +9,7 @@ namespace UserSvc.Tests.EndToEnd;
 /// Runs the console blocks of the README, then those of the API's page against the same system, as a reader would, on separate ports and a
 /// separate state folder.
 /// </summary>
+[Scenario]
 public sealed partial class ReadmeTests : IAsyncDisposable
 {
     private static readonly string[] Pages = ["README.md", "docs/api.md"];

@@ -6,21 +6,42 @@ using UserSvc.Tests.Edge.Sidecar;
 
 namespace UserSvc.Tests.EndToEnd;
 
-/// <summary>Two instances with a sidecar each, behind an edge; every part a process, as shipped but for ports and names.</summary>
+/// <summary>
+/// Two instances with a sidecar each, behind an edge that records every request; each a process. All tests share it; after one that failed the
+/// next gets a new one.
+/// </summary>
+public sealed class SharedSidecars(PostgresFixture postgres) : IAsyncDisposable
+{
+    private SidecarSystem? _system;
+
+    internal async Task<SidecarSystem> GetAsync() => _system ??= await SidecarSystem.StartAsync(await postgres.CreateDatabaseAsync());
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_system is not null)
+        {
+            await _system.DisposeAsync();
+            _system = null;
+        }
+    }
+}
+
 internal sealed class SidecarSystem : IAsyncDisposable
 {
-    private readonly string _logs = Directory.CreateTempSubdirectory("sidecars-").FullName;
+    private readonly string _logs = Directory.CreateTempSubdirectory("usersvc-sidecars-").FullName;
     private readonly Dictionary<string, ServiceProcess> _processes = [];
 
     public ServiceProcess this[string name] => _processes[name];
 
     public HttpClient Client { get; private set; } = null!;
 
-    /// <param name="database">The instances'.</param>
-    /// <param name="settings">Those of all processes, and by a process's name its own.</param>
-    public static async Task<SidecarSystem> StartAsync(string database, Func<string, IEnumerable<(string Key, string Value)>>? settings = null)
+    public OtlpReceiver Collector { get; private set; } = null!;
+
+    public static async Task<SidecarSystem> StartAsync(string database)
     {
-        var system = new SidecarSystem();
+        var system = new SidecarSystem { Collector = await OtlpReceiver.StartAsync() };
+        // A sidecar by itself would record nothing: it is the edge that decides.
+        (string, string)[] telemetry = [.. system.Collector.Settings, ("OTEL_TRACES_SAMPLER", "always_off")];
         try
         {
             var sidecars = new List<(string Name, string Address)>();
@@ -29,18 +50,21 @@ internal sealed class SidecarSystem : IAsyncDisposable
                 var (instance, sidecar) = ($"http://127.0.0.1:{Ports.Free()}", $"http://127.0.0.1:{Ports.Free()}");
                 system.Add(name, typeof(UserSvc.Api.Program), $"{instance}/health", "UserSvc.Api",
                 [
-                    ("Listen:LoopbackPort", $"{new Uri(instance).Port}"), ("ConnectionStrings:users", database), ("Drain:Time", "00:00:03"), .. settings?.Invoke(name) ?? [],
+                    ("Listen:LoopbackPort", $"{new Uri(instance).Port}"), ("ConnectionStrings:users", database + ProductTime.Widened.Database), ("Drain:Time", "00:00:03"), .. telemetry,
                 ]);
                 system.AddProxy($"{name}-sidecar", sidecar,
                 [
-                    ("Edge:Mode", "Sidecar"), ("Edge:TrustedProxies:0", "127.0.0.1"), (SidecarHost.Destination, instance), ("Drain:Time", "00:00:02"), .. settings?.Invoke($"{name}-sidecar") ?? [],
+                    ("Edge:Mode", "Sidecar"), ("Edge:TrustedProxies:0", "127.0.0.1"), (SidecarHost.Destination, instance), ("Drain:Time", "00:00:02"), .. ProductTime.Widened.Edge, .. telemetry,
                 ]);
                 sidecars.Add((name, sidecar));
             }
 
             var edge = $"http://127.0.0.1:{Ports.Free()}";
             system.AddProxy("edge", edge,
-                [.. sidecars.Select(s => ($"ReverseProxy:Clusters:usersvc:Destinations:{s.Name}:Address", s.Address)), ("Drain:Time", "00:00:00"), .. settings?.Invoke("edge") ?? []]);
+            [
+                .. sidecars.Select(s => ($"ReverseProxy:Clusters:usersvc:Destinations:{s.Name}:Address", s.Address)), ("Drain:Time", "00:00:00"), .. ProductTime.Widened.Edge,
+                .. system.Collector.Settings, ("OTEL_TRACES_SAMPLER", "always_on"),
+            ]);
             system.Client = new() { BaseAddress = new(edge) };
             await Task.WhenAll(system._processes.Values.Select(process => process.StartAsync()));
             await system.IsAnsweredByAsync("usersvc-1", "usersvc-2");
@@ -82,6 +106,9 @@ internal sealed class SidecarSystem : IAsyncDisposable
         return [.. failures];
     }
 
+    /// <summary>What each process printed last.</summary>
+    public string Describe() => string.Join("\n\n", _processes.Values.Select(process => process.LastLines()));
+
     /// <summary>Waits until these instances answer, and no others.</summary>
     public Task IsAnsweredByAsync(params IEnumerable<string> instances) => Eventually.HoldsAsync(async () =>
     {
@@ -103,6 +130,7 @@ internal sealed class SidecarSystem : IAsyncDisposable
             await process.DisposeAsync();
         }
 
+        await Collector.DisposeAsync();
         Directory.Delete(_logs, recursive: true);
     }
 
@@ -119,12 +147,12 @@ internal sealed class SidecarSystem : IAsyncDisposable
     }
 
     private void Add(string name, Type program, string readiness, string contentRoot, IEnumerable<(string Key, string Value)> settings) =>
-        _processes.Add(name, new(name, program.Assembly, new(readiness), Path.Combine(_logs, $"{name}.log"),
+        _processes.Add(name, new(name, ServiceProcess.Command(program.Assembly,
         [
             $"--contentRoot={Path.Combine(EdgeHost.ContentRoot, "..", contentRoot)}",
             "--environment=Production",
             $"--Instance:Name={name}",
             "--Instance:Address=127.0.0.1",
             .. settings.Select(setting => $"--{setting.Key}={setting.Value}"),
-        ]));
+        ]), new(readiness), Path.Combine(_logs, $"{name}.log")));
 }

@@ -1,25 +1,19 @@
-using UserSvc.Tests.Chaos;
 using UserSvc.Tests.Edge;
 
 namespace UserSvc.Tests.EndToEnd;
 
-[Collection(typeof(OneByOne))]
-public sealed class SidecarSystemTests(PostgresFixture postgres)
+[Scenario]
+public sealed class SidecarSystemTests(SharedSidecars shared) : IClassFixture<SharedSidecars>
 {
-    // The sidecar by itself would record nothing: it is the edge that decides.
     [Fact]
-    public async Task Request_ThroughTheEdgeAndASidecar_IsOneTraceAndBothHopsExportUnderTheirNames()
+    public Task Request_ThroughTheEdgeAndASidecar_IsOneTraceAndBothHopsExportUnderTheirNames() => RunAsync(async system =>
     {
-        await using var collector = await OtlpReceiver.StartAsync();
-        await using var system = await SidecarSystem.StartAsync(await postgres.CreateDatabaseAsync(), name =>
-        [
-            .. collector.Settings,
-            ("OTEL_TRACES_SAMPLER", name == "edge" ? "always_on" : "always_off"),
-        ]);
-
+        var collector = system.Collector;
+        var earlier = collector.Spans.Count;
         await system.Client.AskAsync("/user/health");
-        await Eventually.HoldsAsync(() => Task.FromResult(collector.Spans.Any(span => span.Name == "GET /user/health")));
-        var id = collector.Spans.First(span => span.Name == "GET /user/health").SpanId;
+        ExportedSpan? Span() => collector.Spans.Skip(earlier).FirstOrDefault(span => span.Name == "GET /user/health");
+        await Eventually.HoldsAsync(() => Task.FromResult(Span() is not null));
+        var id = Span()!.SpanId;
         string[] all = ["edge edge", "usersvc usersvc-1", "usersvc usersvc-2", "usersvc-sidecar usersvc-1-sidecar", "usersvc-sidecar usersvc-2-sidecar"];
         await Eventually.HoldsAsync(() => Task.FromResult(Chain(collector, id).Count == 5 && collector.Services.Distinct().Count() == all.Length));
 
@@ -33,15 +27,13 @@ public sealed class SidecarSystemTests(PostgresFixture postgres)
             ],
             Chain(collector, id));
         Assert.Equal(all, collector.Services.Distinct().Order(StringComparer.Ordinal));
-    }
+    });
 
     [Theory]
     [InlineData("usersvc-2")]
     [InlineData("usersvc-2-sidecar")]
-    public async Task KillNine_OfAnInstanceOrItsSidecar_FailsNoRead(string victim)
+    public Task KillNine_OfAnInstanceOrItsSidecar_FailsNoRead(string victim) => RunAsync(async system =>
     {
-        await using var system = await SidecarSystem.StartAsync(await postgres.CreateDatabaseAsync());
-
         var failures = await system.FailuresDuringAsync(async () =>
         {
             await system[victim].KillAsync();
@@ -51,20 +43,35 @@ public sealed class SidecarSystemTests(PostgresFixture postgres)
         });
 
         Assert.Equal([], failures);
-    }
+    });
 
     [Fact]
-    public async Task Sigterm_OfAnInstanceAndItsSidecarTogether_FailsNoReadAndEndsBoth()
+    public Task Sigterm_OfAnInstanceAndItsSidecarTogether_FailsNoReadAndEndsBoth() => RunAsync(async system =>
     {
-        await using var system = await SidecarSystem.StartAsync(await postgres.CreateDatabaseAsync());
-
         var failures = await system.FailuresDuringAsync(async () =>
         {
             await Task.WhenAll(system["usersvc-2"].StopAsync(), system["usersvc-2-sidecar"].StopAsync());
             await system.IsAnsweredByAsync("usersvc-1");
+            await Task.WhenAll(system["usersvc-2"].StartAsync(), system["usersvc-2-sidecar"].StartAsync());
+            await system.IsAnsweredByAsync("usersvc-1", "usersvc-2");
         });
 
         Assert.Equal([], failures);
+    });
+
+    private async Task RunAsync(Func<SidecarSystem, Task> scenario)
+    {
+        var system = await shared.GetAsync();
+        try
+        {
+            await scenario(system);
+        }
+        catch
+        {
+            TestContext.Current.TestOutputHelper!.WriteLine(system.Describe());
+            await shared.DisposeAsync();
+            throw;
+        }
     }
 
     /// <summary>The span and those it descends from, the first one first.</summary>

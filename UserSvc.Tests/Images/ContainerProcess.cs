@@ -19,7 +19,7 @@ internal sealed class ContainerProcess : IAsyncDisposable
         _folder = Directory.CreateTempSubdirectory("usersvc-container-").FullName;
         Client = new() { BaseAddress = address };
         _process = new(
-            name, service, readiness, Path.Combine(_folder, "log"), [$"--contentRoot={Manifest.RepositoryFile(project)}"],
+            name, ServiceProcess.Command(service, $"--contentRoot={Manifest.RepositoryFile(project)}"), readiness, Path.Combine(_folder, "log"),
             [("ASPNETCORE_ENVIRONMENT", "Production"), ("Drain__Time", "00:00:00"), .. environment]);
     }
 

@@ -4,12 +4,11 @@ using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Deque.AxeCore.Playwright;
 using Microsoft.Playwright;
-using UserSvc.Tests.Chaos;
 
 namespace UserSvc.Tests.Edge.Admin;
 
 /// <summary>The page in a real browser, over a real edge and real upstreams.</summary>
-[Collection(typeof(OneByOne))]
+[Scenario]
 public sealed partial class PageTests(Browser browser) : IClassFixture<Browser>, IAsyncLifetime
 {
     private const string Destinations = "Destinations of usersvc";
@@ -57,7 +56,7 @@ public sealed partial class PageTests(Browser browser) : IClassFixture<Browser>,
     }
 
     [Fact]
-    public async Task Destination_Stops_IsShownWithinTwoSeconds()
+    public async Task Destination_Stops_IsShown()
     {
         await using var edge = await EdgeHost.ReadyAsync(_upstreams);
         await using var page = await OpenAsync(edge);

@@ -1,0 +1,32 @@
+using UserSvc.Tests.Edge;
+
+namespace UserSvc.Tests.Chaos;
+
+/// <summary>
+/// The product's time limits. A starved machine would trip the shipped ones without any fault, so scenarios multiply them by
+/// <see cref="Factor"/>; ejections are shorter, because scenarios wait for them to end. <c>bench/faults.sh</c> runs the same scenarios as shipped.
+/// </summary>
+internal sealed record ProductTime(IReadOnlyList<(string Key, string Value)> Edge, IReadOnlyList<(string Key, string Value)> Instance, string Database)
+{
+    public const int Factor = 4;
+
+    private const string Cluster = "ReverseProxy:Clusters:usersvc";
+
+    public static readonly ProductTime AsShipped = new([], [], "");
+
+    public static readonly ProductTime Widened = new(
+        [
+            ("ReverseProxy:Routes:user:Timeout", Seconds(15)),
+            ($"{Cluster}:HttpRequest:ActivityTimeout", Seconds(10)),
+            ($"{Cluster}:HealthCheck:Active:Timeout", Seconds(0.5)),
+            ($"{EdgeHost.Metadata}:ConnectTimeout", Seconds(0.25)),
+            ($"{EdgeHost.Metadata}:Retry.TryTimeout", Seconds(1)),
+            // An ejection: 30 s as shipped.
+            ($"{Cluster}:HealthCheck:Passive:ReactivationPeriod", "00:00:02"),
+        ],
+        // More than a round of the edge's probes; 5 s as shipped.
+        [("Drain:Time", "00:00:02")],
+        $";Timeout={2 * Factor};Command Timeout={3 * Factor}");
+
+    private static string Seconds(double shipped) => $"{TimeSpan.FromSeconds(shipped * Factor)}";
+}
