@@ -1,0 +1,70 @@
+using UserSvc.Tests.Chaos;
+
+namespace FaultLoad;
+
+/// <summary>HAProxy with the edge's health checks, timeouts and retries, as far as it has them. It reloads its configuration on SIGUSR2.</summary>
+internal sealed class Haproxy : Proxy
+{
+    // Linux's SIGUSR2.
+    private const int User2 = 12;
+
+    private readonly string _configuration;
+    private readonly int _port = FreePort();
+    private readonly int _healthPort = FreePort();
+
+    public Haproxy(string folder)
+    {
+        _configuration = Path.Combine(folder, "haproxy.cfg");
+        Address = new($"http://127.0.0.1:{_port}");
+        // -W: a master process, whose worker a reload replaces while it finishes what it has under way.
+        Process = new("haproxy", ["haproxy", "-W", "-f", _configuration], new($"http://127.0.0.1:{_healthPort}/ready"), Path.Combine(folder, "haproxy.log"));
+    }
+
+    public override ServiceProcess Process { get; }
+
+    public override Uri Address { get; }
+
+    public override void Route(params IEnumerable<(string Name, string Address)> destinations)
+    {
+        var servers = string.Join('\n', destinations.Select(d => $"    server {d.Name} {new Uri(d.Address).Authority}"));
+        File.WriteAllText(_configuration, $$"""
+            global
+                maxconn 4096
+            defaults
+                mode http
+                balance roundrobin
+                timeout client 15s
+                timeout connect 250ms
+                timeout http-request 10s
+                timeout check 500ms
+                retries 2
+                option redispatch 1
+                option httpchk GET /health
+                default-server check inter 1s fall 2 rise 1 observe layer7 error-limit 5 on-error mark-down
+            frontend users
+                bind 127.0.0.1:{{_port}}
+                use_backend reads if { method GET HEAD }
+                default_backend writes
+            frontend health
+                bind 127.0.0.1:{{_healthPort}}
+                monitor-uri /ready
+                http-request use-service prometheus-exporter
+            backend reads
+                timeout server 1s
+                retry-on conn-failure empty-response response-timeout 502 503
+            {{servers}}
+            backend writes
+                timeout server 15s
+                retry-on conn-failure empty-response 502 503
+            {{servers}}
+
+            """);
+        Process.Send(User2);
+    }
+
+    public override async Task<string> CountersAsync()
+    {
+        using var client = new HttpClient();
+        return await client.GetStringAsync(new Uri($"http://127.0.0.1:{_healthPort}/metrics"));
+    }
+}
