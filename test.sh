@@ -49,7 +49,7 @@ exit_code=0
 default_signals=()
 if env --default-signal=INT true 2>/dev/null; then default_signals=(env --default-signal=INT); fi
 ${default_signals[@]+"${default_signals[@]}"} dotnet run --project UserSvc.Tests --no-build -- -noLogo -noColor -parallelMode collections ${selection[@]+"${selection[@]}"} \
-  -result-xml "$results/tests.xml" 2>&1 | tee "$results/log" || exit_code=1
+  -result-xml "$results/tests.xml" 2>&1 | tee -i "$results/log" || exit_code=1
 
 echo "The ten slowest tests, in seconds:"
 grep -o '<test [^>]*' "$results/tests.xml" | sed 's/.* name="\([^"]*\)".* time="\([^"]*\)".*/\2 \1/; s/\\\?&quot;/"/g' | sort -rn | sed -n 1,10p

@@ -10,9 +10,6 @@ namespace UserSvc.Tests.AppHost;
 /// <summary>The AppHost as its own process, for what only a process has: signals, an exit code, what it leaves behind.</summary>
 internal sealed class AppHostProcess : IAsyncDisposable
 {
-    // Only keeps a test from hanging.
-    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(3);
-
     private readonly StringBuilder _output = new();
     private readonly string _stateFolder;
     private readonly Process _process;
@@ -72,7 +69,7 @@ internal sealed class AppHostProcess : IAsyncDisposable
     public static async Task<(int ExitCode, string Output)> RunAsync(string stateFolder, params IEnumerable<string> options)
     {
         await using var appHost = new AppHostProcess(stateFolder, options);
-        await appHost._process.WaitForExitAsync(Cancellation).WaitAsync(Limit, Cancellation);
+        await appHost._process.WaitForExitAsync(Cancellation).WaitAsync(Eventually.Deadline, Cancellation);
         return (appHost._process.ExitCode, appHost.Output.Trim());
     }
 
@@ -91,7 +88,7 @@ internal sealed class AppHostProcess : IAsyncDisposable
     public async Task<int> EndAsync(int signal)
     {
         Signals.Send(_process.Id, signal);
-        await _process.WaitForExitAsync(Cancellation).WaitAsync(Limit, Cancellation);
+        await _process.WaitForExitAsync(Cancellation).WaitAsync(Eventually.Deadline, Cancellation);
         return _process.ExitCode;
     }
 
@@ -112,7 +109,7 @@ internal sealed class AppHostProcess : IAsyncDisposable
         Edge?.Dispose();
         if (!_process.HasExited)
         {
-            await _process.EndAsync(TimeSpan.FromSeconds(30));
+            await _process.EndAsync(Eventually.Deadline);
         }
 
         _process.Dispose();

@@ -12,9 +12,6 @@ namespace UserSvc.Tests.AppHost;
 /// <summary>The whole system, started by the AppHost in this process, on ports and a state folder of this run.</summary>
 public class RunningAppHost : IAsyncLifetime
 {
-    // Only keeps a test from hanging.
-    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(3);
-
     private readonly string[] _options;
     private readonly LogLines _log = new();
 
@@ -41,7 +38,7 @@ public class RunningAppHost : IAsyncLifetime
         App = await builder.BuildAsync(Cancellation);
         try
         {
-            await App.StartAsync(Cancellation).WaitAsync(Limit, Cancellation);
+            await App.StartAsync(Cancellation).WaitAsync(Eventually.Deadline, Cancellation);
             await HealthyAsync("edge");
             Edge = App.CreateHttpClient("edge", "http");
         }
@@ -61,9 +58,9 @@ public class RunningAppHost : IAsyncLifetime
     }
 
     internal Task HealthyAsync(string resource) =>
-        App.ResourceNotifications.WaitForResourceHealthyAsync(resource, WaitBehavior.WaitOnResourceUnavailable, Cancellation).WaitAsync(Limit, Cancellation);
+        App.ResourceNotifications.WaitForResourceHealthyAsync(resource, WaitBehavior.WaitOnResourceUnavailable, Cancellation).WaitAsync(Eventually.Deadline, Cancellation);
 
-    internal Task InStateAsync(string resource, string state) => App.ResourceNotifications.WaitForResourceAsync(resource, state, Cancellation).WaitAsync(Limit, Cancellation);
+    internal Task InStateAsync(string resource, string state) => App.ResourceNotifications.WaitForResourceAsync(resource, state, Cancellation).WaitAsync(Eventually.Deadline, Cancellation);
 
     internal CustomResourceSnapshot Snapshot(string resource) =>
         App.ResourceNotifications.TryGetCurrentState(resource, out var current) ? current.Snapshot : throw new InvalidOperationException($"{resource} is unknown.");

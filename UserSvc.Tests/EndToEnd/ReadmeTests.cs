@@ -13,8 +13,6 @@ namespace UserSvc.Tests.EndToEnd;
 public sealed partial class ReadmeTests : IAsyncDisposable
 {
     private static readonly string[] Pages = ["README.md", "docs/api.md"];
-    private static readonly TimeSpan StartLimit = TimeSpan.FromMinutes(5);
-    private static readonly TimeSpan StopLimit = TimeSpan.FromMinutes(1);
 
     private readonly string _state = StateFolder.Create();
     private readonly int _port = Ports.Free();
@@ -28,7 +26,7 @@ public sealed partial class ReadmeTests : IAsyncDisposable
     {
         if (_up is { HasExited: false })
         {
-            await _up.EndAsync(StopLimit);
+            await _up.EndAsync(Eventually.Deadline);
         }
 
         _up?.Dispose();
@@ -52,9 +50,9 @@ public sealed partial class ReadmeTests : IAsyncDisposable
             })));
         }
 
-        var stopped = await _up!.EndAsync(StopLimit);
+        var stopped = await _up!.EndAsync(Eventually.Deadline);
         Assert.Equal(steps.Select(s => (s.Command, Mask(s.Output))), printed);
-        Assert.True(stopped, $"up.sh did not stop within {StopLimit}");
+        Assert.True(stopped, $"up.sh did not stop within {Eventually.Deadline}");
     }
 
     // "$ command", then what it prints until the next one.
@@ -69,7 +67,7 @@ public sealed partial class ReadmeTests : IAsyncDisposable
     {
         _up = Start($"exec ./up.sh --port {_port} --health-port {_healthPort} --admin-port {_adminPort} --no-dashboard");
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
-        limit.CancelAfter(StartLimit);
+        limit.CancelAfter(Eventually.Deadline);
         var lines = new List<string>();
         while (await _up.StandardOutput.ReadLineAsync(limit.Token) is { } line)
         {

@@ -147,7 +147,7 @@ public sealed class ConsoleLogTests(PostgresFixture postgres)
     public async Task Start_OfAnEdgeThatCannotStart_SaysWhyOnStandardErrorAlone()
     {
         var run = await Command.RunAsync(
-            ["dotnet", typeof(UserSvc.Edge.Program).Assembly.Location, $"--contentRoot={EdgeHost.ContentRoot}"], TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken,
+            ["dotnet", typeof(UserSvc.Edge.Program).Assembly.Location, $"--contentRoot={EdgeHost.ContentRoot}"], Eventually.Deadline, TestContext.Current.CancellationToken,
             [.. await ContainerProcess.EnvironmentAsync("UserSvc.Edge"), ("ReverseProxy__Clusters__usersvc__Destinations__usersvc-1__Address", "http://127.0.0.1:9"), ("Drain__Time", "01:00:00")]);
 
         Assert.Equal(new(1, "", "Drain:Time and Drain:Grace must be between 0 and 5 minutes"), run);

@@ -22,7 +22,7 @@ public sealed class GlobalizationTests(PostgresFixture postgres)
     public async Task Start_OnABaseWithoutIcu_IsRefusedWithTheReason()
     {
         var run = await Command.RunAsync(
-            ["dotnet", typeof(UserSvc.Api.Program).Assembly.Location], TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken,
+            ["dotnet", typeof(UserSvc.Api.Program).Assembly.Location], Eventually.Deadline, TestContext.Current.CancellationToken,
             [.. await ContainerProcess.EnvironmentAsync("UserSvc.Api"), ("ConnectionStrings__users", "Host=127.0.0.1"), ("DOTNET_SYSTEM_GLOBALIZATION_INVARIANT", "true")]);
 
         Assert.Equal(

@@ -39,7 +39,7 @@ internal sealed class ServiceImage
             "dotnet", "msbuild", Manifest.RepositoryFile($"{project}/{project}.csproj"), "-nodeReuse:false", "-property:Configuration=Release", .. given.Select(property => $"-property:{property}"),
             $"-getProperty:{string.Join(',', PropertyNames)}", "-getItem:ContainerPort,ContainerEnvironmentVariable",
         ];
-        var evaluation = await Command.RunAsync(command, TimeSpan.FromMinutes(5), CancellationToken.None);
+        var evaluation = await Command.RunAsync(command, Eventually.Deadline, CancellationToken.None);
         Assert.True(evaluation.Succeeded, evaluation.Output + evaluation.Error);
         return new(JsonNode.Parse(evaluation.Output)!);
     }

@@ -11,8 +11,6 @@ namespace UserSvc.Tests.Infrastructure;
 /// </summary>
 internal sealed class ReplicatedPostgres(PostgresServer first) : IAsyncDisposable
 {
-    private static readonly TimeSpan BackupTime = TimeSpan.FromMinutes(1);
-
     public PostgresServer First { get; } = first;
 
     public PostgresServer Second { get; private set; } = null!;
@@ -111,7 +109,7 @@ internal sealed class ReplicatedPostgres(PostgresServer first) : IAsyncDisposabl
             command = [.. user.Runs(command)];
         }
 
-        var copied = await Command.RunAsync(command, BackupTime, Cancellation, ("PGPASSWORD", from.Password!));
+        var copied = await Command.RunAsync(command, Eventually.Deadline, Cancellation, ("PGPASSWORD", from.Password!));
         Assert.True(copied.Succeeded, copied.Error);
     }
 

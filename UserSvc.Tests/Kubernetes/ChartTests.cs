@@ -6,8 +6,6 @@ namespace UserSvc.Tests.Kubernetes;
 
 public sealed class ChartTests
 {
-    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(5);
-
     private static readonly string[] MadeElsewhere = ["Secret edge-tls", "Secret usersvc-key"];
 
     // What a chart needs and is not given, or does not know; and what Helm says.
@@ -147,7 +145,7 @@ public sealed class ChartTests
     }
 
     private static Task<CommandResult> HelmAsync(params IEnumerable<string> arguments) =>
-        Command.RunAsync(["helm", .. arguments], Limit, TestContext.Current.CancellationToken);
+        Command.RunAsync(["helm", .. arguments], Eventually.Deadline, TestContext.Current.CancellationToken);
 
     private static IEnumerable<string> Difference(string expected, string actual)
     {

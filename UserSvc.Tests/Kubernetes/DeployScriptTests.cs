@@ -5,8 +5,6 @@ namespace UserSvc.Tests.Kubernetes;
 
 public sealed class DeployScriptTests
 {
-    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(1);
-
     [Theory]
     [InlineData("up.sh: --registry is required; see --help", "up.sh")]
     [InlineData("up.sh: --registry lacks its value; see --help", "up.sh", "--registry")]
@@ -55,7 +53,7 @@ public sealed class DeployScriptTests
     }
 
     private static Task<CommandResult> RunAsync(string script, params IEnumerable<string> options) =>
-        Command.RunAsync(["bash", PathOf(script), .. options], Limit, TestContext.Current.CancellationToken);
+        Command.RunAsync(["bash", PathOf(script), .. options], Eventually.Deadline, TestContext.Current.CancellationToken);
 
     private static string PathOf(string script) => Manifest.RepositoryFile($"deploy/{script}");
 }

@@ -14,8 +14,6 @@ internal sealed class Kustomization : IDisposable
     // The first that these overlays were tried with.
     private static readonly Version Least = new(5, 5);
 
-    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(5);
-
     private static readonly Lazy<Task<string?>> WhyNot = new(WhyNotAsync);
 
     private readonly string _folder = Directory.CreateTempSubdirectory("usersvc-kustomize-").FullName;
@@ -84,5 +82,5 @@ internal sealed class Kustomization : IDisposable
     }
 
     private static Task<CommandResult> RunAsync(params IEnumerable<string> arguments) =>
-        Command.RunAsync(["kubectl", .. arguments], Limit, CancellationToken.None);
+        Command.RunAsync(["kubectl", .. arguments], Eventually.Deadline, CancellationToken.None);
 }
