@@ -40,6 +40,34 @@ public sealed class RetryBudgetTests
         Assert.Equal((30, 0, 10), (all, afterTheFirstHundred, afterTheRetriesToo));
     }
 
+    [Theory]
+    [InlineData(9, 20)]
+    [InlineData(10, 0)]
+    [InlineData(100, 0)]
+    public void Requests_OlderThanNineSeconds_AreForgotten(int seconds, int allowed)
+    {
+        var budget = new RetryBudget(_time);
+        Add(budget, 100);
+
+        _time.Advance(TimeSpan.FromSeconds(seconds));
+
+        Assert.Equal(allowed, Take(budget, percent: 20, perSecond: 0));
+    }
+
+    [Theory]
+    [InlineData(9, 0)]
+    [InlineData(10, 20)]
+    [InlineData(100, 20)]
+    public void Retries_OlderThanNineSeconds_AreForgotten(int seconds, int allowed)
+    {
+        var budget = new RetryBudget(_time);
+        Take(budget, percent: 0, perSecond: 2);
+
+        _time.Advance(TimeSpan.FromSeconds(seconds));
+
+        Assert.Equal(allowed, Take(budget, percent: 0, perSecond: 2));
+    }
+
     private static void Add(RetryBudget budget, int requests)
     {
         for (var i = 0; i < requests; i++)
