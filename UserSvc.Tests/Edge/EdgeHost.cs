@@ -53,7 +53,7 @@ internal sealed class EdgeHost : IAsyncDisposable
     public static Task<EdgeHost> StartAsync(IEnumerable<(string Name, string Address)> destinations, params IEnumerable<(string Key, string Value)> settings) =>
         StartAsync(null, destinations, settings);
 
-    private static async Task<EdgeHost> StartAsync(TimeProvider? time, IEnumerable<(string Name, string Address)> destinations, IEnumerable<(string Key, string Value)> settings)
+    public static async Task<EdgeHost> StartAsync(TimeProvider? time, IEnumerable<(string Name, string Address)> destinations, params IEnumerable<(string Key, string Value)> settings)
     {
         var app = UserSvc.Edge.Program.Build(Arguments([("Logging:Console:LogLevel:Default", "None"), ("Drain:Time", "00:00:00"), .. settings], destinations), time);
         var log = new LogLines();
