@@ -30,8 +30,7 @@ internal sealed partial class Ejections(ResilienceState state, IClusterDestinati
 
             var once = cluster.Model.Config.HealthCheck?.Passive?.ReactivationPeriod ?? DefaultTime;
             // As in Envoy, good time is forgiven at the rate at which bad time is given.
-            var forgiven = record.Ejections == 0 ? 0 : time.GetElapsedTime(record.Returned) / once;
-            record.Ejections -= (int)Math.Clamp(forgiven, 0, record.Ejections);
+            record.Ejections -= (int)Math.Clamp(time.GetElapsedTime(record.Returned) / once, 0, record.Ejections);
             record.Ejections++;
             var period = once * record.Ejections;
             period = period < settings.MaxEjectionTime ? period : settings.MaxEjectionTime;
