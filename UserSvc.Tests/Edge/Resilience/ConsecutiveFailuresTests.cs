@@ -19,6 +19,7 @@ public sealed class ConsecutiveFailuresTests
     [Theory]
     [InlineData("---", "++-")]
     [InlineData("--+--", "+++++")]
+    [InlineData("-+--", "++++")]
     [InlineData("--o-", "+++-")]
     [InlineData("--.-", "+++-")]
     [InlineData("---+", "++--")]

@@ -9,7 +9,7 @@ namespace UserSvc.Tests.Edge.Resilience;
 /// <summary>Begins and ends ejections directly, without requests.</summary>
 public sealed class EjectionTimeTests
 {
-    private static readonly (string, string)[] Instances = [("usersvc-1", "http://127.0.0.1:1"), ("usersvc-2", "http://127.0.0.1:1")];
+    private static readonly (string, string)[] Instances = [("usersvc-1", "http://127.0.0.1:1"), ("usersvc-2", "http://127.0.0.1:1"), ("usersvc-3", "http://127.0.0.1:1")];
 
     private readonly FakeTimeProvider _time = new();
 
@@ -96,16 +96,20 @@ public sealed class EjectionTimeTests
 
     [Theory]
     [InlineData("0", 0)]
-    [InlineData("49", 0)]
-    [InlineData("50", 1)]
-    [InlineData("99", 1)]
-    [InlineData("100", 2)]
-    public async Task Ejections_OfBothInstances_StayWithinTheShare(string percent, int ejected)
+    [InlineData("33", 0)]
+    [InlineData("34", 1)]
+    [InlineData("66", 1)]
+    [InlineData("67", 2)]
+    [InlineData("99", 2)]
+    [InlineData("100", 3)]
+    public async Task Ejections_OfAllThreeInstances_StayWithinTheShare(string percent, int ejected)
     {
         await using var edge = await EdgeAsync(($"{EdgeHost.Metadata}:Ejection.MaxPercent", percent));
 
-        new Ejectable(edge, "usersvc", "usersvc-1").Eject();
-        new Ejectable(edge, "usersvc", "usersvc-2").Eject();
+        foreach (var (name, _) in Instances)
+        {
+            new Ejectable(edge, "usersvc", name).Eject();
+        }
 
         Assert.Equal(ejected, edge.Unhealthy());
     }
