@@ -134,7 +134,8 @@ internal sealed class PasswordThrottle(IOptions<PasswordThrottleOptions> options
             var ended = bucket.Ended;
             bucket.Ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
             ended.SetResult();
-            if (bucket.UnderWay == 0 && bucket.Tokens >= _options.Burst && _buckets.TryGetValue(bucket.Name, out var node) && node.Value == bucket)
+            // A full bucket has no try under way and is as good as a new one.
+            if (bucket.Tokens >= _options.Burst && _buckets.TryGetValue(bucket.Name, out var node) && node.Value == bucket)
             {
                 Forget(node);
             }

@@ -1,3 +1,6 @@
+using System.Collections.Concurrent;
+using System.ComponentModel.DataAnnotations;
+using System.Globalization;
 using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Time.Testing;
 using UserSvc.Api.Passwords;
@@ -77,15 +80,242 @@ public sealed class PasswordThrottleTests
     public async Task Enter_FullTable_ForgetsTheLeastRecentlyTried()
     {
         var throttle = Throttle(new() { Burst = 1, Names = 100 });
-        for (var i = 0; i < 101; i++)
+        for (var i = 0; i < 102; i++)
         {
             await FailAsync(throttle, $"name {i}");
         }
 
-        Assert.Equal(new double[] { 10, 0 }, new[] { await FailAsync(throttle, "name 100"), await FailAsync(throttle, "name 0") });
+        Assert.Equal(new double[] { 10, 0, 0 }, new[] { await FailAsync(throttle, "name 101"), await FailAsync(throttle, "name 0"), await FailAsync(throttle, "name 1") });
+    }
+
+    [Fact]
+    public async Task Enter_FullTable_KeepsANameTriedAgain()
+    {
+        var throttle = Throttle(new() { Burst = 1, Names = 100 });
+        for (var i = 0; i < 100; i++)
+        {
+            await FailAsync(throttle, $"name {i}");
+        }
+
+        await FailAsync(throttle, "name 0");
+        await FailAsync(throttle, "name 100");
+
+        Assert.Equal(new double[] { 10, 0 }, new[] { await FailAsync(throttle, "name 0"), await FailAsync(throttle, "name 1") });
+    }
+
+    [Fact]
+    public async Task Enter_AfterOthersSucceeded_StillKnowsTheFailures()
+    {
+        var throttle = Throttle(new() { Burst = 1, Names = 100 });
+        await FailAsync(throttle, "alice");
+        for (var i = 0; i < 100; i++)
+        {
+            await SucceedAsync(throttle, $"name {i}");
+        }
+
+        Assert.Equal(10, await FailAsync(throttle, "alice"));
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public async Task Fail_AfterALongTry_CostsItsToken(int burst)
+    {
+        var throttle = Throttle(new() { Burst = burst });
+        var tries = new List<PasswordThrottle.Try>();
+        for (var i = 0; i < burst; i++)
+        {
+            tries.Add((await EnterAsync(throttle))!);
+        }
+
+        _time.Advance(TimeSpan.FromSeconds(60));
+        foreach (var attempt in tries)
+        {
+            attempt.Fail();
+            attempt.Dispose();
+        }
+
+        Assert.Equal(10, await FailAsync(throttle, "alice"));
+    }
+
+    [Fact]
+    public async Task Enter_WhileALongTryIsUnderWay_Waits()
+    {
+        var throttle = Throttle(new() { Burst = 1 });
+        using var first = await EnterAsync(throttle);
+        _time.Advance(TimeSpan.FromSeconds(60));
+
+        var second = throttle.EnterAsync("alice", TestContext.Current.CancellationToken);
+
+        Assert.False(second.IsCompleted);
+    }
+
+    [Fact]
+    public async Task Succeed_WhileAnotherTryIsUnderWay_LeavesOneToken()
+    {
+        var throttle = Throttle(new() { Burst = 2 });
+        var first = (await EnterAsync(throttle))!;
+        using var second = await EnterAsync(throttle);
+        first.Succeed();
+        first.Dispose();
+
+        using var third = await EnterAsync(throttle);
+        var fourth = throttle.EnterAsync("alice", TestContext.Current.CancellationToken);
+
+        Assert.Equal((true, false), (third is not null, fourth.IsCompleted));
+    }
+
+    [Fact]
+    public async Task Enter_SixtyFourWaiting_RefusesTheNext()
+    {
+        var throttle = Throttle(new() { Burst = 1 });
+        using var first = await EnterAsync(throttle);
+        var waiting = Wait(throttle, 64);
+
+        var next = throttle.EnterAsync("alice", TestContext.Current.CancellationToken);
+
+        // Not awaited before: if it waits, it waits for ever.
+        Assert.Equal((0, true), (waiting.Count(w => w.IsCompleted), next.IsCompleted));
+        Assert.Equal((null, TimeSpan.FromSeconds(10)), await next);
+    }
+
+    [Fact]
+    public async Task Enter_SixtyFourWaiting_PassOneAfterTheOther()
+    {
+        var throttle = Throttle(new() { Burst = 1 });
+        var first = await EnterAsync(throttle);
+        var waiting = Wait(throttle, 64);
+
+        first!.Succeed();
+        first.Dispose();
+        var passed = await Task.WhenAll(waiting.Select(async w =>
+        {
+            var (attempt, _) = await w;
+            attempt?.Succeed();
+            attempt?.Dispose();
+            return attempt is not null;
+        }));
+
+        Assert.Equal(64, passed.Count(p => p));
+    }
+
+    [Fact]
+    public async Task Enter_CancelledWhileWaiting_MakesRoomForAnother()
+    {
+        var throttle = Throttle(new() { Burst = 1 });
+        using var first = await EnterAsync(throttle);
+        Wait(throttle, 63);
+        using var cancellation = new CancellationTokenSource();
+        var last = throttle.EnterAsync("alice", cancellation.Token);
+        await cancellation.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => last);
+
+        var another = throttle.EnterAsync("alice", TestContext.Current.CancellationToken);
+        var refused = throttle.EnterAsync("alice", TestContext.Current.CancellationToken);
+
+        Assert.Equal((false, true), (another.IsCompleted, refused.IsCompleted));
+    }
+
+    [Fact]
+    public async Task Enter_CancelledAsItsNameIsForgotten_IsCancelled()
+    {
+        var throttle = Throttle(new() { Burst = 1 });
+        var first = await EnterAsync(throttle);
+        using var cancellation = new CancellationTokenSource();
+        var continuations = new HeldContinuations();
+        var waiting = continuations.Capture(() => throttle.EnterAsync("alice", cancellation.Token));
+
+        await cancellation.CancelAsync();
+        first!.Succeed();
+        first.Dispose();
+        continuations.Run();
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waiting);
+    }
+
+    [Fact]
+    public async Task Enter_CancelledAsItsTurnComes_LeavesTheLimitOfThoseWaiting()
+    {
+        var throttle = Throttle(new() { Burst = 1 });
+        var first = await EnterAsync(throttle);
+        using var cancellation = new CancellationTokenSource();
+        var continuations = new HeldContinuations();
+        _ = continuations.Capture(() => throttle.EnterAsync("alice", cancellation.Token));
+        await cancellation.CancelAsync();
+        first!.Fail();
+        first.Dispose();
+        continuations.Run();
+        _time.Advance(TimeSpan.FromSeconds(10));
+        using var second = await EnterAsync(throttle);
+        Wait(throttle, 64);
+
+        var refused = throttle.EnterAsync("alice", TestContext.Current.CancellationToken);
+
+        Assert.True(refused.IsCompleted);
+    }
+
+    [Fact]
+    public async Task Succeed_AfterItsNameWasForgotten_KeepsTheNewFailures()
+    {
+        var throttle = Throttle(new() { Burst = 1, Names = 100 });
+        var forgotten = await EnterAsync(throttle);
+        for (var i = 0; i < 100; i++)
+        {
+            await FailAsync(throttle, $"name {i}");
+        }
+
+        await FailAsync(throttle, "alice");
+        forgotten!.Succeed();
+        forgotten.Dispose();
+
+        Assert.Equal(10, await FailAsync(throttle, "alice"));
+    }
+
+    [Fact]
+    public async Task Succeed_AfterItsNameWasForgotten_KeepsTheOtherNames()
+    {
+        var throttle = Throttle(new() { Burst = 1, Names = 100 });
+        var forgotten = await EnterAsync(throttle);
+        for (var i = 0; i < 100; i++)
+        {
+            await FailAsync(throttle, $"name {i}");
+        }
+
+        forgotten!.Succeed();
+        forgotten.Dispose();
+
+        Assert.Equal((10, 0), (await FailAsync(throttle, "name 0"), await FailAsync(throttle, "alice")));
+    }
+
+    [Theory]
+    [InlineData(1, "00:00:00.010", 100, "")]
+    [InlineData(1_000, "1.00:00:00", 10_000_000, "")]
+    [InlineData(0, "00:00:00.0099999", 99, "Burst Pause Names")]
+    [InlineData(1_001, "1.00:00:00.0000001", 10_000_001, "Burst Pause Names")]
+    public void Options_AtAndBeyondTheirLimits_AreValidated(int burst, string pause, int names, string invalid)
+    {
+        var options = new PasswordThrottleOptions { Burst = burst, Pause = TimeSpan.Parse(pause, CultureInfo.InvariantCulture), Names = names };
+        var results = new List<ValidationResult>();
+
+        Validator.TryValidateObject(options, new(options), results, validateAllProperties: true);
+
+        Assert.Equal(invalid, string.Join(' ', results.SelectMany(r => r.MemberNames)));
     }
 
     private PasswordThrottle Throttle(PasswordThrottleOptions options) => new(Options.Create(options), _time);
+
+    private static async Task<PasswordThrottle.Try?> EnterAsync(PasswordThrottle throttle) =>
+        (await throttle.EnterAsync("alice", TestContext.Current.CancellationToken)).Try;
+
+    private static List<Task<(PasswordThrottle.Try? Try, TimeSpan RetryAfter)>> Wait(PasswordThrottle throttle, int times) =>
+        [.. Enumerable.Range(0, times).Select(_ => throttle.EnterAsync("alice", TestContext.Current.CancellationToken))];
+
+    private static async Task SucceedAsync(PasswordThrottle throttle, string name)
+    {
+        var (attempt, _) = await throttle.EnterAsync(name, TestContext.Current.CancellationToken);
+        attempt!.Succeed();
+        attempt.Dispose();
+    }
 
     // The seconds to wait: 0 where the try was made.
     private static async Task<double> FailAsync(PasswordThrottle throttle, string name)
@@ -94,5 +324,35 @@ public sealed class PasswordThrottleTests
         attempt?.Fail();
         attempt?.Dispose();
         return retryAfter.TotalSeconds;
+    }
+
+    /// <summary>Holds back continuations until Run, so that a test decides what happens before them.</summary>
+    private sealed class HeldContinuations : SynchronizationContext
+    {
+        private readonly ConcurrentQueue<(SendOrPostCallback Callback, object? State)> _held = [];
+
+        public override void Post(SendOrPostCallback d, object? state) => _held.Enqueue((d, state));
+
+        public Task Capture(Func<Task> begin)
+        {
+            var current = Current;
+            SetSynchronizationContext(this);
+            try
+            {
+                return begin();
+            }
+            finally
+            {
+                SetSynchronizationContext(current);
+            }
+        }
+
+        public void Run()
+        {
+            while (_held.TryDequeue(out var held))
+            {
+                held.Callback(held.State);
+            }
+        }
     }
 }
