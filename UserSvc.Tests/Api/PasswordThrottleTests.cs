@@ -174,7 +174,7 @@ public sealed class PasswordThrottleTests
 
         var next = throttle.EnterAsync("alice", TestContext.Current.CancellationToken);
 
-        // Not awaited before: if it waits, it waits for ever.
+        // Checked before the await: a wait here would never end.
         Assert.Equal((0, true), (waiting.Count(w => w.IsCompleted), next.IsCompleted));
         Assert.Equal((null, TimeSpan.FromSeconds(10)), await next);
     }
@@ -197,6 +197,22 @@ public sealed class PasswordThrottleTests
         }));
 
         Assert.Equal(64, passed.Count(p => p));
+    }
+
+    [Fact]
+    public async Task Enter_SixtyFourWaitingAsOneTryFails_WaitForTheOther()
+    {
+        var throttle = Throttle(new() { Burst = 2 });
+        var first = await EnterAsync(throttle);
+        using var second = await EnterAsync(throttle);
+        var continuations = new HeldContinuations();
+        var waiting = continuations.Capture(() => Wait(throttle, 64));
+
+        first!.Fail();
+        first.Dispose();
+        continuations.Run(64);
+
+        Assert.Equal(0, waiting.Count(w => w.IsCompleted));
     }
 
     [Fact]
@@ -228,7 +244,7 @@ public sealed class PasswordThrottleTests
         await cancellation.CancelAsync();
         first!.Succeed();
         first.Dispose();
-        continuations.Run();
+        continuations.Run(1);
 
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waiting);
     }
@@ -244,7 +260,7 @@ public sealed class PasswordThrottleTests
         await cancellation.CancelAsync();
         first!.Fail();
         first.Dispose();
-        continuations.Run();
+        continuations.Run(1);
         _time.Advance(TimeSpan.FromSeconds(10));
         using var second = await EnterAsync(throttle);
         Wait(throttle, 64);
@@ -329,11 +345,11 @@ public sealed class PasswordThrottleTests
     /// <summary>Holds back continuations until Run, so that a test decides what happens before them.</summary>
     private sealed class HeldContinuations : SynchronizationContext
     {
-        private readonly ConcurrentQueue<(SendOrPostCallback Callback, object? State)> _held = [];
+        private readonly BlockingCollection<(SendOrPostCallback Callback, object? State)> _held = [];
 
-        public override void Post(SendOrPostCallback d, object? state) => _held.Enqueue((d, state));
+        public override void Post(SendOrPostCallback d, object? state) => _held.Add((d, state));
 
-        public Task Capture(Func<Task> begin)
+        public T Capture<T>(Func<T> begin)
         {
             var current = Current;
             SetSynchronizationContext(this);
@@ -347,11 +363,12 @@ public sealed class PasswordThrottleTests
             }
         }
 
-        public void Run()
+        public void Run(int count)
         {
-            while (_held.TryDequeue(out var held))
+            for (var i = 0; i < count; i++)
             {
-                held.Callback(held.State);
+                var (callback, state) = _held.Take(TestContext.Current.CancellationToken);
+                callback(state);
             }
         }
     }
