@@ -11,11 +11,12 @@ internal static class Program
 {
     private static Task Main(string[] args) => Build(args).RunAsync();
 
-    /// <summary>The whole service, not started: tests run it in their own process, on ports of their own.</summary>
-    public static WebApplication Build(string[] args)
+    /// <summary>The whole service, not started: tests run it in their own process, on ports of their own and by their own clock.</summary>
+    public static WebApplication Build(string[] args, TimeProvider? time = null)
     {
         var builder = WebApplication.CreateSlimBuilder(args);
         builder.Services.Configure<KestrelServerOptions>(builder.Configuration.GetSection("Kestrel"));
+        builder.Services.AddSingleton(time ?? TimeProvider.System);
         builder.AddLoopbackPort();
         builder.AddServiceDefaults("usersvc");
         builder.AddUsersDatabase();

@@ -74,17 +74,17 @@ internal sealed partial class KubernetesSource(string address, KubernetesAddress
 
     private async Task<V1EndpointSliceList> ListAsync(Kubernetes client, CancellationToken cancellationToken)
     {
-        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        deadline.CancelAfter(Options.Kubernetes.Timeout);
+        using var limit = new CancellationTokenSource(Options.Kubernetes.Timeout, Time);
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, limit.Token);
         return await client.DiscoveryV1.ListNamespacedEndpointSliceAsync(_namespace, labelSelector: Selector, cancellationToken: deadline.Token);
     }
 
     private async Task WatchAsync(
         Kubernetes client, Dictionary<string, V1EndpointSlice> slices, string version, Action<string> seen, CancellationToken cancellationToken)
     {
-        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         // The API server ends it; this is for a server that has died silently.
-        deadline.CancelAfter(Options.Kubernetes.WatchTimeout + Options.Kubernetes.Timeout);
+        using var limit = new CancellationTokenSource(Options.Kubernetes.WatchTimeout + Options.Kubernetes.Timeout, Time);
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, limit.Token);
         await using var events = client.DiscoveryV1.WatchListNamespacedEndpointSliceAsync(
             _namespace,
             allowWatchBookmarks: true,

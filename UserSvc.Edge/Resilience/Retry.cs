@@ -33,7 +33,7 @@ internal sealed class Retry(RequestDelegate next, ResilienceState state, TimePro
         var body = KeepBody(context, repeatability);
         var settings = cluster.SettingsOf(proxied.Cluster);
         var retries = settings.Attempts > 1;
-        var tries = new Tries(cluster, settings, repeatability, body, proxied.Route.Config.Timeout);
+        var tries = new Tries(cluster, settings, repeatability, body, proxied.Route.Config.Timeout, time);
         var headers = context.Response.Headers.Count == 0 ? [] : context.Response.Headers.ToArray();
         context.Features.Set(tries);
         cluster.Budget.AddRequest();

@@ -1,12 +1,11 @@
-using System.Diagnostics;
 using Yarp.ReverseProxy.Model;
 
 namespace UserSvc.Edge.Resilience;
 
 /// <summary>The tries of one request; a feature of its context.</summary>
-internal sealed class Tries(ClusterRecord cluster, ClusterSettings settings, Repeatability request, ReplayableBody? body, TimeSpan? allowed)
+internal sealed class Tries(ClusterRecord cluster, ClusterSettings settings, Repeatability request, ReplayableBody? body, TimeSpan? allowed, TimeProvider time)
 {
-    private readonly long _begun = Stopwatch.GetTimestamp();
+    private readonly long _begun = time.GetTimestamp();
     private TryClock? _clock;
 
     public ClusterRecord Cluster => cluster;
@@ -33,8 +32,8 @@ internal sealed class Tries(ClusterRecord cluster, ClusterSettings settings, Rep
     public TimeSpan? Timeout { get; private set; }
 
     /// <summary>What is left of the route's <c>Timeout</c>, all tries and the answer's body included; null is no limit.</summary>
-    public TimeSpan? Remaining => allowed is not { } time ? null
-        : Stopwatch.GetElapsedTime(_begun) is var elapsed && elapsed < time ? time - elapsed
+    public TimeSpan? Remaining => allowed is not { } all ? null
+        : time.GetElapsedTime(_begun) is var elapsed && elapsed < all ? all - elapsed
         : TimeSpan.Zero;
 
     /// <summary>Whether this try was ended because its time, or the request's, had passed.</summary>

@@ -12,29 +12,34 @@ internal sealed class TryClock : IDisposable
 
     private readonly Lock _lock = new();
     private readonly CancellationTokenSource _ended = new();
-    private readonly Timer _timer;
+    private readonly TimeProvider _time;
+    private readonly ITimer _timer;
     private long _deadline = Never;
     private long _rings = Never;
     private bool _passed;
 
-    private TryClock()
+    private TryClock(TimeProvider time)
     {
+        _time = time;
         // A timer keeps the context of whoever makes it, here a request's.
         using (ExecutionContext.SuppressFlow())
         {
-            _timer = new(static clock => ((TryClock)clock!).Ring(), this, Timeout.Infinite, Timeout.Infinite);
+            _timer = time.CreateTimer(static clock => ((TryClock)clock!).Ring(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         }
     }
 
     public CancellationToken Token => _ended.Token;
 
+    // Milliseconds.
+    private long Now => _time.GetTimestamp() / (_time.TimestampFrequency / 1_000);
+
     /// <summary>As many as there are requests in flight, so that under load none is made; past it, they are made and thrown away.</summary>
-    public static ObjectPool<TryClock> CreatePool() => new DefaultObjectPoolProvider { MaximumRetained = 1024 }.Create(new Policy());
+    public static ObjectPool<TryClock> CreatePool(TimeProvider time) => new DefaultObjectPoolProvider { MaximumRetained = 1024 }.Create(new Policy(time));
 
     /// <param name="time">From now until the try is ended; null is never.</param>
     public void Set(TimeSpan? time)
     {
-        var now = Environment.TickCount64;
+        var now = Now;
         lock (_lock)
         {
             _deadline = time is { } set ? now + (long)Math.Ceiling(set.TotalMilliseconds) : Never;
@@ -56,7 +61,7 @@ internal sealed class TryClock : IDisposable
 
     private void Ring()
     {
-        var now = Environment.TickCount64;
+        var now = Now;
         lock (_lock)
         {
             _rings = Never;
@@ -78,13 +83,13 @@ internal sealed class TryClock : IDisposable
         if (_deadline < _rings)
         {
             _rings = _deadline;
-            _timer.Change(Math.Max(0, _deadline - now), Timeout.Infinite);
+            _timer.Change(TimeSpan.FromMilliseconds(Math.Max(0, _deadline - now)), Timeout.InfiniteTimeSpan);
         }
     }
 
-    private sealed class Policy : PooledObjectPolicy<TryClock>
+    private sealed class Policy(TimeProvider time) : PooledObjectPolicy<TryClock>
     {
-        public override TryClock Create() => new();
+        public override TryClock Create() => new(time);
 
         public override bool Return(TryClock obj) => !obj._passed;
     }

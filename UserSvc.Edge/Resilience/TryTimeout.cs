@@ -14,9 +14,9 @@ namespace UserSvc.Edge.Resilience;
 /// go on to cut bodies that pause for as long; ASP.NET's timeout middleware costs a timer, a linked token and a state machine more. What
 /// each try comes to is counted here too.
 /// </summary>
-internal sealed class TryTimeout(IHttpForwarder forwarder, ResilienceState state) : IHttpForwarder
+internal sealed class TryTimeout(IHttpForwarder forwarder, ResilienceState state, TimeProvider time) : IHttpForwarder
 {
-    private readonly ObjectPool<TryClock> _clocks = TryClock.CreatePool();
+    private readonly ObjectPool<TryClock> _clocks = TryClock.CreatePool(time);
 
     public async ValueTask<ForwarderError> SendAsync(
         HttpContext context, string destinationPrefix, HttpMessageInvoker httpClient, ForwarderRequestConfig requestConfig, HttpTransformer transformer)
@@ -25,7 +25,7 @@ internal sealed class TryTimeout(IHttpForwarder forwarder, ResilienceState state
         var (cluster, destination) = (tries.Cluster.Tries, state.Of(context.GetReverseProxyFeature().ProxiedDestination!).Tries);
         cluster.Begin();
         destination.Begin();
-        var begun = Stopwatch.GetTimestamp();
+        var begun = time.GetTimestamp();
         using var span = UpstreamSpan.Start(context, destinationPrefix, tries.Number - 1);
         var clock = _clocks.Get();
         tries.Start(clock);
@@ -45,7 +45,7 @@ internal sealed class TryTimeout(IHttpForwarder forwarder, ResilienceState state
             UpstreamSpan.Complete(span, context, error);
         }
 
-        var elapsed = Stopwatch.GetTimestamp() - begun;
+        var elapsed = (long)(time.GetElapsedTime(begun).TotalSeconds * Stopwatch.Frequency);
         tries.Outcome = TryOutcomes.Of(context, tries, error);
         cluster.End(tries.Outcome, context.Response.StatusCode, elapsed);
         destination.End(tries.Outcome, context.Response.StatusCode, elapsed);
@@ -73,6 +73,9 @@ internal static class TryTimeoutExtensions
     {
         var forwarder = services.Single(s => s.ServiceType == typeof(IHttpForwarder)).ImplementationType!;
         services.Replace(ServiceDescriptor.Singleton<IHttpForwarder>(
-            provider => new TryTimeout((IHttpForwarder)ActivatorUtilities.CreateInstance(provider, forwarder), provider.GetRequiredService<ResilienceState>())));
+            provider => new TryTimeout(
+                (IHttpForwarder)ActivatorUtilities.CreateInstance(provider, forwarder),
+                provider.GetRequiredService<ResilienceState>(),
+                provider.GetRequiredService<TimeProvider>())));
     }
 }

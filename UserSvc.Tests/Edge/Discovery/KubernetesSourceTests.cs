@@ -142,18 +142,21 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
     [Fact]
     public async Task Watch_ThatOutlivesItsTime_IsAFailure()
     {
-        await using var source = Read(o =>
+        await using var source = await WatchedAsync(o =>
         {
-            o.Kubernetes.WatchTimeout = TimeSpan.FromSeconds(1);
-            o.Kubernetes.Timeout = TimeSpan.FromSeconds(1);
+            o.Kubernetes.WatchTimeout = TimeSpan.FromMinutes(5);
+            o.Kubernetes.Timeout = TimeSpan.FromSeconds(10);
         });
 
         // The fake API ends none by itself, as if it had died.
+        source.Advance(TimeSpan.FromSeconds(309.9));
+        var failed = source.Failures;
+        source.Advance(TimeSpan.FromSeconds(0.1));
         await source.PassAsync();
 
         await Eventually.HoldsAsync(() => Task.FromResult(_api.Asked.Count == 4));
         Assert.Equal(["list", "watch from 1001", "list", "watch from 1001"], _api.Asked);
-        Assert.Equal(1, source.Failures);
+        Assert.Equal((0, 1), (failed, source.Failures));
     }
 
     [Theory]
@@ -250,9 +253,9 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
     });
 
     /// <summary>The source once it watches.</summary>
-    private async Task<ReadSource> WatchedAsync()
+    private async Task<ReadSource> WatchedAsync(Action<DiscoveryOptions>? configure = null)
     {
-        var source = Read();
+        var source = Read(configure);
         await Eventually.HoldsAsync(() => Task.FromResult(_api.Watches == 1));
         return source;
     }

@@ -22,6 +22,8 @@ internal sealed class ReadSource : IAsyncDisposable
     public ReadSource(string address, Action<DiscoveryOptions> configure)
     {
         var options = new DiscoveryOptions();
+        // As EdgeHost's patience: a source in virtual time still speaks with a real server.
+        options.Dns.Timeout = options.Sds.Timeout = TimeSpan.FromMinutes(1);
         configure(options);
         var settings = new DiscoverySettings(options, new(_services.GetRequiredService<IMeterFactory>()), _time, new RecordedLog(Log));
         _listener.InstrumentPublished = (instrument, listener) =>
@@ -84,7 +86,12 @@ internal sealed class ReadSource : IAsyncDisposable
         public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
         {
             var timer = base.CreateTimer(callback, state, dueTime, period);
-            Pauses.Writer.TryWrite(dueTime);
+            if (state is not CancellationTokenSource)
+            {
+                // No deadline of a request.
+                Pauses.Writer.TryWrite(dueTime);
+            }
+
             return timer;
         }
     }
