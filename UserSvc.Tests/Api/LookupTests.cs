@@ -91,7 +91,7 @@ public sealed class LookupTests(PostgresFixture postgres) : IAsyncLifetime
     [Fact]
     public async Task Get_DatabaseThatHangs_Is503InTimeAndComesBack()
     {
-        await using var api = new ApiInstance(_database);
+        await using var api = new ApiInstance(_database + ";Command Timeout=1");
         var client = await api.ReadyAsync();
         await using var slow = await SlowDatabase.BeginAsync(_database);
 

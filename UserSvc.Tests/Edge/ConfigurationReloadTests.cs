@@ -27,7 +27,8 @@ public sealed class ConfigurationReloadTests : IAsyncLifetime
     {
         const int Clients = 16;
         await using var second = await Upstream.StartAsync("usersvc-2");
-        await using var edge = await EdgeHost.ReadyAsync([_upstream], _folder.Settings);
+        _folder.Replace(ConfigurationFolder.Version(0, Change(0, second)));
+        await using var edge = await EdgeHost.ReadyAsync([_upstream], [.. _folder.Settings, (EdgeHost.ConnectTimeout, EdgeHost.AsShipped)]);
         var answers = new ConcurrentQueue<Answer>();
         var connections = 0;
         // Without a limit the client opens one more when a request comes before a connection is back in its pool.
@@ -53,13 +54,14 @@ public sealed class ConfigurationReloadTests : IAsyncLifetime
         {
             _folder.Replace(ConfigurationFolder.Version(version, Change(version, second)));
             await ServesVersionAsync(edge.Public, version);
+            // Under load, however slow the machine is.
+            await Eventually.HoldsAsync(() => Task.FromResult(answers.Count >= 25 * version));
         }
 
         await reloaded.CancelAsync();
         await Task.WhenAll(load);
 
         Assert.Equal([new(200, "usersvc-1"), new(200, "usersvc-2")], answers.Distinct().OrderBy(a => a.Body));
-        Assert.True(answers.Count > 1000, $"{answers.Count} requests");
         Assert.Equal(Clients, connections);
     }
 
@@ -74,7 +76,8 @@ public sealed class ConfigurationReloadTests : IAsyncLifetime
         "No matching ILoadBalancingPolicy found for the load balancing policy 'Randum' set on the cluster 'usersvc'.")]
     public async Task File_ThatCannotBeUsed_KeepsTheConfigurationAndSaysSoUntilItCan(string? text, string reason)
     {
-        await using var edge = await EdgeProcess.ReadyAsync(_upstream, _folder.Settings);
+        // A file without a route is to leave none.
+        await using var edge = await EdgeProcess.ReadyAsync(_upstream, [.. _folder.Settings, (EdgeHost.RouteTimeout, EdgeHost.AsShipped)]);
         _folder.Replace(ConfigurationFolder.Version(1));
         await ServesVersionAsync(edge.Public, 1);
 
@@ -192,7 +195,7 @@ public sealed class ConfigurationReloadTests : IAsyncLifetime
         }
 
         cluster["LoadBalancingPolicy"] = (version % 3) switch { 0 => "RoundRobin", 1 => "PowerOfTwoChoices", _ => "LeastRequests" };
-        cluster["Metadata"]!["ConnectTimeout"] = $"00:00:0{(version % 4) + 2}";
+        cluster["Metadata"]!["ConnectTimeout"] = $"00:00:5{version % 4}";
         cluster["HealthCheck"]!["Active"]!["Interval"] = $"00:00:0{(version % 5) + 1}";
         if (version % 4 == 0)
         {

@@ -14,6 +14,24 @@ internal sealed class EdgeHost : IAsyncDisposable
     public const string Passive = "ReverseProxy:Clusters:usersvc:HealthCheck:Passive";
     public const string Metadata = "ReverseProxy:Clusters:usersvc:Metadata";
     public const string HttpRequest = "ReverseProxy:Clusters:usersvc:HttpRequest";
+    public const string ConnectTimeout = $"{Metadata}:ConnectTimeout";
+    public const string TryTimeout = $"{Metadata}:Retry.TryTimeout";
+    public const string RouteTimeout = "ReverseProxy:Routes:user:Timeout";
+
+    /// <summary>As the value of one of the <see cref="Patience"/>: the edge's own files set this limit.</summary>
+    public const string AsShipped = "as shipped";
+
+    /// <summary>
+    /// The edge's own limits that a busy machine would exceed; a minute each, unless the test sets it. Only tests of a limit itself set it lower.
+    /// </summary>
+    public static readonly (string Key, string Value)[] Patience =
+    [
+        .. ((string[])
+        [
+            $"{Probing}:Timeout", $"{HttpRequest}:ActivityTimeout", ConnectTimeout, TryTimeout, RouteTimeout, "Drain:Grace",
+            "Kestrel:Limits:RequestHeadersTimeout", "Edge:Discovery:Dns:Timeout", "Edge:Discovery:Sds:Timeout", "Edge:Discovery:Kubernetes:Timeout",
+        ]).Select(limit => (limit, "00:01:00")),
+    ];
 
     private readonly WebApplication _app;
 
@@ -79,10 +97,9 @@ internal sealed class EdgeHost : IAsyncDisposable
         "--Kestrel:Endpoints:Http:Url=http://127.0.0.1:0",
         "--Kestrel:Endpoints:Admin:Url=http://127.0.0.1:0",
         "--Kestrel:Endpoints:Health:Url=http://127.0.0.1:0",
-        // Long enough for a busy machine: only tests of the timeout itself set it lower.
-        $"--{Probing}:Timeout=00:00:05",
+        .. Patience.ExceptBy(settings.Select(s => s.Key), limit => limit.Key).Select(limit => $"--{limit.Key}={limit.Value}"),
         .. destinations.Select(d => $"--ReverseProxy:Clusters:usersvc:Destinations:{d.Name}:Address={d.Address}"),
-        .. settings.Select(s => $"--{s.Key}={s.Value}"),
+        .. settings.Where(s => s.Value != AsShipped).Select(s => $"--{s.Key}={s.Value}"),
     ];
 
     /// <summary>The destinations that a health check holds for unhealthy.</summary>

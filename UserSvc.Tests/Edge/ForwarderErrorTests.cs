@@ -55,7 +55,7 @@ public sealed class ForwarderErrorTests
         listener.Listen(0);
         using var queued = new Socket(SocketType.Stream, ProtocolType.Tcp);
         await queued.ConnectAsync(listener.LocalEndPoint!, TestContext.Current.CancellationToken);
-        await using var edge = await EdgeHost.StartAsync([("usersvc-1", $"http://{listener.LocalEndPoint}")], NotProbed);
+        await using var edge = await EdgeHost.StartAsync([("usersvc-1", $"http://{listener.LocalEndPoint}")], NotProbed, (EdgeHost.ConnectTimeout, "00:00:00.250"));
 
         var answer = await edge.Public.AskAsync("/user/alice");
 

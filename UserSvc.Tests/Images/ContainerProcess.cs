@@ -2,6 +2,7 @@ using System.Reflection;
 using UserSvc.AppHost.Processes;
 using UserSvc.Tests.AppHost;
 using UserSvc.Tests.Chaos;
+using UserSvc.Tests.Edge;
 
 namespace UserSvc.Tests.Images;
 
@@ -84,6 +85,7 @@ internal sealed class ContainerProcess : IAsyncDisposable
             name, "UserSvc.Edge", typeof(UserSvc.Edge.Program).Assembly, addresses["Http"], new(addresses["Health"], "/ready"),
             [
                 .. await EnvironmentAsync("UserSvc.Edge"),
+                .. EdgeHost.Patience.Select(limit => (limit.Key.Replace(":", "__", StringComparison.Ordinal), limit.Value)),
                 .. addresses.Select(listener => ($"Kestrel__Endpoints__{listener.Key}__Url", $"{listener.Value.Scheme}://{listener.Value.Authority}")),
                 .. environment,
             ]));

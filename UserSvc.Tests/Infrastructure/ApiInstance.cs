@@ -14,6 +14,12 @@ internal sealed class ApiInstance : IAsyncDisposable
     /// <param name="connectionString">Of the instance's database.</param>
     /// <param name="settings">Configuration beside or instead of the tests' own; null takes one of those away.</param>
     public ApiInstance(string connectionString, params IEnumerable<(string Key, string? Value)> settings)
+        : this(null, connectionString, settings)
+    {
+    }
+
+    /// <summary>The same by a test's own clock.</summary>
+    public ApiInstance(TimeProvider? time, string connectionString, params IEnumerable<(string Key, string? Value)> settings)
     {
         var configuration = new Dictionary<string, string?>
         {
@@ -25,6 +31,7 @@ internal sealed class ApiInstance : IAsyncDisposable
             ["Instance:Address"] = "127.0.0.1",
             ["Admin:Key"] = AdminKey,
             ["Drain:Time"] = "00:00:00",
+            ["Drain:Grace"] = "00:01:00",
             ["Logging:Console:LogLevel:Default"] = "None",
         };
         foreach (var (key, value) in settings)
@@ -32,7 +39,7 @@ internal sealed class ApiInstance : IAsyncDisposable
             configuration[key] = value;
         }
 
-        _app = UserSvc.Api.Program.Build([.. configuration.Where(c => c.Value is not null).Select(c => $"--{c.Key}={c.Value}")]);
+        _app = UserSvc.Api.Program.Build([.. configuration.Where(c => c.Value is not null).Select(c => $"--{c.Key}={c.Value}")], time);
     }
 
     public IServiceProvider Services => _app.Services;

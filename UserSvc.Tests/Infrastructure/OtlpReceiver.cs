@@ -72,6 +72,7 @@ internal sealed class OtlpReceiver : IAsyncDisposable
     [
         ("OTEL_EXPORTER_OTLP_ENDPOINT", _app.Urls.Single()),
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "60000"),
         ("OTEL_BSP_SCHEDULE_DELAY", "100"),
         ("OTEL_BLRP_SCHEDULE_DELAY", "100"),
         ("OTEL_METRIC_EXPORT_INTERVAL", "200"),

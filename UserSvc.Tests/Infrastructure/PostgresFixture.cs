@@ -8,6 +8,9 @@ namespace UserSvc.Tests.Infrastructure;
 /// <summary>One real server for the whole run; a database of its own for whoever asks.</summary>
 public sealed class PostgresFixture : IAsyncLifetime
 {
+    /// <summary>Of a connection string: a busy machine may need longer than the 2 and 3 s that the service allows a connection and a command.</summary>
+    internal const string Patience = ";Timeout=60;Command Timeout=60";
+
     private PostgresServer? _server;
     private int _databases;
 
@@ -20,7 +23,7 @@ public sealed class PostgresFixture : IAsyncLifetime
     {
         var name = $"users_{Interlocked.Increment(ref _databases)}";
         await _server!.CreateDatabaseAsync(name, TestContext.Current.CancellationToken);
-        return _server.ConnectionString(name);
+        return _server.ConnectionString(name) + Patience;
     }
 }
 

@@ -7,8 +7,6 @@ namespace UserSvc.Tests.Infrastructure;
 /// <summary>A client that sends any bytes at all. Text is sent as Latin-1, a byte a character.</summary>
 internal sealed class RawConnection : IDisposable
 {
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(20);
-
     private readonly Socket _socket = new(SocketType.Stream, ProtocolType.Tcp);
 
     private RawConnection()
@@ -41,7 +39,7 @@ internal sealed class RawConnection : IDisposable
     public async Task<string> ReadUntilAsync(Func<string, bool> enough)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
-        limit.CancelAfter(Deadline);
+        limit.CancelAfter(Eventually.Deadline);
         var read = new StringBuilder();
         var buffer = new byte[4096];
         try
@@ -53,7 +51,7 @@ internal sealed class RawConnection : IDisposable
         }
         catch (OperationCanceledException) when (!TestContext.Current.CancellationToken.IsCancellationRequested)
         {
-            Assert.Fail($"The connection is still open after {Deadline.TotalSeconds:0} s, with: {read}");
+            Assert.Fail($"The connection is still open after {Eventually.Deadline.TotalMinutes:0} minutes, with: {read}");
         }
         catch (SocketException failure) when (failure.SocketErrorCode == SocketError.ConnectionReset)
         {

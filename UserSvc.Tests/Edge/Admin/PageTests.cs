@@ -142,7 +142,7 @@ public sealed partial class PageTests(Browser browser) : IClassFixture<Browser>,
         await edge.DisposeAsync();
 
         await using var next = await EdgeHost.ReadyAsync(_upstreams, ("Kestrel:Endpoints:Admin:Url", address.GetLeftPart(UriPartial.Authority)));
-        await Assertions.Expect(page.Lost).ToBeEmptyAsync(new() { Timeout = 15_000 });
+        await Assertions.Expect(page.Lost).ToBeEmptyAsync();
         await page.Tab.GetByText("Connected again").WaitForAsync();
     }
 
@@ -151,11 +151,13 @@ public sealed partial class PageTests(Browser browser) : IClassFixture<Browser>,
     {
         await using var edge = await EdgeHost.ReadyAsync(_upstreams);
         await using var relay = new TcpRelay(Admin(edge).Port);
-        await using var page = await browser.OpenAsync(new($"http://127.0.0.1:{relay.Port}"));
+        await using var page = await browser.OpenAsync(new($"http://127.0.0.1:{relay.Port}"), ownClock: true);
 
         relay.Freeze();
+        // Longer than any pause of a living edge.
+        await page.Tab.Clock.FastForwardAsync(6_000);
 
-        await Assertions.Expect(page.Lost).ToHaveTextAsync(LostConnection(), new() { Timeout = 15_000 });
+        await Assertions.Expect(page.Lost).ToHaveTextAsync(LostConnection());
     }
 
     [Fact]

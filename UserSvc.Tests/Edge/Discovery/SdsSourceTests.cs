@@ -90,7 +90,7 @@ public sealed class SdsSourceTests : IAsyncLifetime
                 await context.Response.WriteAsync(new string(' ', 64 * 1024), context.RequestAborted);
             }
         };
-        await using var source = Read(timeout: TimeSpan.FromMinutes(1));
+        await using var source = Read();
         await source.PausedAsync();
 
         Assert.Equal((null, 1), (source.Known, source.Failures));
