@@ -7,7 +7,7 @@ public sealed class DrainTests(PostgresFixture postgres)
     [Fact]
     public async Task Stop_WhileDraining_IsNotReadyAndStillServes()
     {
-        await using var api = new ApiInstance(await postgres.CreateDatabaseAsync(), ("Drain:Time", "00:00:30"));
+        await using var api = new ApiInstance(await postgres.CreateDatabaseAsync(), ("Drain:Time", "00:05:00"));
         var client = await api.ReadyAsync();
 
         var stopping = api.StopAsync();

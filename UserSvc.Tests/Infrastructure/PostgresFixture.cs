@@ -8,7 +8,7 @@ namespace UserSvc.Tests.Infrastructure;
 /// <summary>One real server for the whole run; a database of its own for whoever asks.</summary>
 public sealed class PostgresFixture : IAsyncLifetime
 {
-    /// <summary>Of a connection string: a busy machine may need longer than the 2 and 3 s that the service allows a connection and a command.</summary>
+    /// <summary>Part of a connection string: a busy machine may need longer than the 2 s and 3 s that the service allows for connecting and for a command.</summary>
     internal const string Patience = ";Timeout=60;Command Timeout=60";
 
     private PostgresServer? _server;

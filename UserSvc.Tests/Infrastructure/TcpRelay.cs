@@ -8,9 +8,6 @@ internal sealed class TcpRelay : IAsyncDisposable
 {
     private const int Backlog = 64;
 
-    // A loopback connection is there at once, unless its first packet was dropped.
-    private static readonly TimeSpan Dropped = TimeSpan.FromSeconds(0.25);
-
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
     private readonly CancellationTokenSource _stopping = new();
     private readonly CancellationTokenSource _vanishing = new();
@@ -18,6 +15,7 @@ internal sealed class TcpRelay : IAsyncDisposable
     private readonly int _target;
     private readonly Task _accepting;
     private volatile TaskCompletionSource _open = new();
+    private int _connections, _asked;
 
     public TcpRelay(int target)
     {
@@ -29,6 +27,12 @@ internal sealed class TcpRelay : IAsyncDisposable
 
     public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
 
+    /// <summary>Connections taken so far.</summary>
+    public int Connections => Volatile.Read(ref _connections);
+
+    /// <summary>How often a client has sent something, be it passed on or not.</summary>
+    public int Asked => Volatile.Read(ref _asked);
+
     public void Freeze() => _open = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>As a machine that is gone: connections stay silent, and new ones are not even refused, since the queue of those not accepted is full.</summary>
@@ -37,15 +41,15 @@ internal sealed class TcpRelay : IAsyncDisposable
         Freeze();
         await _vanishing.CancelAsync();
         await _accepting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        Task connecting;
-        do
+        // One more than the backlog fills the queue. It may already hold others: those of ours that find it full are dropped.
+        for (var i = 0; i <= Backlog; i++)
         {
             var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
             _queue.Add(socket);
-            connecting = socket.ConnectAsync(IPAddress.Loopback, Port);
-            await Task.WhenAny(connecting, Task.Delay(Dropped));
+            _ = socket.ConnectAsync(IPAddress.Loopback, Port);
         }
-        while (connecting.IsCompletedSuccessfully);
+
+        await Eventually.HoldsAsync(() => Task.FromResult(LinuxProcess.NotAccepted(Port) > Backlog));
     }
 
     public void Thaw() => _open.SetResult();
@@ -65,7 +69,9 @@ internal sealed class TcpRelay : IAsyncDisposable
     {
         while (true)
         {
-            _ = RelayAsync(await _listener.AcceptTcpClientAsync(_vanishing.Token));
+            var client = await _listener.AcceptTcpClientAsync(_vanishing.Token);
+            Interlocked.Increment(ref _connections);
+            _ = RelayAsync(client);
         }
     }
 
@@ -75,15 +81,18 @@ internal sealed class TcpRelay : IAsyncDisposable
         using (client)
         {
             await server.ConnectAsync(IPAddress.Loopback, _target, _stopping.Token);
-            await Task.WhenAny(PassAsync(client.GetStream(), server.GetStream()), PassAsync(server.GetStream(), client.GetStream()));
+            await Task.WhenAny(
+                PassAsync(client.GetStream(), server.GetStream(), () => Interlocked.Increment(ref _asked)),
+                PassAsync(server.GetStream(), client.GetStream(), () => { }));
         }
     }
 
-    private async Task PassAsync(NetworkStream from, NetworkStream to)
+    private async Task PassAsync(NetworkStream from, NetworkStream to, Action received)
     {
         var buffer = new byte[16 * 1024];
         while (await from.ReadAsync(buffer, _stopping.Token) is > 0 and var count)
         {
+            received();
             await _open.Task.WaitAsync(_stopping.Token);
             await to.WriteAsync(buffer.AsMemory(0, count), _stopping.Token);
         }
