@@ -54,7 +54,7 @@ public sealed class ConfigurationReloadTests : IAsyncLifetime
         {
             _folder.Replace(ConfigurationFolder.Version(version, Change(version, second)));
             await ServesVersionAsync(edge.Public, version);
-            // Under load, however slow the machine is.
+            // Each version serves under load, however slow the machine is.
             await Eventually.HoldsAsync(() => Task.FromResult(answers.Count >= 25 * version));
         }
 
@@ -76,7 +76,7 @@ public sealed class ConfigurationReloadTests : IAsyncLifetime
         "No matching ILoadBalancingPolicy found for the load balancing policy 'Randum' set on the cluster 'usersvc'.")]
     public async Task File_ThatCannotBeUsed_KeepsTheConfigurationAndSaysSoUntilItCan(string? text, string reason)
     {
-        // A file without a route is to leave none.
+        // With the route's Timeout on the command line, a file without routes would still have one.
         await using var edge = await EdgeProcess.ReadyAsync(_upstream, [.. _folder.Settings, (EdgeHost.RouteTimeout, EdgeHost.AsShipped)]);
         _folder.Replace(ConfigurationFolder.Version(1));
         await ServesVersionAsync(edge.Public, 1);

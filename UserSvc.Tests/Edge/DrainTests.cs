@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using Microsoft.Extensions.Time.Testing;
 using UserSvc.AppHost.Processes;
 
 namespace UserSvc.Tests.Edge;
@@ -11,7 +12,7 @@ public sealed class DrainTests
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Sigterm_WithARequestInFlight_FailsReadinessServesOnAndLosesNoRequest()
+    public async Task Stop_WithARequestInFlight_FailsReadinessServesOnForTheDrainTimeAndLosesNoRequest()
     {
         var arrived = new TaskCompletionSource();
         var release = new TaskCompletionSource();
@@ -23,28 +24,31 @@ public sealed class DrainTests
                 await release.Task;
             }
         });
-        await using var edge = await EdgeProcess.ReadyAsync(upstream, ("Drain:Time", "00:00:03"));
+        var time = new FakeTimeProvider();
+        await using var edge = await EdgeHost.ReadyAsync(time, [upstream], ("Drain:Time", "00:00:05"));
         var inFlight = edge.Public.AskAsync("/user/slow");
         await arrived.Task;
 
-        edge.Terminate();
+        var stopping = edge.StopAsync();
         await Eventually.HoldsAsync(async () => await edge.Health.AskAsync("/health") == EdgeAnswers.Problem(503, "Service Unavailable", "drain: draining"));
         using var whileDraining = await edge.Public.GetAsync("/user/alice", TestContext.Current.CancellationToken);
+        time.Advance(TimeSpan.FromSeconds(4.9));
         var alive = await edge.Health.AskAsync("/alive");
+        time.Advance(TimeSpan.FromSeconds(0.1));
         await Eventually.HoldsAsync(async () => await Record.ExceptionAsync(() => edge.Health.AskAsync("/alive")) is HttpRequestException);
         release.SetResult();
+        await stopping;
 
         Assert.Equal((new Answer(200, ""), true), (await Answer.OfAsync(whileDraining), whileDraining.Headers.ConnectionClose));
         Assert.Equal(new Answer(200, "Healthy\n"), alive);
         Assert.Equal(new Answer(200, ""), await inFlight);
-        Assert.Equal(0, await edge.ExitCodeAsync());
     }
 
     [Fact]
     public async Task Sigterm_WithAnIdleConnection_AnswersItsNextRequestAndAsksToClose()
     {
         await using var upstream = await Upstream.StartAsync();
-        await using var edge = await EdgeProcess.ReadyAsync(upstream, ("Drain:Time", "00:00:05"));
+        await using var edge = await EdgeProcess.ReadyAsync(upstream, ("Drain:Time", "00:05:00"));
         using var connection = new TcpClient();
         await connection.ConnectAsync(IPEndPoint.Parse(edge.Public.BaseAddress!.Authority), Cancellation);
         var before = await AskAsync(connection);
@@ -62,7 +66,7 @@ public sealed class DrainTests
     public async Task Sigterm_WithABodyOnItsWay_TakesTheRestAndForwardsIt()
     {
         await using var upstream = await Upstream.StartAsync();
-        await using var edge = await EdgeProcess.ReadyAsync(upstream, ("Drain:Time", "00:00:00"));
+        await using var edge = await EdgeProcess.ReadyAsync(upstream, ("Drain:Time", "00:00:00"), ("Kestrel:Limits:MinRequestBodyDataRate:GracePeriod", "00:01:00"));
         using var connection = new TcpClient();
         await connection.ConnectAsync(IPEndPoint.Parse(edge.Public.BaseAddress!.Authority), Cancellation);
         await connection.GetStream().WriteAsync("PUT /user/alice HTTP/1.1\r\nHost: edge\r\nContent-Length: 20000\r\n\r\n"u8.ToArray(), Cancellation);
@@ -126,7 +130,7 @@ public sealed class DrainTests
     public async Task Sigterm_UnderNewConnections_AnswersEachOfThemDuringTheDrainTime()
     {
         await using var upstream = await Upstream.StartAsync();
-        await using var edge = await EdgeProcess.ReadyAsync(upstream, ("Drain:Time", "00:00:30"));
+        await using var edge = await EdgeProcess.ReadyAsync(upstream, ("Drain:Time", "00:05:00"));
         var address = IPEndPoint.Parse(edge.Public.BaseAddress!.Authority);
         var answers = new ConcurrentBag<(string, bool)>();
         using var enough = new CancellationTokenSource();

@@ -18,11 +18,11 @@ internal sealed class EdgeHost : IAsyncDisposable
     public const string TryTimeout = $"{Metadata}:Retry.TryTimeout";
     public const string RouteTimeout = "ReverseProxy:Routes:user:Timeout";
 
-    /// <summary>As the value of one of the <see cref="Patience"/>: the edge's own files set this limit.</summary>
+    /// <summary>The value that leaves one of the limits in <see cref="Patience"/> to the edge's files.</summary>
     public const string AsShipped = "as shipped";
 
     /// <summary>
-    /// The edge's own limits that a busy machine would exceed; a minute each, unless the test sets it. Only tests of a limit itself set it lower.
+    /// Limits of the edge that a busy machine would exceed: a minute each, unless a test sets one. Only a test of the limit itself sets it lower.
     /// </summary>
     public static readonly (string Key, string Value)[] Patience =
     [

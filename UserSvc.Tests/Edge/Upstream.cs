@@ -41,7 +41,7 @@ internal sealed class Upstream : IAsyncDisposable
 
     public bool Healthy { get; set; } = true;
 
-    /// <summary>Whether a probe gets an answer at all.</summary>
+    /// <summary>Whether a probe gets an answer at all; its connection is cut otherwise, which is told at once.</summary>
     public bool Probeable { get; set; } = true;
 
     public int Probes => Volatile.Read(ref _probes);
@@ -59,15 +59,16 @@ internal sealed class Upstream : IAsyncDisposable
 
     public ValueTask DisposeAsync() => _app.DisposeAsync();
 
-    private async Task ProbedAsync(HttpContext context)
+    private Task ProbedAsync(HttpContext context)
     {
         Interlocked.Increment(ref _probes);
         if (!Probeable)
         {
-            await Task.Delay(Timeout.Infinite, context.RequestAborted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            context.Abort();
         }
 
         context.Response.StatusCode = Healthy ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable;
+        return Task.CompletedTask;
     }
 
     private async Task ReceivedAsync(HttpContext context, RequestDelegate? answer)

@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using Microsoft.Extensions.Time.Testing;
 
 namespace UserSvc.Tests.Edge.Admin;
 
@@ -43,14 +44,19 @@ public sealed class DrainListenersTests
     public async Task PublicListeners_DrainedGracefully_TakeConnectionsForTheDrainTime()
     {
         await using var upstream = await Upstream.StartAsync();
-        await using var edge = await EdgeHost.ReadyAsync([upstream], ("Drain:Time", "00:00:02"));
+        var time = new FakeTimeProvider();
+        await using var edge = await EdgeHost.ReadyAsync(time, [upstream], ("Drain:Time", "00:00:05"));
 
         var drained = await edge.PostAsync("/drain_listeners?graceful");
         var last = await RawConnection.ExchangeAsync(edge.Public.BaseAddress!, "GET /user/alice HTTP/1.1\r\nHost: x\r\n\r\n");
-        await Eventually.HoldsAsync(async () => await Record.ExceptionAsync(() => RawConnection.OpenAsync(edge.Public.BaseAddress!)) is SocketException);
+        time.Advance(TimeSpan.FromSeconds(4.9));
+        using var late = await RawConnection.OpenAsync(edge.Public.BaseAddress!);
+        time.Advance(TimeSpan.FromSeconds(0.1));
+        var refused = await Assert.ThrowsAsync<SocketException>(() => RawConnection.OpenAsync(edge.Public.BaseAddress!));
 
         Assert.Equal(new Answer(200, "OK\n"), drained);
         Assert.Equal(("HTTP/1.1 200 OK", true), Head(last));
+        Assert.Equal(SocketError.ConnectionRefused, refused.SocketErrorCode);
     }
 
     private static (string Status, bool Closes) Head(string answer) => (answer.Split('\r')[0], answer.Contains("Connection: close", StringComparison.Ordinal));

@@ -87,7 +87,7 @@ public sealed class EventsTests
     [Fact]
     public async Task Stream_WhenTheEdgeStops_EndsAndDoesNotHoldItsEnd()
     {
-        // What holds the end is cut when the grace has passed, and does not end whole.
+        // A stream that held up the stop would be cut after the grace, and would not end cleanly.
         await using var edge = await EdgeHost.StartAsync([("usersvc-1", "http://127.0.0.1:1")], ("Drain:Grace", "00:00:20"));
         using var stream = await edge.Admin.GetAsync("/events", HttpCompletionOption.ResponseHeadersRead, Cancellation);
         var reading = stream.Content.ReadAsStringAsync(Cancellation);

@@ -1,5 +1,6 @@
 using System.Diagnostics.Metrics;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Time.Testing;
 using UserSvc.Edge.Resilience;
 using UserSvc.Edge.Statistics;
 using UserSvc.Tests.Edge.Discovery;
@@ -121,9 +122,13 @@ public sealed class StatisticsTests
     public async Task Try_ThatTimesOut_IsCountedAndTimed()
     {
         await using var pair = await FaultyPair.StartAsync(context => Task.Delay(Timeout.Infinite, context.RequestAborted));
-        await using var edge = await pair.EdgeAsync(($"{EdgeHost.Metadata}:Retry.TryTimeout", "00:00:00.400"));
+        var time = new FakeTimeProvider();
+        await using var edge = await pair.EdgeAsync(time, (EdgeHost.TryTimeout, "00:00:00.400"));
 
-        await edge.Public.AskAsync("/user/alice");
+        var answering = edge.Public.AskAsync("/user/alice");
+        await pair.Faulted;
+        time.Advance(TimeSpan.FromMilliseconds(400));
+        await answering;
 
         await edge.SettlesAsync(Counters, """
             cluster.usersvc.upstream_rq_2xx: 3
@@ -136,7 +141,7 @@ public sealed class StatisticsTests
 
             """, withoutHistograms: true);
         var longest = (await edge.JsonAsync("/stats?format=json&filter=usersvc.upstream_rq_time$"))["stats"]![0]!["histograms"]!["computed_quantiles"]![0]!["values"]![9]!["cumulative"]!;
-        Assert.InRange(longest.GetValue<double>(), 390, 5_000);
+        Assert.Equal(400, longest.GetValue<double>());
     }
 
     [Fact]

@@ -2,6 +2,7 @@ using System.Diagnostics.Metrics;
 using System.Net;
 using System.Net.Sockets;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Time.Testing;
 using Yarp.ReverseProxy;
 using Yarp.ReverseProxy.Model;
 
@@ -115,17 +116,24 @@ public sealed class DiscoveredClusterTests : IAsyncLifetime
     public async Task Probes_OfAClusterThatChangesMoreOftenThanTheyCome_GoOn()
     {
         Serve(1);
-        await using var edge = await ReadyAsync(($"{EdgeHost.Probing}:Interval", "00:00:00.400"));
+        var time = new FakeTimeProvider();
+        await using var edge = await EdgeHost.StartAsync(time, [("all", Address)], [.. Kubernetes, ($"{EdgeHost.Probing}:Interval", "00:01:00")]);
+        await Eventually.HoldsAsync(() => Task.FromResult(Cluster(edge).Destinations.Count == 1));
         var probes = _upstreams[0].Probes;
 
-        var changes = 0;
-        await Eventually.HoldsAsync(() =>
+        // Changes come a bit more than half a probe interval apart.
+        for (var change = 1; change <= 6; change++)
         {
-            Serve(changes++ % 2 == 0 ? [1, 2] : [1]);
-            return Task.FromResult(_upstreams[0].Probes >= probes + 3);
-        });
-
-        Assert.True(changes > 20, $"The cluster changed only {changes} times.");
+            Serve(change % 2 == 0 ? [1] : [1, 2]);
+            await Eventually.HoldsAsync(() =>
+            {
+                // Closes the window in which the source gathers changes.
+                time.Advance(TimeSpan.FromMilliseconds(20));
+                return Task.FromResult(Cluster(edge).Destinations.Count == 1 + (change % 2));
+            });
+            time.Advance(TimeSpan.FromSeconds(31));
+            await Eventually.HoldsAsync(() => Task.FromResult(_upstreams[0].Probes == probes + (change / 2)));
+        }
     }
 
     [Fact]
@@ -141,7 +149,7 @@ public sealed class DiscoveredClusterTests : IAsyncLifetime
                 """, StringComparison.Ordinal),
             TestContext.Current.CancellationToken);
         await ConfigureAsync(Address);
-        await using var edge = await EdgeHost.StartAsync([], [("contentRoot", folder), .. Kubernetes]);
+        await using var edge = await EdgeHost.StartAsync([], [("contentRoot", folder), ("Edge:Reload:Interval", "00:00:00.050"), .. Kubernetes]);
         await Eventually.HoldsAsync(() => Task.FromResult(_api.Watches == 1));
 
         await ConfigureAsync(_upstreams[1].Address);

@@ -22,7 +22,7 @@ internal sealed class ReadSource : IAsyncDisposable
     public ReadSource(string address, Action<DiscoveryOptions> configure)
     {
         var options = new DiscoveryOptions();
-        // As EdgeHost's patience: a source in virtual time still speaks with a real server.
+        // Like EdgeHost.Patience: the source's clock is virtual, its server is real.
         options.Dns.Timeout = options.Sds.Timeout = TimeSpan.FromMinutes(1);
         configure(options);
         var settings = new DiscoverySettings(options, new(_services.GetRequiredService<IMeterFactory>()), _time, new RecordedLog(Log));
@@ -88,7 +88,7 @@ internal sealed class ReadSource : IAsyncDisposable
             var timer = base.CreateTimer(callback, state, dueTime, period);
             if (state is not CancellationTokenSource)
             {
-                // No deadline of a request.
+                // A request's deadline is not a pause.
                 Pauses.Writer.TryWrite(dueTime);
             }
 

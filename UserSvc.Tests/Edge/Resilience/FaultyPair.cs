@@ -6,11 +6,15 @@ namespace UserSvc.Tests.Edge.Resilience;
 internal sealed class FaultyPair : IAsyncDisposable
 {
     private readonly RequestDelegate _fault;
+    private readonly TaskCompletionSource _faulted = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _asked = -1;
 
     private FaultyPair(RequestDelegate fault) => _fault = fault;
 
     public List<Upstream> Upstreams { get; } = [];
+
+    /// <summary>Ends when the request that meets the fault has arrived.</summary>
+    public Task Faulted => _faulted.Task;
 
     /// <summary>Each request as an instance has received it, as "GET 1": the method and which try it says it is.</summary>
     public IEnumerable<string> Tries => Upstreams.SelectMany(u => u.Requests).Select(r => $"{r.Method} {r.Headers["x-envoy-attempt-count"]}").Order();
@@ -24,9 +28,12 @@ internal sealed class FaultyPair : IAsyncDisposable
     }
 
     /// <summary>The edge over the two, with a used connection to each, and the fault to come with the next request.</summary>
-    public async Task<EdgeHost> EdgeAsync(params (string Key, string Value)[] settings)
+    public Task<EdgeHost> EdgeAsync(params (string Key, string Value)[] settings) => EdgeAsync(null, settings);
+
+    /// <summary>The same by a test's own clock.</summary>
+    public async Task<EdgeHost> EdgeAsync(TimeProvider? time, params (string Key, string Value)[] settings)
     {
-        var edge = await EdgeHost.ReadyAsync(Upstreams, [($"{EdgeHost.Probing}:Interval", "01:00:00"), .. settings]);
+        var edge = await EdgeHost.ReadyAsync(time, Upstreams, [($"{EdgeHost.Probing}:Interval", "01:00:00"), .. settings]);
         await edge.Public.AskAsync("/user/warm");
         await edge.Public.AskAsync("/user/up");
         Upstreams.ForEach(u => u.Requests.Clear());
@@ -42,6 +49,14 @@ internal sealed class FaultyPair : IAsyncDisposable
         }
     }
 
-    private Task AnswerAsync(HttpContext context) =>
-        Interlocked.CompareExchange(ref _asked, 1, 0) == 0 ? _fault(context) : context.Response.WriteAsync("answered", context.RequestAborted);
+    private Task AnswerAsync(HttpContext context)
+    {
+        if (Interlocked.CompareExchange(ref _asked, 1, 0) != 0)
+        {
+            return context.Response.WriteAsync("answered", context.RequestAborted);
+        }
+
+        _faulted.TrySetResult();
+        return _fault(context);
+    }
 }

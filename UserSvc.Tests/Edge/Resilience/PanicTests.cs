@@ -1,9 +1,14 @@
+using System.Net;
+using System.Net.Sockets;
+using Microsoft.Extensions.DependencyInjection;
+using Yarp.ReverseProxy;
+using Yarp.ReverseProxy.Model;
+
 namespace UserSvc.Tests.Edge.Resilience;
 
 public sealed class PanicTests : IAsyncLifetime
 {
-    private static readonly (string, string)[] FastProbing =
-        [($"{EdgeHost.Probing}:Interval", "00:00:00.100"), ($"{EdgeHost.Probing}:Timeout", "00:00:00.500")];
+    private static readonly (string, string)[] FastProbing = [($"{EdgeHost.Probing}:Interval", "00:00:00.050")];
 
     private readonly List<Upstream> _upstreams = [];
 
@@ -39,6 +44,20 @@ public sealed class PanicTests : IAsyncLifetime
         Assert.Equal(answering, await AnsweringAsync(edge));
     }
 
+    [Fact]
+    public async Task Instance_SilentForTheTimeOfAProbe_CountsAsNotAnswering()
+    {
+        // Takes connections into its queue and never answers.
+        using var silent = new TcpListener(IPAddress.Loopback, 0);
+        silent.Start();
+        await using var edge = await EdgeHost.StartAsync([("usersvc-1", $"http://{silent.LocalEndpoint}")], [($"{EdgeHost.Probing}:Timeout", "00:00:00.100"), .. FastProbing]);
+
+        await Eventually.HoldsAsync(() => Task.FromResult(edge.Unhealthy() == 1));
+
+        // Silence is not a refusal: with too few left, it still gets requests.
+        Assert.Single(Available(edge));
+    }
+
     [Theory]
     [InlineData(3, "usersvc-4")]
     [InlineData(4, "")]
@@ -68,6 +87,9 @@ public sealed class PanicTests : IAsyncLifetime
                 return _upstreams[3].Requests.Last().Headers["x-envoy-attempt-count"];
             })));
     }
+
+    private static IReadOnlyList<DestinationState> Available(EdgeHost edge) =>
+        Assert.Single(edge.Services.GetRequiredService<IProxyStateLookup>().GetClusters()).DestinationsState.AvailableDestinations;
 
     private static async Task<string> AnsweringAsync(EdgeHost edge)
     {

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Time.Testing;
 
 namespace UserSvc.Tests.Edge.Resilience;
 
@@ -9,6 +10,10 @@ public sealed class RetryTests
     private static readonly Answer Answered = new(200, "answered");
     private static readonly Answer BadGateway = EdgeAnswers.Problem(502, "Bad Gateway", "The service failed to answer.");
     private static readonly Answer TimedOut = EdgeAnswers.Problem(504, "Gateway Timeout", "The service did not answer in time.");
+    private static readonly (string, string)[] Times = [(EdgeHost.TryTimeout, "00:00:01"), (EdgeHost.RouteTimeout, "00:00:15")];
+
+    // Advanced only where an instance stays silent: nothing else can time out.
+    private readonly FakeTimeProvider _time = new();
 
     [Theory]
     [InlineData("GET", null, "reset", 200)]
@@ -36,14 +41,21 @@ public sealed class RetryTests
     public async Task Request_FailedAtTheFirstInstance_IsTriedAtTheOtherOnlyIfItMayBeDoneTwice(string method, string? header, string fault, int status)
     {
         await using var pair = await FaultyPair.StartAsync(context => FailAsync(context, fault));
-        await using var edge = await pair.EdgeAsync(($"{EdgeHost.Metadata}:Retry.TryTimeout", "00:00:00.200"), ("ReverseProxy:Routes:user:Timeout", "00:00:00.800"));
+        await using var edge = await pair.EdgeAsync(_time, Times);
         using var request = new HttpRequestMessage(new(method), "/user/alice") { Content = method is "PUT" or "POST" ? new StringContent("a body") : null };
         if (header?.Split(": ") is [var name, var value])
         {
             request.Headers.Add(name, value);
         }
 
-        using var response = await edge.Public.SendAsync(request, TestContext.Current.CancellationToken);
+        var answering = edge.Public.SendAsync(request, TestContext.Current.CancellationToken);
+        if (fault == "silence")
+        {
+            await pair.Faulted;
+            _time.Advance(TimeSpan.FromSeconds(method == "GET" ? 1 : 15));
+        }
+
+        using var response = await answering;
 
         string[] tries = status == 200 ? [$"{method} 1", $"{method} 2"] : [$"{method} 1"];
         Assert.Equal((status, string.Join(", ", tries)), ((int)response.StatusCode, string.Join(", ", pair.Tries)));
@@ -77,11 +89,17 @@ public sealed class RetryTests
         using var queued = new Socket(SocketType.Stream, ProtocolType.Tcp);
         await queued.ConnectAsync(listener.LocalEndPoint!, TestContext.Current.CancellationToken);
         await using var upstream = await Upstream.StartAsync();
-        await using var edge = await EdgeHost.StartAsync([("usersvc-1", upstream.Address), ("usersvc-2", $"http://{listener.LocalEndPoint}")], ($"{EdgeHost.Probing}:Enabled", "false"));
+        await using var edge = await EdgeHost.StartAsync(
+            [("usersvc-1", upstream.Address), ("usersvc-2", $"http://{listener.LocalEndPoint}")],
+            ($"{EdgeHost.Probing}:Enabled", "false"), ($"{EdgeHost.Passive}:Enabled", "false"), (EdgeHost.ConnectTimeout, "00:00:00.250"));
+        // The instance that answers now has a pooled connection: only connecting to the other can time out.
+        await Eventually.HoldsAsync(async () => (await edge.Public.AskAsync("/user/warm")).Status == 200);
+        upstream.Requests.Clear();
 
         var answers = await AskTwiceAsync(edge, method);
 
         Assert.Equal((new Answer(200, "usersvc-1"), new Answer(200, "usersvc-1")), answers);
+        Assert.Equal([$"{method} 1", $"{method} 2"], upstream.Requests.Select(r => $"{r.Method} {r.Headers["x-envoy-attempt-count"]}").Order());
     }
 
     [Fact]
@@ -152,11 +170,15 @@ public sealed class RetryTests
     {
         await using var first = await Upstream.StartAsync("usersvc-1", context => FailAsync(context, "silence"));
         await using var second = await Upstream.StartAsync("usersvc-2", context => FailAsync(context, "silence"));
-        await using var edge = await EdgeHost.ReadyAsync([first, second], ($"{EdgeHost.Metadata}:Retry.TryTimeout", "00:00:00.100"), ("ReverseProxy:Routes:user:Timeout", "00:00:00.500"));
+        await using var edge = await EdgeHost.ReadyAsync(_time, [first, second], Times);
 
-        var answer = await edge.Public.AskAsync("/user/alice");
+        var answering = edge.Public.AskAsync("/user/alice");
+        await Eventually.HoldsAsync(() => Task.FromResult(first.Requests.Count + second.Requests.Count == 1));
+        _time.Advance(TimeSpan.FromSeconds(1));
+        await Eventually.HoldsAsync(() => Task.FromResult(first.Requests.Count + second.Requests.Count == 2));
+        _time.Advance(TimeSpan.FromSeconds(14));
 
-        Assert.Equal(TimedOut, answer);
+        Assert.Equal(TimedOut, await answering);
         Assert.Equal((1, 1), (first.Requests.Count, second.Requests.Count));
     }
 

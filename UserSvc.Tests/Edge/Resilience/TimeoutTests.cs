@@ -1,5 +1,8 @@
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Time.Testing;
+using Yarp.ReverseProxy;
 
 namespace UserSvc.Tests.Edge.Resilience;
 
@@ -7,18 +10,22 @@ public sealed class TimeoutTests
 {
     private static readonly Answer TimedOut = EdgeAnswers.Problem(504, "Gateway Timeout", "The service did not answer in time.");
 
+    private readonly FakeTimeProvider _time = new();
+
     [Theory]
     [InlineData("GET")]
     [InlineData("POST")]
     public async Task Request_LongerThanItsRouteAllows_Is504(string method)
     {
         await using var upstream = await Upstream.StartAsync(answer: context => Task.Delay(Timeout.Infinite, context.RequestAborted));
-        await using var edge = await EdgeHost.ReadyAsync([upstream], ("ReverseProxy:Routes:user:Timeout", "00:00:00.300"));
+        await using var edge = await EdgeHost.ReadyAsync(_time, [upstream], (EdgeHost.RouteTimeout, "00:00:15"));
         using var request = new HttpRequestMessage(new(method), "/user/alice");
 
-        var answer = await edge.Public.AskAsync(request);
+        var answering = edge.Public.AskAsync(request);
+        await Eventually.HoldsAsync(() => Task.FromResult(upstream.Requests.Count == 1));
+        _time.Advance(TimeSpan.FromSeconds(15));
 
-        Assert.Equal(TimedOut, answer);
+        Assert.Equal(TimedOut, await answering);
     }
 
     [Fact]
@@ -27,11 +34,11 @@ public sealed class TimeoutTests
         var release = new TaskCompletionSource();
         await using var first = await Upstream.StartAsync("usersvc-1", PausingAsync);
         await using var second = await Upstream.StartAsync("usersvc-2", PausingAsync);
-        await using var edge = await EdgeHost.ReadyAsync([first, second], ($"{EdgeHost.Metadata}:Retry.TryTimeout", "00:00:00.100"));
+        await using var edge = await EdgeHost.ReadyAsync(_time, [first, second], (EdgeHost.TryTimeout, "00:00:01"), (EdgeHost.RouteTimeout, "00:00:15"));
 
         using var response = await edge.Public.GetAsync("/user/alice", HttpCompletionOption.ResponseHeadersRead, TestContext.Current.CancellationToken);
         // Longer than the try's time, whose end would cut the body.
-        await Task.Delay(TimeSpan.FromMilliseconds(300), TestContext.Current.CancellationToken);
+        _time.Advance(TimeSpan.FromSeconds(14));
         release.SetResult();
 
         Assert.Equal(new Answer(200, "one two"), await Answer.OfAsync(response));
@@ -53,7 +60,7 @@ public sealed class TimeoutTests
             await using var upgraded = await context.Features.GetRequiredFeature<IHttpUpgradeFeature>().UpgradeAsync();
             await upgraded.CopyToAsync(upgraded, context.RequestAborted);
         });
-        await using var edge = await EdgeHost.ReadyAsync([upstream], ("ReverseProxy:Routes:user:Timeout", "00:00:00.200"));
+        await using var edge = await EdgeHost.ReadyAsync(_time, [upstream], (EdgeHost.RouteTimeout, "00:00:15"));
         using var client = new System.Net.Sockets.TcpClient();
         await client.ConnectAsync(edge.Public.BaseAddress!.Host, edge.Public.BaseAddress.Port, TestContext.Current.CancellationToken);
         var connection = client.GetStream();
@@ -66,7 +73,7 @@ public sealed class TimeoutTests
         }
 
         // Longer than the request may take.
-        await Task.Delay(TimeSpan.FromMilliseconds(500), TestContext.Current.CancellationToken);
+        _time.Advance(TimeSpan.FromMinutes(1));
         await connection.WriteAsync("still here\n"u8.ToArray(), TestContext.Current.CancellationToken);
         var echo = await reader.ReadLineAsync(TestContext.Current.CancellationToken);
 
@@ -82,7 +89,11 @@ public sealed class TimeoutTests
 
         using var one = new HttpRequestMessage(HttpMethod.Post, "/user/alice");
         using var another = new HttpRequestMessage(HttpMethod.Post, "/user/alice");
-        await Task.WhenAll(edge.Public.AskAsync(one), edge.Public.AskAsync(another));
+        Task<Answer>[] answers = [edge.Public.AskAsync(one), edge.Public.AskAsync(another)];
+        await Task.WhenAny(answers);
+        await Eventually.HoldsAsync(() => Task.FromResult(silent.Requests.Count == 1));
+        _time.Advance(TimeSpan.FromSeconds(15));
+        await Task.WhenAll(answers);
 
         Assert.Equal((1, 1, 1), (edge.Unhealthy(), silent.Requests.Count, other.Requests.Count));
     }
@@ -101,13 +112,18 @@ public sealed class TimeoutTests
 
         await client.GetStream().WriteAsync(System.Text.Encoding.ASCII.GetBytes($"{method} /user/alice HTTP/1.1\r\nHost: edge\r\nContent-Length: 100\r\n\r\nthe beginning"), TestContext.Current.CancellationToken);
         using var reader = new StreamReader(client.GetStream());
+        await Eventually.HoldsAsync(() => Task.FromResult(InFlight(edge) == 1));
+        _time.Advance(TimeSpan.FromSeconds(15));
         var answer = await reader.ReadLineAsync(TestContext.Current.CancellationToken);
 
         Assert.Equal(("HTTP/1.1 504 Gateway Timeout", 0), (answer, edge.Unhealthy()));
     }
 
     // One failure ejects, and no retry hides it.
-    private static Task<EdgeHost> StartAsync(params Upstream[] upstreams) => EdgeHost.ReadyAsync(upstreams,
-        ("ReverseProxy:Routes:user:Timeout", "00:00:01"), ($"{EdgeHost.Metadata}:Retry.TryTimeout", "00:00:00.300"),
+    private Task<EdgeHost> StartAsync(params Upstream[] upstreams) => EdgeHost.ReadyAsync(_time, upstreams,
+        (EdgeHost.RouteTimeout, "00:00:15"), (EdgeHost.TryTimeout, "00:00:05"), ("Kestrel:Limits:MinRequestBodyDataRate:GracePeriod", "00:01:00"),
         ($"{EdgeHost.Metadata}:Ejection.ConsecutiveFailures", "1"), ($"{EdgeHost.Metadata}:Retry.BudgetPerSecond", "0"), ($"{EdgeHost.Metadata}:Retry.BudgetPercent", "0"));
+
+    private static int InFlight(EdgeHost edge) => edge.Services.GetRequiredService<IProxyStateLookup>().GetClusters()
+        .Sum(c => c.DestinationsState.AllDestinations.Sum(d => d.ConcurrentRequestCount));
 }

@@ -42,7 +42,7 @@ public sealed class SidecarTests
     public async Task Probe_WhileTheSidecarDrains_IsItsOwnRefusalAndRequestsStillPass()
     {
         await using var instance = await Upstream.StartAsync();
-        await using var sidecar = await SidecarHost.ReadyAsync(instance.Address, ("Drain:Time", "00:00:30"));
+        await using var sidecar = await SidecarHost.ReadyAsync(instance.Address, ("Drain:Time", "00:05:00"));
 
         var stopping = sidecar.StopAsync();
         var probe = await sidecar.Public.AskAsync("/health");
@@ -58,7 +58,7 @@ public sealed class SidecarTests
     public async Task Probe_AfterAnOperatorHasTakenTheSidecarOut_IsItsOwnRefusal(string command, string reason)
     {
         await using var instance = await Upstream.StartAsync();
-        await using var sidecar = await SidecarHost.ReadyAsync(instance.Address, ("Drain:Time", "00:00:30"));
+        await using var sidecar = await SidecarHost.ReadyAsync(instance.Address, ("Drain:Time", "00:05:00"));
         using var takeOut = new HttpRequestMessage(HttpMethod.Post, command);
 
         await sidecar.Admin.AskAsync(takeOut);
