@@ -83,7 +83,7 @@ public sealed class Http2Tests : IAsyncLifetime
                 await release.Task;
             }
         });
-        await using var edge = await EdgeHost.ReadyAsync([upstream], [.. Cleartext, ("Drain:Time", "00:00:05"), ($"{EdgeHost.Metadata}:Retry.Attempts", "1")]);
+        await using var edge = await EdgeHost.ReadyAsync([upstream], [.. Cleartext, ("Drain:Time", "00:00:10"), ($"{EdgeHost.Metadata}:Retry.Attempts", "1")]);
         using var connection = await RawConnection.OpenAsync(edge.Address("Http2"));
         await connection.SendAsync("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + Frame(FrameType.Settings, 0, 0, "") + Get(1, "/user/slow"));
         await arrived.Task;
