@@ -78,7 +78,7 @@ public sealed class ConsecutiveFailuresTests
         foreach (var outcome in outcomes)
         {
             var context = new DefaultHttpContext();
-            context.Features.Set(new Tries(record, record.SettingsOf(cluster.Model), Repeatability.Safe, null, null)
+            context.Features.Set(new Tries(record, record.SettingsOf(cluster.Model), Repeatability.Safe, null, null, TimeProvider.System)
             {
                 Outcome = outcome switch { '+' => TryOutcome.Answered, '-' => TryOutcome.Failed, 'o' => TryOutcome.Overloaded, _ => TryOutcome.Nothing },
             });
