@@ -48,7 +48,8 @@ exit_code=0
 # Tests send SIGINT, which programs ignore if a script started this one in its background.
 default_signals=()
 if env --default-signal=INT true 2>/dev/null; then default_signals=(env --default-signal=INT); fi
-${default_signals[@]+"${default_signals[@]}"} dotnet run --project UserSvc.Tests --no-build -- -noLogo -noColor -parallelMode collections ${selection[@]+"${selection[@]}"} \
+# Two tests a core, since many wait for processes.
+${default_signals[@]+"${default_signals[@]}"} dotnet run --project UserSvc.Tests --no-build -- -noLogo -noColor -maxThreads 2x ${selection[@]+"${selection[@]}"} \
   -result-xml "$results/tests.xml" 2>&1 | tee -i "$results/log" || exit_code=1
 
 echo "The ten slowest tests, in seconds:"

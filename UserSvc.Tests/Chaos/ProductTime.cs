@@ -4,7 +4,7 @@ namespace UserSvc.Tests.Chaos;
 
 /// <summary>
 /// The product's time limits. A starved machine would trip the shipped ones without any fault, so scenarios multiply them by
-/// <see cref="Factor"/>; ejections are shorter, because scenarios wait for them to end. <c>bench/faults.sh</c> runs the same scenarios as shipped.
+/// <see cref="Factor"/>; ejections and reloads come sooner, because scenarios wait for them. <c>bench/faults.sh</c> runs the same scenarios as shipped.
 /// </summary>
 internal sealed record ProductTime(IReadOnlyList<(string Key, string Value)> Edge, IReadOnlyList<(string Key, string Value)> Instance, string Database)
 {
@@ -21,8 +21,9 @@ internal sealed record ProductTime(IReadOnlyList<(string Key, string Value)> Edg
             ($"{Cluster}:HealthCheck:Active:Timeout", Seconds(0.5)),
             ($"{EdgeHost.Metadata}:ConnectTimeout", Seconds(0.25)),
             ($"{EdgeHost.Metadata}:Retry.TryTimeout", Seconds(1)),
-            // An ejection: 30 s as shipped.
+            // An ejection, 30 s as shipped, and how often the configuration is looked at, 1 s.
             ($"{Cluster}:HealthCheck:Passive:ReactivationPeriod", "00:00:02"),
+            ("Edge:Reload:Interval", "00:00:00.250"),
         ],
         // More than a round of the edge's probes; 5 s as shipped.
         [("Drain:Time", "00:00:02")],
