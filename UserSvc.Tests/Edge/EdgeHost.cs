@@ -119,6 +119,8 @@ internal sealed class EdgeHost : IAsyncDisposable
         Public.Dispose();
         Health.Dispose();
         Admin.Dispose();
+        // At once, requests in flight too. Disposing alone would leave discovery running, and its next request would reach another test's server.
+        await _app.StopAsync(new CancellationToken(canceled: true)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await _app.DisposeAsync();
     }
 
