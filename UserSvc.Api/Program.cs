@@ -11,7 +11,7 @@ internal static class Program
 {
     private static Task Main(string[] args) => Build(args).RunAsync();
 
-    /// <summary>The whole service, not started: tests run it in their own process, on ports of their own and by their own clock.</summary>
+    /// <summary>Builds the service without starting it. Tests run it in-process, on their own ports and clock.</summary>
     public static WebApplication Build(string[] args, TimeProvider? time = null)
     {
         var builder = WebApplication.CreateSlimBuilder(args);

@@ -61,7 +61,7 @@ public sealed class DatabaseFaultTests(DatabaseFaultTests.OwnPostgres postgres) 
     }
 
     [Fact]
-    public async Task DatabaseAway_Requests503WithoutAskingItAgainWhileTheInstanceStaysReady()
+    public async Task DatabaseAway_LaterRequests_Are503WithoutReconnectingWhileTheInstanceStaysReady()
     {
         await using var network = new TcpRelay(_server.Port);
         await using var api = new ApiInstance(_time, Through(network));
@@ -92,7 +92,7 @@ public sealed class DatabaseFaultTests(DatabaseFaultTests.OwnPostgres postgres) 
     }
 
     [Fact]
-    public async Task DatabaseFrozen_Requests503AfterOneQuerysTimeoutAndComeBack()
+    public async Task DatabaseFrozen_ManyRequests_TimeOutOneQueryAndComeBack()
     {
         await using var network = new TcpRelay(_server.Port);
         await using var api = new ApiInstance(_time, Through(network) + ";Command Timeout=1;Timeout=2");
@@ -113,15 +113,15 @@ public sealed class DatabaseFaultTests(DatabaseFaultTests.OwnPostgres postgres) 
         network.Thaw();
 
         Assert.Equal(Enumerable.Repeat(Unavailable, 40), [.. first, .. later]);
-        // Each query that times out makes Npgsql try twice to cancel it, on new connections: only one did.
-        Assert.Equal(2, connections);
+        // Npgsql tries to cancel a timed-out query over at most two new connections: no second query timed out.
+        Assert.InRange(connections, 1, 2);
         await ComesBackAsync(client);
     }
 
     [Theory]
     [InlineData("", 3)]
     [InlineData(";Command Timeout=7", 7)]
-    public async Task Connections_AsShipped_HaveTheirDefaults(string setting, int commandTimeout)
+    public async Task Connections_WithAndWithoutASetting_HaveTheirDefaults(string setting, int commandTimeout)
     {
         await using var api = new ApiInstance("Host=127.0.0.1;Username=usersvc" + setting);
 

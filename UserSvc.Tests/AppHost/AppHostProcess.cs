@@ -113,7 +113,7 @@ internal sealed class AppHostProcess : IAsyncDisposable
         }
 
         _process.Dispose();
-        TestContext.Current.TestOutputHelper!.WriteLine(Output);
+        TestContext.Current.TestOutputHelper?.WriteLine(Output);
     }
 
     private void Keep(string? line)

@@ -4,8 +4,8 @@ using UserSvc.Tests.Edge;
 namespace UserSvc.Tests.Chaos;
 
 /// <summary>
-/// An edge with its shipped appsettings.json in a folder of its own, beside what an operator adds, the destinations, in a file that may be
-/// written anew while it runs.
+/// An edge with its shipped appsettings.json in its own folder. The destinations are in a second file, which <see cref="Route"/> rewrites while
+/// it runs.
 /// </summary>
 internal sealed class ChaosEdge : Proxy
 {
@@ -50,7 +50,7 @@ internal sealed class ChaosEdge : Proxy
 
     public override async Task<string> CountersAsync()
     {
-        using var client = new HttpClient();
+        using var client = new HttpClient { Timeout = TimeSpan.FromSeconds(10) };
         var lines = (await client.GetStringAsync(new Uri(_health, "/stats/prometheus"))).Split('\n');
         return string.Join('\n', lines.Where(line => line is [not '#', ..] && !line.Contains("_bucket", StringComparison.Ordinal) && !line.EndsWith(" 0", StringComparison.Ordinal)));
     }

@@ -12,18 +12,17 @@ internal sealed class ChaosSystem : IAsyncDisposable
     private readonly Dictionary<string, ServiceProcess> _instances = [];
     private readonly Dictionary<string, Uri> _addresses = [];
     private readonly string _folder = Directory.CreateTempSubdirectory("usersvc-chaos-").FullName;
-    private readonly PostgresServer _postgres;
     private readonly ProductTime _time;
     private readonly IReadOnlyList<(string Key, string Value)> _settings;
 
-    private ChaosSystem(PostgresServer postgres, ProductTime time, IReadOnlyList<(string, string)> settings) => (_postgres, _time, _settings) = (postgres, time, settings);
+    private ChaosSystem(PostgresServer postgres, ProductTime time, IReadOnlyList<(string, string)> settings) => (Postgres, _time, _settings) = (postgres, time, settings);
 
     /// <summary>On Linux every instance listens on this port, each on an address of its own.</summary>
     public static int InstancePort { get; } = Ports.Free();
 
-    public PostgresServer Postgres => _postgres;
+    public PostgresServer Postgres { get; }
 
-    public string Database => _postgres.ConnectionString("users") + _time.Database;
+    public string Database => Postgres.ConnectionString("users") + _time.Database;
 
     public Proxy Edge { get; private set; } = null!;
 
@@ -31,14 +30,14 @@ internal sealed class ChaosSystem : IAsyncDisposable
     public ServiceProcess this[string name] => _instances.TryGetValue(name, out var instance) ? instance : Add(name);
 
     /// <param name="time">The limits of edges and instances.</param>
-    /// <param name="settings">The instances' other ones.</param>
-    /// <param name="edge">What makes the proxy from its name and folder; this project's unless told otherwise.</param>
+    /// <param name="settings">The instances' other settings.</param>
+    /// <param name="edge">Creates the proxy from a name and a folder; by default this project's edge.</param>
     public static async Task<ChaosSystem> StartAsync(ProductTime time, IReadOnlyList<(string Key, string Value)> settings, Func<string, string, Proxy>? edge = null)
     {
         var system = new ChaosSystem(await TemporaryPostgres.StartAsync(TestContext.Current.CancellationToken), time, settings);
         try
         {
-            await system._postgres.CreateDatabaseAsync("users", TestContext.Current.CancellationToken);
+            await system.Postgres.CreateDatabaseAsync("users", TestContext.Current.CancellationToken);
             await Task.WhenAll(All.Select(name => system[name].StartAsync()));
             system.Edge = edge?.Invoke("edge", system._folder) ?? new ChaosEdge("edge", system._folder, time.Edge);
             system.Register(All);
@@ -52,7 +51,7 @@ internal sealed class ChaosSystem : IAsyncDisposable
         }
     }
 
-    /// <summary>From now on the edge is to route to these instances and no others.</summary>
+    /// <summary>Routes the edge to these instances only.</summary>
     public void Register(params IReadOnlyList<string> instances) => Edge.Route(instances.Select(i => (i, $"{_addresses[i]}")));
 
     public void Register(Registry registry, Proxy edge, params IReadOnlyList<string> instances) =>
@@ -80,7 +79,7 @@ internal sealed class ChaosSystem : IAsyncDisposable
         {
             counters = await edge.CountersAsync();
         }
-        catch (HttpRequestException failure)
+        catch (Exception failure) when (failure is HttpRequestException or OperationCanceledException)
         {
             counters = failure.Message;
         }
@@ -100,7 +99,7 @@ internal sealed class ChaosSystem : IAsyncDisposable
             await instance.DisposeAsync();
         }
 
-        await _postgres.DisposeAsync();
+        await Postgres.DisposeAsync();
         Directory.Delete(_folder, recursive: true);
     }
 

@@ -16,7 +16,7 @@ public sealed class EdgeFaultTests(SharedSystem shared)
     }
 
     [Fact]
-    public Task Reload_OfTheConfigurationTimeAndAgain_FailsNothing() => shared.RunAsync(Faults.ReloadAsync, FailsNothing);
+    public Task ConfigurationReload_TenTimes_FailsNothing() => shared.RunAsync(Faults.ReloadAsync, FailsNothing);
 
     private static void FailsNothing(LoadReport report) => Assert.Equal(([], []), (report.FailedGets, report.FailedPuts));
 }

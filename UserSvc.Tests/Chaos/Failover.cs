@@ -22,12 +22,12 @@ internal sealed class Failover : IAsyncDisposable
     /// <summary>When the promotion was done, on the traffic's clock.</summary>
     public TimeSpan Promoted { get; private set; }
 
-    public static Task<Failover> OfAKilledPrimaryAsync() => RunAsync("primary", failover => failover.Postgres.First.CrashAsync());
+    public static Task<Failover> AfterPrimaryKilledAsync() => RunAsync("primary", failover => failover.Postgres.First.CrashAsync());
 
     /// <summary>A machine that is gone: nothing is refused, nothing is answered.</summary>
-    public static Task<Failover> OfAVanishedPrimaryAsync() => RunAsync("primary", failover => failover._network.VanishAsync());
+    public static Task<Failover> AfterPrimaryVanishedAsync() => RunAsync("primary", failover => failover._network.VanishAsync());
 
-    public static Task<Failover> OfAReadOnlyPrimaryAsync() => RunAsync(
+    public static Task<Failover> AfterPrimaryMadeReadOnlyAsync() => RunAsync(
         "read-write", failover => ReplicatedPostgres.ExecuteAsync(failover.Postgres.First, "ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()"));
 
     public async ValueTask DisposeAsync()

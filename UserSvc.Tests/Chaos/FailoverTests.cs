@@ -11,7 +11,7 @@ public sealed class FailoverTests
     [Fact]
     public async Task PrimaryKilled_StandbyPromoted_ServesAgainAndHasEveryUser()
     {
-        await using var failover = await Failover.OfAKilledPrimaryAsync();
+        await using var failover = await Failover.AfterPrimaryKilledAsync();
         await failover.Postgres.RejoinAsync();
         await failover.Traffic.GoesOnAsync();
 
@@ -21,7 +21,8 @@ public sealed class FailoverTests
     [Fact]
     public async Task PrimaryVanished_StandbyPromoted_ServesAgainAndHasEveryUser()
     {
-        await using var failover = await Failover.OfAVanishedPrimaryAsync();
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "Only Linux tells when a listener's queue is full, which makes a host look gone.");
+        await using var failover = await Failover.AfterPrimaryVanishedAsync();
 
         await KeepsEveryUserAsync(failover);
     }
@@ -29,7 +30,7 @@ public sealed class FailoverTests
     [Fact]
     public async Task PrimaryMadeReadOnly_StandbyPromoted_ServesAgainAndHasEveryUser()
     {
-        await using var failover = await Failover.OfAReadOnlyPrimaryAsync();
+        await using var failover = await Failover.AfterPrimaryMadeReadOnlyAsync();
 
         await KeepsEveryUserAsync(failover);
     }

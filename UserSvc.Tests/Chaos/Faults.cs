@@ -1,6 +1,6 @@
 namespace UserSvc.Tests.Chaos;
 
-/// <summary>Faults under load, each from its cause until the system is back to what it was. Tests and <c>bench/faults.sh</c> share them.</summary>
+/// <summary>Faults under load. Each method injects one and returns once the system has recovered. Tests and <c>bench/faults.sh</c> share them.</summary>
 internal static class Faults
 {
     private const string Second = "usersvc-2";

@@ -1,8 +1,8 @@
 namespace UserSvc.Tests.Chaos;
 
 /// <summary>
-/// What stands before several edges: a probe of readiness each second, two that fail take an edge out of rotation, two that succeed bring
-/// it back (a Google Cloud health check at its shortest interval). Edges in rotation take turns.
+/// What stands before several edges: four probes of readiness a second; two that fail take an edge out of rotation, two that succeed bring it
+/// back. Edges in rotation take turns.
 /// </summary>
 internal sealed class LoadBalancer : IAsyncDisposable
 {
@@ -38,7 +38,7 @@ internal sealed class LoadBalancer : IAsyncDisposable
     {
         // Probes in a row against what the edge is held for.
         var against = new int[edges.Count];
-        using var tick = new PeriodicTimer(TimeSpan.FromSeconds(1));
+        using var tick = new PeriodicTimer(TimeSpan.FromMilliseconds(250));
         while (await tick.WaitForNextTickAsync(_stopping.Token))
         {
             var ready = await Task.WhenAll(edges.Select(e => e.Process.IsReadyAsync()));

@@ -25,8 +25,8 @@ internal sealed record ProductTime(IReadOnlyList<(string Key, string Value)> Edg
             ($"{Cluster}:HealthCheck:Passive:ReactivationPeriod", "00:00:02"),
             ("Edge:Reload:Interval", "00:00:00.250"),
         ],
-        // More than a round of the edge's probes; 5 s as shipped.
-        [("Drain:Time", "00:00:02")],
+        // More than a round of the edge's probes: the edge leaves an instance before it closes.
+        [("Drain:Time", "00:00:04")],
         $";Timeout={2 * Factor};Command Timeout={3 * Factor}");
 
     private static string Seconds(double shipped) => $"{TimeSpan.FromSeconds(shipped * Factor)}";

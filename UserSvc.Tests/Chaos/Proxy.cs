@@ -15,7 +15,7 @@ internal abstract class Proxy : IAsyncDisposable
     /// <summary>Its counters, as it prints them.</summary>
     public abstract Task<string> CountersAsync();
 
-    public virtual ValueTask DisposeAsync() => Process.DisposeAsync();
+    public ValueTask DisposeAsync() => Process.DisposeAsync();
 
     protected static int FreePort() => Ports.Free();
 }

@@ -8,7 +8,7 @@ namespace UserSvc.Tests.Chaos;
 internal sealed class ServiceProcess(
     string name, IReadOnlyList<string> command, Uri readiness, string log, params IReadOnlyList<(string Name, string Value)> environment) : IAsyncDisposable
 {
-    // Of an answer to a probe of readiness.
+    // How long a readiness probe may take.
     private static readonly TimeSpan ProbeLimit = TimeSpan.FromSeconds(2) * ProductTime.Factor;
 
     private readonly HttpClient _client = new() { Timeout = ProbeLimit };
@@ -37,14 +37,14 @@ internal sealed class ServiceProcess(
     public async Task StartAsync()
     {
         _process?.Dispose();
-        var start = new ProcessStartInfo(command[0], command.Skip(1)) { RedirectStandardOutput = true };
+        var start = new ProcessStartInfo(command[0], command.Skip(1)) { RedirectStandardOutput = true, RedirectStandardError = true };
         foreach (var (variable, value) in environment)
         {
             start.Environment[variable] = value;
         }
 
         _process = Process.Start(start)!;
-        _logging = LogAsync(_process.StandardOutput.BaseStream);
+        _logging = Task.WhenAll(LogAsync(_process.StandardOutput.BaseStream), LogAsync(_process.StandardError.BaseStream));
         await Eventually.HoldsAsync(async () =>
         {
             Assert.False(_process.HasExited, $"{name} has ended. {LastLines()}");
@@ -86,6 +86,8 @@ internal sealed class ServiceProcess(
     /// <summary>SIGSTOP: its connections stay, the system still takes new ones for it, and nothing is answered.</summary>
     public void Freeze() => Signals.Send(_process!.Id, Signals.Stop);
 
+    public void Thaw() => Signals.Send(_process!.Id, Signals.Continue);
+
     /// <summary>Any signal, once it runs.</summary>
     public void Send(int signal)
     {
@@ -94,8 +96,6 @@ internal sealed class ServiceProcess(
             Signals.Send(_process.Id, signal);
         }
     }
-
-    public void Thaw() => Signals.Send(_process!.Id, Signals.Continue);
 
     public async ValueTask DisposeAsync()
     {
@@ -111,7 +111,7 @@ internal sealed class ServiceProcess(
 
     private async Task LogAsync(Stream output)
     {
-        await using var file = new FileStream(log, FileMode.Append, FileAccess.Write, FileShare.Read);
+        await using var file = new FileStream(log, FileMode.Append, FileAccess.Write, FileShare.ReadWrite);
         var buffer = new byte[16 * 1024];
         while (await output.ReadAsync(buffer) is > 0 and var count)
         {

@@ -17,9 +17,10 @@ public sealed class SharedSystem : IAsyncDisposable
     {
         var system = await GetAsync();
         edge ??= system.Edge;
-        await using var load = await Load.StartAsync(address ?? (() => edge.Address));
+        await using var load = new Load(address ?? (() => edge.Address));
         try
         {
+            await load.StartAsync();
             var report = await load.DuringAsync(() => fault(system, load));
             judge(report);
             await KeepsEveryUserAsync(system, load);

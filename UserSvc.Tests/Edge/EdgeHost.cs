@@ -60,7 +60,7 @@ internal sealed class EdgeHost : IAsyncDisposable
     public static Task<EdgeHost> ReadyAsync(IEnumerable<Upstream> upstreams, params IEnumerable<(string Key, string Value)> settings) =>
         ReadyAsync(null, upstreams, settings);
 
-    /// <summary>The same by a test's own clock.</summary>
+    /// <summary>The same, with the test's clock.</summary>
     public static async Task<EdgeHost> ReadyAsync(TimeProvider? time, IEnumerable<Upstream> upstreams, params IEnumerable<(string Key, string Value)> settings)
     {
         var edge = await StartAsync(time, upstreams.Select(u => (u.Name, u.Address)), settings);

@@ -41,7 +41,7 @@ internal sealed class Upstream : IAsyncDisposable
 
     public bool Healthy { get; set; } = true;
 
-    /// <summary>Whether a probe gets an answer at all; its connection is cut otherwise, which is told at once.</summary>
+    /// <summary>Whether probes are answered. If not, the connection is aborted, which the edge notices at once.</summary>
     public bool Probeable { get; set; } = true;
 
     public int Probes => Volatile.Read(ref _probes);

@@ -7,8 +7,7 @@ using UserSvc.Tests.Edge.Sidecar;
 namespace UserSvc.Tests.EndToEnd;
 
 /// <summary>
-/// Two instances with a sidecar each, behind an edge that records every request; each a process. All tests share it; after one that failed the
-/// next gets a new one.
+/// Two instances with a sidecar each, behind an edge that records every request; each a process. All tests share it; a failed test discards it.
 /// </summary>
 public sealed class SharedSidecars(PostgresFixture postgres) : IAsyncDisposable
 {
@@ -40,7 +39,7 @@ internal sealed class SidecarSystem : IAsyncDisposable
     public static async Task<SidecarSystem> StartAsync(string database)
     {
         var system = new SidecarSystem { Collector = await OtlpReceiver.StartAsync() };
-        // A sidecar by itself would record nothing: it is the edge that decides.
+        // The edge decides on sampling; a sidecar alone samples nothing.
         (string, string)[] telemetry = [.. system.Collector.Settings, ("OTEL_TRACES_SAMPLER", "always_off")];
         try
         {
@@ -50,11 +49,11 @@ internal sealed class SidecarSystem : IAsyncDisposable
                 var (instance, sidecar) = ($"http://127.0.0.1:{Ports.Free()}", $"http://127.0.0.1:{Ports.Free()}");
                 system.Add(name, typeof(UserSvc.Api.Program), $"{instance}/health", "UserSvc.Api",
                 [
-                    ("Listen:LoopbackPort", $"{new Uri(instance).Port}"), ("ConnectionStrings:users", database + ProductTime.Widened.Database), ("Drain:Time", "00:00:03"), .. telemetry,
+                    ("Listen:LoopbackPort", $"{new Uri(instance).Port}"), ("ConnectionStrings:users", database + ProductTime.Widened.Database), ("Drain:Time", "00:00:06"), .. telemetry,
                 ]);
                 system.AddProxy($"{name}-sidecar", sidecar,
                 [
-                    ("Edge:Mode", "Sidecar"), ("Edge:TrustedProxies:0", "127.0.0.1"), (SidecarHost.Destination, instance), ("Drain:Time", "00:00:02"), .. ProductTime.Widened.Edge, .. telemetry,
+                    ("Edge:Mode", "Sidecar"), ("Edge:TrustedProxies:0", "127.0.0.1"), (SidecarHost.Destination, instance), ("Drain:Time", "00:00:04"), .. ProductTime.Widened.Edge, .. telemetry,
                 ]);
                 sidecars.Add((name, sidecar));
             }
@@ -85,8 +84,10 @@ internal sealed class SidecarSystem : IAsyncDisposable
         using var over = new CancellationTokenSource();
         var load = Enumerable.Range(0, 8).Select(_ => Task.Run(async () =>
         {
+            using var tick = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
             while (!over.IsCancellationRequested)
             {
+                await tick.WaitForNextTickAsync(CancellationToken.None);
                 try
                 {
                     if (await Client.AskAsync("/user/health") is { Status: not 200 } answer)

@@ -12,7 +12,7 @@ internal sealed class ServiceImage
     private static readonly string[] PropertyNames =
         ["ContainerRepository", "ContainerBaseImage", "ContainerUser", "ContainerRuntimeIdentifiers", "RuntimeIdentifiers", "PublishReadyToRun", "InvariantGlobalization"];
 
-    // A second of MSBuild each.
+    // Each evaluation takes MSBuild about a second.
     private static readonly ConcurrentDictionary<string, Task<ServiceImage>> Evaluated = [];
 
     private readonly JsonNode _evaluated;

@@ -18,7 +18,7 @@ internal sealed class ApiInstance : IAsyncDisposable
     {
     }
 
-    /// <summary>The same by a test's own clock.</summary>
+    /// <summary>The same, with the test's clock.</summary>
     public ApiInstance(TimeProvider? time, string connectionString, params IEnumerable<(string Key, string? Value)> settings)
     {
         var configuration = new Dictionary<string, string?>

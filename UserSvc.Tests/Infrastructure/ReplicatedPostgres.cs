@@ -47,7 +47,7 @@ internal sealed class ReplicatedPostgres(PostgresServer first) : IAsyncDisposabl
     }.ConnectionString;
 
     /// <summary>Makes the second server the primary, one that waits for no standby. Returns once it takes writes.</summary>
-    public Task PromoteAsync() => ExecuteAsync(Second, "SELECT pg_promote(wait => true, wait_seconds => 60)");
+    public Task PromoteAsync() => ExecuteAsync(Second, $"SELECT pg_promote(wait => true, wait_seconds => {Eventually.Deadline.TotalSeconds})");
 
     /// <summary>The first server, which is down, becomes the synchronous standby of the second, with a new copy of its data.</summary>
     public async Task RejoinAsync()
@@ -60,7 +60,7 @@ internal sealed class ReplicatedPostgres(PostgresServer first) : IAsyncDisposabl
 
     public static async Task ExecuteAsync(PostgresServer server, params string[] statements)
     {
-        await using var connection = new NpgsqlConnection(server.ConnectionString("postgres") + ";Pooling=false;Command Timeout=60");
+        await using var connection = new NpgsqlConnection(server.ConnectionString("postgres") + ";Pooling=false;Command Timeout=0");
         await connection.OpenAsync(Cancellation);
         foreach (var statement in statements)
         {

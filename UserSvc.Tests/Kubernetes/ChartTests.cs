@@ -34,7 +34,7 @@ public sealed class ChartTests
 
     // One test, so that a machine without Helm reports one skip.
     [Fact]
-    public async Task Chart_ByHelm_RendersWhatIsCommittedHasNothingToLintAndIsRefusedByName()
+    public async Task Chart_WithHelm_RendersLintsAndRejectsBadValues()
     {
         Assert.SkipWhen(Command.OnPath("helm") is null, "helm is not on PATH");
         var problems = new List<string>();

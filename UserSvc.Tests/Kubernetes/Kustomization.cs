@@ -62,7 +62,7 @@ internal sealed class Kustomization : IDisposable
     {
         var whyNot = await WhyNot.Value;
         Assert.SkipWhen(whyNot is not null, whyNot ?? "");
-        // It asks a server for nothing that matters: by default localhost:8080, where a program that does not answer would cost five seconds.
+        // kubectl contacts a server even to render. Port 1 refuses at once; the default, localhost:8080, may never answer, which costs five seconds.
         return await RunAsync("kustomize", "--server=http://127.0.0.1:1", PathOf(overlay));
     }
 

@@ -30,7 +30,7 @@ internal sealed class FaultyPair : IAsyncDisposable
     /// <summary>The edge over the two, with a used connection to each, and the fault to come with the next request.</summary>
     public Task<EdgeHost> EdgeAsync(params (string Key, string Value)[] settings) => EdgeAsync(null, settings);
 
-    /// <summary>The same by a test's own clock.</summary>
+    /// <summary>The same, with the test's clock.</summary>
     public async Task<EdgeHost> EdgeAsync(TimeProvider? time, params (string Key, string Value)[] settings)
     {
         var edge = await EdgeHost.ReadyAsync(time, Upstreams, [($"{EdgeHost.Probing}:Interval", "01:00:00"), .. settings]);
