@@ -2,7 +2,10 @@ using UserSvc.Tests.Chaos;
 
 namespace FaultLoad;
 
-/// <summary>HAProxy with the edge's health checks, timeouts and retries, as far as it has them. It reloads its configuration on SIGUSR2.</summary>
+/// <summary>
+/// HAProxy with the edge's health checks, timeouts and retries, as far as it has them: a server marked down by its errors is back after one good
+/// check, where the edge ejects for 30 s, and an overloaded answer is tried again. It reloads its configuration on SIGUSR2.
+/// </summary>
 internal sealed class Haproxy : Proxy
 {
     // Linux's SIGUSR2.
@@ -27,7 +30,8 @@ internal sealed class Haproxy : Proxy
     public override void Route(params IEnumerable<(string Name, string Address)> destinations)
     {
         var servers = string.Join('\n', destinations.Select(d => $"    server {d.Name} {new Uri(d.Address).Authority}"));
-        File.WriteAllText(_configuration, $$"""
+        // As a whole, as in ChaosEdge.
+        File.WriteAllText(_configuration + ".new", $$"""
             global
                 maxconn 4096
             defaults
@@ -40,6 +44,7 @@ internal sealed class Haproxy : Proxy
                 retries 2
                 option redispatch 1
                 option httpchk GET /health
+                http-error status 503 content-type application/problem+json string '{"status":503}' hdr retry-after 1
                 default-server check inter 1s fall 2 rise 1 observe layer7 error-limit 5 on-error mark-down
             frontend users
                 bind 127.0.0.1:{{_port}}
@@ -55,10 +60,13 @@ internal sealed class Haproxy : Proxy
             {{servers}}
             backend writes
                 timeout server 15s
+                http-request disable-l7-retry unless { method PUT }
+                http-request disable-l7-retry if { req.hdr(authorization) -m found } || { req.hdr(if-match) -m found } || { req.hdr(if-none-match) -m found }
                 retry-on conn-failure empty-response 502 503
             {{servers}}
 
             """);
+        File.Move(_configuration + ".new", _configuration, overwrite: true);
         Process.Send(User2);
     }
 

@@ -22,13 +22,15 @@ var (rounds, reads) = (int.Parse(args[0], CultureInfo.InvariantCulture), int.Par
 Dictionary<(string Fault, string Proxy), List<Seen>> seen = [];
 for (var round = 0; round < rounds; round++)
 {
-    foreach (var (proxy, start) in proxies)
+    // Each is first in turn.
+    foreach (var (proxy, start) in round % 2 == 0 ? proxies : proxies.Reverse())
     {
         // As shipped, passwords' cost too.
         await using var system = await ChaosSystem.StartAsync(ProductTime.AsShipped, [], start);
         foreach (var (name, run) in faults)
         {
-            await using var load = await Load.StartAsync(() => system.Edge.Address, reads);
+            await using var load = new Load(() => system.Edge.Address, reads);
+            await load.StartAsync();
             var report = await load.DuringAsync(() => run(system, load));
             var lost = await load.NotReadAsync();
             if (lost.Length > 0)
@@ -47,7 +49,7 @@ for (var round = 0; round < rounds; round++)
     }
 }
 
-Console.WriteLine("| fault | proxy | GETs | failed | PUTs | failed | p50, p99, ms, before | in the fault | clients notice it for, s |");
+Console.WriteLine("| fault | proxy | GETs | failed | PUTs | failed | p50, p99, ms, before | in the 10 s from the fault | last failed or slow GET, s after the fault |");
 Console.WriteLine("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
 foreach (var (name, _) in faults)
 {
@@ -55,7 +57,7 @@ foreach (var (name, _) in faults)
     {
         var list = seen[(name, proxy)];
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"| {name} | {proxy} | {list.Sum(s => s.Gets)} | {list.Sum(s => s.FailedGets)} | {list.Sum(s => s.Puts)} | {list.Sum(s => s.FailedPuts)} | {Median(s => s.Before.P50):0.0}, {Median(s => s.Before.P99):0.0} | {Median(s => s.During.P50):0.0}, {Median(s => s.During.P99):0.0} | {Median(s => s.Noticed):0.0} |"));
+            $"| {name} | {proxy} | {list.Sum(s => s.Gets)} | {list.Sum(s => s.FailedGets)} | {list.Sum(s => s.Puts)} | {list.Sum(s => s.FailedPuts)} | {Median(s => s.Before.P50):0.0}, {Median(s => s.Before.P99):0.0} | {Median(s => s.During.P50):0.0}, {Median(s => s.During.P99):0.0} | {Median(s => s.Recovered):0.0} |"));
 
         double Median(Func<Seen, double> figure) => list.Select(figure).Order().ElementAt(list.Count / 2);
     }
@@ -65,7 +67,7 @@ Console.WriteLine();
 Console.WriteLine("| primary of two PostgreSQL servers, no proxy | first write, s after the promotion | first read | median write while it is away, ms |");
 Console.WriteLine("| --- | --- | --- | --- |");
 (string Name, Func<Task<Failover>> Run)[] failovers =
-    [("killed", Failover.OfAKilledPrimaryAsync), ("vanished, nothing refused", Failover.OfAVanishedPrimaryAsync), ("made read-only", Failover.OfAReadOnlyPrimaryAsync)];
+    [("killed", Failover.AfterPrimaryKilledAsync), ("vanished, nothing refused", Failover.AfterPrimaryVanishedAsync), ("made read-only", Failover.AfterPrimaryMadeReadOnlyAsync)];
 foreach (var (name, run) in failovers)
 {
     await using var failover = await run();
