@@ -19,6 +19,8 @@ internal sealed class ServiceProcess(
 
     public string Name => name;
 
+    public bool IsRunning => _process is { HasExited: false };
+
     public static IReadOnlyList<string> Command(Assembly service, params IEnumerable<string> arguments) => ["dotnet", service.Location, .. arguments];
 
     /// <summary>Everything it has printed, over all its starts.</summary>
@@ -44,7 +46,7 @@ internal sealed class ServiceProcess(
         }
 
         _process = Process.Start(start)!;
-        _logging = Task.WhenAll(LogAsync(_process.StandardOutput.BaseStream), LogAsync(_process.StandardError.BaseStream));
+        _logging = LogAsync(_process);
         await Eventually.HoldsAsync(async () =>
         {
             Assert.False(_process.HasExited, $"{name} has ended. {LastLines()}");
@@ -84,18 +86,11 @@ internal sealed class ServiceProcess(
     }
 
     /// <summary>SIGSTOP: its connections stay, the system still takes new ones for it, and nothing is answered.</summary>
-    public void Freeze() => Signals.Send(_process!.Id, Signals.Stop);
+    public void Freeze() => Send(Signals.Stop);
 
-    public void Thaw() => Signals.Send(_process!.Id, Signals.Continue);
+    public void Thaw() => Send(Signals.Continue);
 
-    /// <summary>Any signal, once it runs.</summary>
-    public void Send(int signal)
-    {
-        if (_process is not null)
-        {
-            Signals.Send(_process.Id, signal);
-        }
-    }
+    public void Send(int signal) => Signals.Send(_process!.Id, signal);
 
     public async ValueTask DisposeAsync()
     {
@@ -109,14 +104,22 @@ internal sealed class ServiceProcess(
         }
     }
 
-    private async Task LogAsync(Stream output)
+    private async Task LogAsync(Process process)
     {
-        await using var file = new FileStream(log, FileMode.Append, FileAccess.Write, FileShare.ReadWrite);
-        var buffer = new byte[16 * 1024];
-        while (await output.ReadAsync(buffer) is > 0 and var count)
+        await using var file = new FileStream(log, FileMode.Append, FileAccess.Write, FileShare.Read);
+        await Task.WhenAll(CopyAsync(process.StandardOutput.BaseStream), CopyAsync(process.StandardError.BaseStream));
+
+        async Task CopyAsync(Stream output)
         {
-            await file.WriteAsync(buffer.AsMemory(0, count));
-            await file.FlushAsync();
+            var buffer = new byte[16 * 1024];
+            while (await output.ReadAsync(buffer) is > 0 and var count)
+            {
+                lock (file)
+                {
+                    file.Write(buffer, 0, count);
+                    file.Flush();
+                }
+            }
         }
     }
 }

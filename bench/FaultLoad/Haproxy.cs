@@ -11,6 +11,8 @@ internal sealed class Haproxy : Proxy
     // Linux's SIGUSR2.
     private const int User2 = 12;
 
+    private static readonly TimeSpan ReloadLimit = TimeSpan.FromSeconds(10);
+
     private readonly string _configuration;
     private readonly int _port = FreePort();
     private readonly int _healthPort = FreePort();
@@ -67,7 +69,13 @@ internal sealed class Haproxy : Proxy
 
             """);
         File.Move(_configuration + ".new", _configuration, overwrite: true);
-        Process.Send(User2);
+        if (Process.IsRunning)
+        {
+            // A signal during a reload is lost.
+            var loaded = Loads();
+            Process.Send(User2);
+            SpinWait.SpinUntil(() => Loads() > loaded, ReloadLimit);
+        }
     }
 
     public override async Task<string> CountersAsync()
@@ -75,4 +83,6 @@ internal sealed class Haproxy : Proxy
         using var client = new HttpClient();
         return await client.GetStringAsync(new Uri($"http://127.0.0.1:{_healthPort}/metrics"));
     }
+
+    private int Loads() => Process.Log.Split("Loading success").Length;
 }
