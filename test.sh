@@ -9,7 +9,7 @@ usage() {
 Usage: ./test.sh [--quick] [--install]
 
 Runs every test: at most ten minutes on two quiet cores. They need PostgreSQL's programs, and Chromium for the admin page. Scenarios (process
-faults, the browser, publishing) print their name when they start. At the end come the ten slowest tests and the failed ones; the last line is
+faults, the browser, publishing) print their name when they start. At the end come the ten slowest tests and the failed ones with their messages; the last line is
 "N passed, N failed, N skipped". The exit code is not 0 when a test failed or none ran. With ChartPublisher=true the published Helm chart is
 tested too, which needs the package Aspire.Hosting.Kubernetes.
 
@@ -56,7 +56,8 @@ ${default_signals[@]+"${default_signals[@]}"} dotnet run --project UserSvc.Tests
 
 echo "The ten slowest tests, in seconds:"
 { grep -o '<test [^>]*' "$results/tests.xml" || true; } | sed 's/.* name="\([^"]*\)".* time="\([^"]*\)".*/\2 \1/; s/\\\?&quot;/"/g' | sort -rn | sed -n 1,10p
-sed -n 's/^ *\(.*\) \[FAIL\]$/Failed: \1/p; s/^ *\(\[.*Cleanup Failure.*\)/Failed: \1/p' "$results/log"
+# A failure's name and the first lines of its message, here too: few read a log from its top.
+awk '/ \[FAIL\]$|^ *\[.*Cleanup Failure/ { sub(/^ */, "Failed: "); left = 12 } /^ *Stack Trace:$/ { left = 0 } left > 0 { print; left-- }' "$results/log"
 
 # "   UserSvc.Tests  Total: 12, Errors: 0, Failed: 0, Skipped: 0, Not Run: 0, Time: 1.234s"; errors are failures outside a test, such as in a fixture.
 count() { sed -n "s/^   UserSvc\.Tests  Total: .*$1: \([0-9]*\),.*/\1/p; s/^   UserSvc\.Tests  $1: \([0-9]*\),.*/\1/p" "$results/log" | tail -n 1 | grep . || echo 0; }

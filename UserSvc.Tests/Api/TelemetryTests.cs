@@ -4,6 +4,11 @@ using UserSvc.Api.Users;
 
 namespace UserSvc.Tests.Api;
 
+/// <summary>Beside no other test: whoever listens to traces hears every host of the process, whose requests then carry a trace too.</summary>
+[CollectionDefinition(DisableParallelization = true)]
+public sealed class TracedProcess;
+
+[Collection(typeof(TracedProcess))]
 public sealed class TelemetryTests(PostgresFixture postgres) : IAsyncLifetime
 {
     private const string Password = "a-secret-of-alice's";
