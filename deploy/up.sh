@@ -72,10 +72,7 @@ install_chart() {
   case $("${helm[@]}" status "$release" 2>/dev/null | sed -n 's/^STATUS: //p') in
     pending-install) fail "an earlier installation is still running or was cut off. If nobody is at it: deploy/down.sh --context $context --namespace $namespace, then this again" ;;
     pending-*) fail "an earlier update or rollback is still running or was cut off. If nobody is at it: ${helm[*]} rollback $release --force-conflicts (Helm 3: without that), then this again" ;;
-    '')
-      ! exists deployment/edge || fail "the namespace $namespace holds an edge that Helm did not install: go on with --kustomize, or run deploy/down.sh first"
-      # These outlived an installation by Kustomize.
-      ! exists secret/postgres-secrets secret/usersvc-secrets || helm_options+=(--take-ownership) ;;
+    '') ! exists deployment/edge || fail "the namespace $namespace holds an edge that Helm did not install: go on with --kustomize, or run deploy/down.sh first" ;;
   esac
   # Helm 4 refuses to change what kubectl has set.
   [[ "$(helm version --template '{{.Version}}')" == v3* ]] || helm_options+=(--server-side true --force-conflicts)
@@ -112,7 +109,7 @@ images:
 $postgres
 KUSTOMIZATION
   kubectl kustomize "$work" >"$work/system.yaml" || fail "the overlay $overlay cannot be rendered, for the reason above"
-  make_secret usersvc-secrets Admin__Key
+  make_secret usersvc-admin Admin__Key
   make_secret postgres-secrets POSTGRES_PASSWORD
   quietly "${kubectl[@]}" apply -f "$work/system.yaml" || fail 'the overlay was not applied, for the reasons above'
   exists deployments,statefulsets --selector "$ours" || true

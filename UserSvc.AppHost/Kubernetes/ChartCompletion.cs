@@ -30,7 +30,7 @@ internal static partial class ChartCompletion
     /// <summary>Which kinds are there under a condition of the operator's or of the cluster's.</summary>
     private static readonly Dictionary<string, string> Conditions = new()
     {
-        ["Secret"] = "if not .Values.{0}.existingSecret",
+        ["Secret"] = "if not (or .Values.{0}.existingSecret (lookup \"v1\" \"Secret\" .Release.Namespace \"{1}\"))",
         ["PodMonitoring"] = "if .Capabilities.APIVersions.Has \"monitoring.googleapis.com/v1\"",
         ["HealthCheckPolicy"] = "if .Capabilities.APIVersions.Has \"networking.gke.io/v1\"",
     };
@@ -97,7 +97,7 @@ internal static partial class ChartCompletion
         var template = PlacePattern().Replace(
             text.ToString().Replace("\n...\n", "\n"),
             place => $"{place.Groups[1]}{{{{- include \"usersvc.{place.Groups[2]}\" (list . \"{component}\") | nindent {place.Groups[1].Length} }}}}");
-        return Conditions.TryGetValue(kind, out var condition) ? $"{{{{- {string.Format(null, condition, component)} }}}}\n{template}{{{{- end }}}}\n" : template;
+        return Conditions.TryGetValue(kind, out var condition) ? $"{{{{- {string.Format(null, condition, component, name)} }}}}\n{template}{{{{- end }}}}\n" : template;
     }
 
     private static YamlNode? Find(YamlNode? node, string path) => path.Split('/', StringSplitOptions.RemoveEmptyEntries).Aggregate(node, (at, step) => at switch

@@ -113,10 +113,20 @@ internal static class Pods
         ValueFrom = new() { SecretKeyRef = new() { Name = secret, Key = key }, ConfigMapKeyRef = null, FieldRef = null, ResourceFieldRef = null },
     };
 
-    /// <summary>A Secret made once and kept, which none replaces that the operator names (<c>existingSecret</c>).</summary>
-    public static string SecretName(string component) => $"{{{{ .Values.{component}.existingSecret | default \"{component}-secrets\" }}}}";
+    /// <summary>
+    /// A Secret that is made once: a hook of the first installation is no part of any release, so neither an upgrade nor a rollback changes it.
+    /// </summary>
+    public static void MakeOnce(this Secret secret, string name, string key)
+    {
+        secret.Metadata.Name = name;
+        secret.Metadata.Annotations["helm.sh/hook"] = "pre-install,pre-upgrade";
+        secret.StringData.Clear();
+        secret.Data[key] = $"{{{{ include \"usersvc.secret\" (list . \"{key}\") }}}}";
+    }
 
-    public static string KeptSecret(string component, string key) => $"{{{{ include \"usersvc.secret\" (list . \"{component}\" \"{key}\") }}}}";
+    /// <summary>A variable from the Secret that the operator names or, else, from the chart's own.</summary>
+    public static EnvVarV1 FromKept(string variable, string component, string secret, string key) =>
+        FromSecret(variable, $"{{{{ .Values.{component}.existingSecret | default \"{secret}\" }}}}", key);
 
     /// <summary>Settings of the operator's. The last source of an environment counts, so they also change what the chart sets.</summary>
     public static void Settings(this KubernetesResource resource, string name)

@@ -14,6 +14,8 @@ internal static class PostgresPods
     /// </summary>
     public const string ClientService = "database";
 
+    public const string Secret = "postgres-secrets", Password = "POSTGRES_PASSWORD";
+
     private const string Name = "postgres";
     private const string Home = "/var/lib/postgresql";
     private const string Volume = "data";
@@ -48,12 +50,10 @@ internal static class PostgresPods
         // A folder below the disk's own, in which there may be a lost+found.
         postgres.ConfigMap!.Data["PGDATA"] = $"{Home}/18/docker";
         postgres.UpdateWith("config");
-        postgres.Secret!.StringData.Clear();
-        postgres.Secret.Data["POSTGRES_PASSWORD"] = Pods.KeptSecret(Name, "POSTGRES_PASSWORD");
         // It belongs to the disk, which outlives the release too.
-        postgres.Secret.Metadata.Annotations["helm.sh/resource-policy"] = "keep";
+        postgres.Secret!.MakeOnce(Secret, Password);
         container.EnvFrom.RemoveAll(source => source.SecretRef is not null);
-        container.Env.Add(Pods.FromSecret("POSTGRES_PASSWORD", Pods.SecretName(Name), "POSTGRES_PASSWORD"));
+        container.Env.Add(Pods.FromKept(Password, Name, Secret, Password));
         set.Spec.VolumeClaimTemplates.Add(new()
         {
             ApiVersion = null,

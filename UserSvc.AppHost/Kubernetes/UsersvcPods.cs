@@ -6,6 +6,8 @@ namespace UserSvc.AppHost.Kubernetes;
 internal static class UsersvcPods
 {
     private const string Name = "usersvc";
+    private const string Secret = "usersvc-admin";
+    private const string AdminKey = "Admin__Key";
     private const string ConnectionString = "ConnectionStrings__users";
     private const int Port = 8080;
     private const int LoopbackPort = 5000;
@@ -32,10 +34,9 @@ internal static class UsersvcPods
             settings["OTEL_EXPORTER_OTLP_ENDPOINT"] = shape.Telemetry;
         }
 
-        usersvc.Secret!.StringData.Clear();
-        usersvc.Secret.Data["Admin__Key"] = Pods.KeptSecret(Name, "Admin__Key");
+        usersvc.Secret!.MakeOnce(Secret, AdminKey);
         container.EnvFrom.RemoveAll(source => source.SecretRef is not null);
-        container.Env.Add(Pods.FromSecret("Admin__Key", Pods.SecretName(Name), "Admin__Key"));
+        container.Env.Add(Pods.FromKept(AdminKey, Name, Secret, AdminKey));
         if (shape.ExternalDatabase is { } secret)
         {
             container.Env.Add(Pods.FromSecret(ConnectionString, secret, ConnectionString));
@@ -44,7 +45,7 @@ internal static class UsersvcPods
         {
             settings[ConnectionString] = string.Create(CultureInfo.InvariantCulture, $"Host={PostgresPods.ClientService};Port={PostgresPods.Port};Username=postgres;Database=users");
             // Npgsql's, for a connection string without a password.
-            container.Env.Add(Pods.FromSecret("PGPASSWORD", Pods.SecretName("postgres"), "POSTGRES_PASSWORD"));
+            container.Env.Add(Pods.FromKept("PGPASSWORD", "postgres", PostgresPods.Secret, PostgresPods.Password));
         }
 
         usersvc.Settings(Name);
