@@ -12,7 +12,7 @@ internal enum PostgresKind
 internal sealed class PostgresChoice(string folder, Action<string> log)
 {
     // The one that Aspire starts.
-    public const string Image = "docker.io/library/postgres:18.3";
+    public const string Image = "docker.io/library/postgres:18.6";
 
     private readonly string _note = Path.Combine(folder, "kind");
     private readonly string _volume = VolumeOf(folder);

@@ -8,7 +8,7 @@ namespace UserSvc.Tests.Kubernetes;
 internal static class Soundness
 {
     // Made by up.sh, a person or cert-manager.
-    private static readonly string[] KnownSecrets = ["Secret usersvc-secrets/Admin__Key", "Secret postgres-secrets/POSTGRES_PASSWORD", "Secret users-database/ConnectionStrings__users", "Secret edge-tls"];
+    private static readonly string[] KnownSecrets = ["Secret usersvc-admin/Admin__Key", "Secret postgres-secrets/POSTGRES_PASSWORD", "Secret users-database/ConnectionStrings__users", "Secret edge-tls"];
 
     // The kind that a field refers to, unless the reference says it.
     private static readonly Dictionary<string, string> Kinds = new()

@@ -98,7 +98,7 @@ public sealed class SystemTests
     [InlineData("port: health", "port: healthy", "PodMonitoring edge: port healthy is none of Deployment edge")]
     [InlineData("port: 8002\n          period", "port: 8003\n          period", "Deployment edge: probes port 8003, which it does not have")]
     [InlineData("            name: edge-env", "            name: egde-env", "Deployment edge: no ConfigMap egde-env")]
-    [InlineData("key: Admin__Key", "key: AdminKey", "Deployment usersvc: no Secret usersvc-secrets/AdminKey")]
+    [InlineData("key: Admin__Key", "key: AdminKey", "Deployment usersvc: no Secret usersvc-admin/AdminKey")]
     [InlineData("- mountPath: /tmp\n          name: tmp", "- mountPath: /tmp\n          name: temp", "Deployment edge: no volume temp")]
     [InlineData("    - port: 5432\n", "    - port: 5433\n", "NetworkPolicy postgres: opens port 5433, which StatefulSet postgres does not have")]
     [InlineData("    - port: 5432\n", "    - port: 5433\n", "Service database: no policy lets anybody reach port 5432 of StatefulSet postgres")]
@@ -124,7 +124,7 @@ public sealed class SystemTests
 
     private static string Deployed(string value) => value switch
     {
-        "{admin-key.value}" => "Secret usersvc-secrets/Admin__Key",
+        "{admin-key.value}" => "Secret usersvc-admin/Admin__Key",
         "{postgres-password.value}" => "Secret postgres-secrets/POSTGRES_PASSWORD",
         "{users.connectionString}" => "Host=database;Port=5432;Username=postgres;Database=users",
         "{usersvc.bindings.http.targetPort}" => "8080",
