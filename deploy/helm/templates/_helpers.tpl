@@ -75,11 +75,10 @@ data: {{- toYaml . | nindent 2 }}
 {{- with (index . 0).Values.postgres.storage.className }}storageClassName: {{ . | quote }}{{ end }}
 {{- end }}
 
-{{- /* A secret's value: the one in the cluster or, the first time, a new one. Without a cluster each rendering would make another. */}}
+{{- /* A new secret, unless version 1 of this chart has made one. Without a cluster each rendering would make another. */}}
 {{- define "usersvc.secret" }}
-{{- $_ := (lookup "v1" "Namespace" "" "kube-system").kind | required (printf "there is no cluster to ask for the kept secrets: make them yourself and name them by usersvc.existingSecret and postgres.existingSecret") }}
-{{- $name := printf "%s-secrets" (index . 1) }}
-{{- lookup "v1" "Secret" (index . 0).Release.Namespace $name | dig "data" (index . 2) (randAlphaNum 32 | b64enc) | quote }}
+{{- $_ := (lookup "v1" "Namespace" "" "kube-system").kind | required "there is no cluster to ask for the secrets that are kept in it: set usersvc.existingSecret and postgres.existingSecret" }}
+{{- lookup "v1" "Secret" (index . 0).Release.Namespace "usersvc-secrets" | dig "data" (index . 1) (randAlphaNum 32 | b64enc) | quote }}
 {{- end }}
 
 {{- /* The addresses of the API server, which is no pod. */}}
