@@ -11,8 +11,8 @@ internal static class Rendering
 
     public static async Task<string> OfAsync(string way) => way == "helm" ? Helm : await KustomizeAsync("gke");
 
-    public static Task<string> HelmAgainAsync() =>
-        RunAsync(Helm.Split('\n')[0].Replace("deploy/helm", Manifest.RepositoryFile("deploy/helm"), StringComparison.Ordinal).Split(' ')[1..]);
+    public static Task<CommandResult> HelmAgainAsync(params IEnumerable<string> options) =>
+        RunAsync([.. Helm.Split('\n')[0].Replace("deploy/helm", Manifest.RepositoryFile("deploy/helm"), StringComparison.Ordinal).Split(' ')[1..], .. options]);
 
     /// <summary>The overlay of one's own that deploy/aspirate/README.md shows, on one of the repository's and with components added.</summary>
     public static async Task<string> KustomizeAsync(string overlay, params IEnumerable<string> components)
@@ -34,13 +34,16 @@ internal static class Rendering
     }
 
     // kubectl contacts a server even to render. Port 1 refuses at once; the default, localhost:8080, may never answer, which costs five seconds.
-    public static Task<string> BuildAsync(string folder) => RunAsync("kubectl", "kustomize", "--server=http://127.0.0.1:1", folder);
-
-    private static async Task<string> RunAsync(params string[] command)
+    public static async Task<string> BuildAsync(string folder)
     {
-        Assert.SkipWhen(Command.OnPath(command[0]) is null, $"{command[0]} is not on PATH");
-        var result = await Command.RunAsync(command, Eventually.Deadline, TestContext.Current.CancellationToken);
+        var result = await RunAsync(["kubectl", "kustomize", "--server=http://127.0.0.1:1", folder]);
         Assert.True(result.Succeeded, result.Error);
         return result.Output;
+    }
+
+    private static Task<CommandResult> RunAsync(string[] command)
+    {
+        Assert.SkipWhen(Command.OnPath(command[0]) is null, $"{command[0]} is not on PATH");
+        return Command.RunAsync(command, Eventually.Deadline, TestContext.Current.CancellationToken);
     }
 }

@@ -24,11 +24,20 @@ public sealed class SystemTests
     public void Helm_AsCommitted_IsSound() => AssertNone(Soundness.Problems(Manifests.Parse(Rendering.Helm)));
 
     [Fact]
-    public async Task Helm_RenderedAgain_IsWhatIsCommitted()
+    public async Task Helm_RenderedAgain_IsWhatIsCommittedAndRefusesWhatCannotWork()
     {
         var again = await Rendering.HelmAgainAsync();
+        var refused = new Dictionary<string, string>
+        {
+            ["usersvc.adminKey=short"] = "'adminKey' not allowed", ["usersvc.digest=abc"] = "at '/usersvc/digest'", ["image.registry=http://foo"] = "at '/image/registry'",
+            ["usersvc.replicas=-1"] = "at '/usersvc/replicas'", ["networkPolicy.apiServerCidrs={10.0.0.1}"] = "at '/networkPolicy/apiServerCidrs/0'", ["gateway.enabled=true"] = "'enabled' not allowed",
+        };
 
-        Assert.Equal(Manifests.Parse(Rendering.Helm).Select(o => o.Json().ToJsonString()), Manifests.Parse(again).Select(o => o.Json().ToJsonString()));
+        Assert.Equal(Manifests.Parse(Rendering.Helm).Select(o => o.Json().ToJsonString()), Manifests.Parse(again.Output).Select(o => o.Json().ToJsonString()));
+        foreach (var (value, problem) in refused)
+        {
+            Assert.Contains(problem, (await Rendering.HelmAgainAsync("--set", value)).Error);
+        }
     }
 
     [Fact]
