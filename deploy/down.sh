@@ -20,20 +20,18 @@ parse_options "$@"
 find_cluster
 exists namespace "$namespace" || { say "there is no namespace '$namespace': nothing to remove"; exit 0; }
 
+say "removing the system from $namespace"
 if has_release; then
   require_tool helm https://helm.sh/docs/intro/install/
-  say "removing the release $release from $namespace"
   run "${helm[@]}" uninstall "$release" --wait --timeout 300s
 fi
-
-say "removing what is left of it in $namespace"
 kinds=deployments,statefulsets,services,configmaps,serviceaccounts,roles,rolebindings,poddisruptionbudgets,horizontalpodautoscalers,networkpolicies
 # Not every cluster knows these.
 for kind in gateways.gateway.networking.k8s.io httproutes.gateway.networking.k8s.io healthcheckpolicies.networking.gke.io podmonitorings.monitoring.googleapis.com; do
   ! "${kubectl[@]}" get crd "$kind" >/dev/null 2>&1 || kinds+=,$kind
 done
 run "${kubectl[@]}" delete "$kinds" --selector "$ours" --ignore-not-found --timeout 300s
-run "${kubectl[@]}" delete pods --selector "$ours" --ignore-not-found --timeout 120s
+run "${kubectl[@]}" delete pods --selector "app.kubernetes.io/instance=$release" --ignore-not-found --timeout 120s
 run "${kubectl[@]}" delete secrets --selector "$ours" --field-selector metadata.name!=postgres-secrets --ignore-not-found
 
 if $delete_data; then

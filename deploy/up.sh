@@ -28,9 +28,10 @@ later), waits until it is ready and prints the edge's address. Running it again 
 check_options() {
   [[ -n "$registry" ]] || fail '--registry is required; see --help'
   local host_and_path='^[a-z0-9][a-z0-9.-]*(:[0-9]+)?(/[a-z0-9._-]+)*$'
+  registry=${registry%/}
   [[ "$registry" =~ $host_and_path ]] || fail "'$registry' is not a registry: give a host and a path in lower case, without http://, such as europe-west1-docker.pkg.dev/project/repository"
   [[ "$timeout" =~ ^[1-9][0-9]{0,4}$ ]] || fail "--timeout needs a number of seconds, not '$timeout'"
-  [[ -z "$postgres_image" || "$postgres_image" =~ [^/]:[^/]+$ ]] || fail "--postgres-image needs a name with a tag, not '$postgres_image'"
+  [[ -z "$postgres_image" || "$postgres_image" =~ ^[^@]*[^/]:[^/]+$ ]] || fail "--postgres-image needs a name with a tag, not '$postgres_image'"
   if $kustomize || [[ -n "$overlay" ]]; then
     kustomize=true overlay=${overlay:-local}
     [[ -z "$chart${helm_options[*]-}" ]] || fail '--chart and --values are for Helm: with --kustomize write your own overlay, see deploy/aspirate/README.md'
@@ -68,12 +69,18 @@ make_namespace() {
   run "${kubectl[@]}" label namespace "$namespace" app.kubernetes.io/created-by=usersvc pod-security.kubernetes.io/{enforce,audit,warn}=restricted pod-security.kubernetes.io/enforce-version=v1.30
 }
 
-install_chart() {
+check_release() {
+  ! $kustomize || { ! has_release || fail "the namespace $namespace holds the system as a Helm release: go on without --kustomize, or run deploy/down.sh first"; return; }
   case $("${helm[@]}" status "$release" 2>/dev/null | sed -n 's/^STATUS: //p') in
     pending-install) fail "an earlier installation is still running or was cut off. If nobody is at it: deploy/down.sh --context $context --namespace $namespace, then this again" ;;
     pending-*) fail "an earlier update or rollback is still running or was cut off. If nobody is at it: ${helm[*]} rollback $release --force-conflicts (Helm 3: without that), then this again" ;;
     '') ! exists deployment/edge || fail "the namespace $namespace holds an edge that Helm did not install: go on with --kustomize, or run deploy/down.sh first" ;;
   esac
+}
+
+install_chart() {
+  # Version 1 of the chart made it, and its pods need it until they are replaced.
+  ! exists secret/usersvc-secrets || run "${kubectl[@]}" annotate --overwrite secret/usersvc-secrets helm.sh/resource-policy=keep
   # Helm 4 refuses to change what kubectl has set.
   [[ "$(helm version --template '{{.Version}}')" == v3* ]] || helm_options+=(--server-side true --force-conflicts)
   helm_options+=(--set-string "image.registry=$registry,image.tag=$tag${postgres_image:+,postgres.image=$postgres_image}")
@@ -90,7 +97,6 @@ SECRET
 
 install_overlay() {
   local address api_server='' postgres='' workload
-  ! has_release || fail "the namespace $namespace holds the system as a Helm release: go on without --kustomize, or run deploy/down.sh first"
   for address in $("${kubectl[@]}" --namespace default get endpointslices --selector kubernetes.io/service-name=kubernetes -o 'jsonpath={.items[*].endpoints[*].addresses[*]}'); do
     case $address in *:*) address+=/128 ;; *) address+=/32 ;; esac
     api_server+="${api_server:+, }{ \"ipBlock\": { \"cidr\": \"$address\" } }"
@@ -109,6 +115,8 @@ images:
 $postgres
 KUSTOMIZATION
   kubectl kustomize "$work" >"$work/system.yaml" || fail "the overlay $overlay cannot be rendered, for the reason above"
+  [[ "$(grep -cE "image: $registry/(usersvc|edge):$tag\$" "$work/system.yaml")" -ge 2 ]] || fail "the overlay $overlay names images of its own: leave them as usersvc and edge, which up.sh replaces"
+  exists secret/usersvc-admin || [[ -z "$("${kubectl[@]}" get deployment/usersvc --ignore-not-found -o 'jsonpath={..secretRef.name}')" ]] || fail "an earlier version runs here: copy its administrator's key first, as deploy/aspirate/README.md says"
   make_secret usersvc-admin Admin__Key
   make_secret postgres-secrets POSTGRES_PASSWORD
   quietly "${kubectl[@]}" apply -f "$work/system.yaml" || fail 'the overlay was not applied, for the reasons above'
@@ -118,30 +126,27 @@ KUSTOMIZATION
   done
 }
 
-show_pods() {
-  "${kubectl[@]}" get pods || true
-  "${kubectl[@]}" get events --field-selector type=Warning --sort-by .lastTimestamp 2>/dev/null | tail -n 10
-} >&2
+show_pods() { { "${kubectl[@]}" get pods; "${kubectl[@]}" get events --field-selector type=Warning --sort-by .lastTimestamp | tail -n 10; } >&2 || true; }
 
 show_address() {
-  local what=service/edge path='{.status.loadBalancer.ingress[0].ip}{.status.loadBalancer.ingress[0].hostname}' address='' secret deadline=$((SECONDS + timeout))
-  ! "${kubectl[@]}" get gateway.gateway.networking.k8s.io/edge >/dev/null 2>&1 || what=gateway.gateway.networking.k8s.io/edge path='{.status.addresses[0].value}'
+  local scheme=http what=service/edge path='{.status.loadBalancer.ingress[0].ip}{.status.loadBalancer.ingress[0].hostname}' address='' secret deadline=$((SECONDS + timeout))
+  ! "${kubectl[@]}" get gateway.gateway.networking.k8s.io/edge >/dev/null 2>&1 || what=gateway.gateway.networking.k8s.io/edge scheme=https path='{.status.addresses[0].value}'
+  [[ "$("${kubectl[@]}" get service/edge -o 'jsonpath={.spec.ports[*].port}')" != *443* ]] || scheme=https
   # A Service of another type never gets an address.
   if [[ $what == gateway* || "$("${kubectl[@]}" get service/edge -o 'jsonpath={.spec.type}')" == LoadBalancer ]]; then
     until address=$("${kubectl[@]}" get "$what" -o "jsonpath=$path") && [[ -n "$address" ]] || ((SECONDS > deadline)); do sleep 2; done
   fi
   secret=$("${kubectl[@]}" get deployment/usersvc -o 'jsonpath={.spec.template.spec.containers[*].env[?(@.name=="Admin__Key")].valueFrom.secretKeyRef.name}')
-  printf '\nUserSvc is ready.\n\n  edge        %s\n' "${address:+http://}${address:-${kubectl[*]} get $what}"
-  printf "  admin key   %s get secret %s -o 'jsonpath={.data.Admin__Key}' | base64 --decode\n" "${kubectl[*]}" "$secret"
+  printf "\nUserSvc is ready.\n\n  edge        %s\n  admin key   %s -o 'jsonpath={.data.Admin__Key}' | base64 --decode\n" "${address:+$scheme://}${address:-${kubectl[*]} port-forward service/edge 8080:80}" "${kubectl[*]} get secret $secret"
 }
 
 registry='' tag='' no_build=false kustomize=false overlay='' chart='' base_image='' postgres_image='' timeout=300 helm_options=()
 parse_options "$@"
 check_options
 find_cluster
-mkdir -p "$root/.local" && work=$(mktemp -d "$root/.local/deploy.XXXXXX")
-trap 'rm -rf "$work"' EXIT
+mkdir -p "$root/.local" && work=$(mktemp -d "$root/.local/deploy.XXXXXX") && trap 'rm -rf "$work"' EXIT
 say "cluster '$context', namespace '$namespace', images $registry/…:$tag"
+check_release
 $no_build || { build_image UserSvc.Api usersvc; build_image UserSvc.Edge edge; }
 exists namespace "$namespace" || make_namespace
 say 'installing the system and waiting until it is ready'

@@ -17,6 +17,7 @@ internal static partial class ChartCompletion
         ("Deployment/.*|StatefulSet/.*", "spec/template/metadata/labels", "podLabels"),
         ("Deployment/.*|StatefulSet/.*", "spec/template/metadata/annotations", "podAnnotations"),
         ("Deployment/.*|StatefulSet/.*", "spec/template/spec", "scheduling"),
+        ("Pod/.*", "spec", "scheduling"),
         ("Deployment/.*|StatefulSet/.*", "spec/template/spec/containers/0", "resources"),
         ("Deployment/usersvc", "spec/template/spec/initContainers/0", "sidecarResources"),
         ("StatefulSet/.*", "spec/volumeClaimTemplates/0/spec", "storageClass"),
@@ -31,8 +32,8 @@ internal static partial class ChartCompletion
     private static readonly Dictionary<string, string> Conditions = new()
     {
         ["Secret"] = "if not (or .Values.{0}.existingSecret (lookup \"v1\" \"Secret\" .Release.Namespace \"{1}\"))",
-        ["PodMonitoring"] = "if .Capabilities.APIVersions.Has \"monitoring.googleapis.com/v1\"",
-        ["HealthCheckPolicy"] = "if .Capabilities.APIVersions.Has \"networking.gke.io/v1\"",
+        ["PodMonitoring"] = "if .Capabilities.APIVersions.Has \"monitoring.googleapis.com/v1/PodMonitoring\"",
+        ["HealthCheckPolicy"] = "if .Capabilities.APIVersions.Has \"networking.gke.io/v1/HealthCheckPolicy\"",
     };
 
     public static void Complete(string chart, ShapeOptions shape)

@@ -137,9 +137,9 @@ internal static class Pods
         resource.UpdateWith("settings-configmap");
     }
 
-    /// <summary>A changed template of settings changes the pods, which are then updated.</summary>
+    /// <summary>Changed settings change the pods, which are then updated. The ConfigMap's labels, which name the version, do not.</summary>
     public static void UpdateWith(this KubernetesResource resource, string file) =>
-        resource.Workload!.PodTemplate.Metadata.Annotations[$"checksum/{file}"] = $"{{{{ include (print .Template.BasePath \"/{resource.Name}/{file}.yaml\") . | sha256sum }}}}";
+        resource.Workload!.PodTemplate.Metadata.Annotations[$"checksum/{file}"] = $"{{{{ (include (print .Template.BasePath \"/{resource.Name}/{file}.yaml\") . | fromYaml).data | toJson | sha256sum }}}}";
 
     /// <summary>
     /// By number: the port may be another container's, a sidecar's. Set here, as Aspire makes no startup probe of the model's and writes the
