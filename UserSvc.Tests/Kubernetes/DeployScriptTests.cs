@@ -40,7 +40,5 @@ public sealed class DeployScriptTests
     }
 
     private static Task<CommandResult> RunAsync(string script, params IEnumerable<string> options) =>
-        Command.RunAsync(["bash", PathOf(script), .. options], Eventually.Deadline, TestContext.Current.CancellationToken);
-
-    private static string PathOf(string script) => Manifest.RepositoryFile($"deploy/{script}");
+        Command.RunAsync(["bash", Manifest.RepositoryFile($"deploy/{script}"), .. options], Eventually.Deadline, TestContext.Current.CancellationToken);
 }

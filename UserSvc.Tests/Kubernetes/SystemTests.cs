@@ -1,3 +1,4 @@
+using k8s;
 using k8s.Models;
 using UserSvc.Tests.AppHost;
 
@@ -24,9 +25,10 @@ public sealed class SystemTests
     public void Helm_AsCommitted_IsSound() => AssertNone(Soundness.Problems(Manifests.Parse(Rendering.Helm)));
 
     [Fact]
-    public async Task Helm_RenderedAgain_IsWhatIsCommittedAndRefusesWhatCannotWork()
+    public async Task Helm_RenderedAgain_IsWhatIsCommittedKeepsPostgresInAnUpdateAndRefusesWhatCannotWork()
     {
-        var again = await Rendering.HelmAgainAsync();
+        static string Postgres(string rendered) => KubernetesJson.Serialize(Manifests.Parse(rendered).OfType<V1StatefulSet>().Single().Spec.Template);
+        var (again, update) = (await Rendering.HelmAgainAsync(), await Rendering.HelmAgainAsync("--set", "image.tag=v2"));
         var refused = new Dictionary<string, string>
         {
             ["usersvc.adminKey=short"] = "'adminKey' not allowed", ["usersvc.digest=abc"] = "at '/usersvc/digest'", ["image.registry=http://foo"] = "at '/image/registry'",
@@ -34,6 +36,7 @@ public sealed class SystemTests
         };
 
         Assert.Equal(Manifests.Parse(Rendering.Helm).Select(o => o.Json().ToJsonString()), Manifests.Parse(again.Output).Select(o => o.Json().ToJsonString()));
+        Assert.Equal(Postgres(again.Output), Postgres(update.Output));
         foreach (var (value, problem) in refused)
         {
             Assert.Contains(problem, (await Rendering.HelmAgainAsync("--set", value)).Error);
