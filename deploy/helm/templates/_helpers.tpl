@@ -15,10 +15,12 @@
 {{- fail (printf "autoscaling.%s.minReplicas is above maxReplicas" (index . 1)) }}
 {{- end }}
 {{- $replicas := (index (index . 0).Values (index . 1)).replicas }}
-{{- if kindIs "invalid" $replicas }}
-{{- $replicas = lookup "apps/v1" "Deployment" (index . 0).Release.Namespace (index . 1) | dig "spec" "replicas" (eq (index . 1) "edge" | ternary 2 3) }}
-{{- end -}}
+{{- if or $bounds (kindIs "invalid" $replicas) }}
+{{- $replicas = lookup "apps/v1" "Deployment" (index . 0).Release.Namespace (index . 1) | dig "spec" "replicas" (empty $bounds | ternary (eq (index . 1) "edge" | ternary 2 3) nil) }}
+{{- end }}
+{{- if not (kindIs "invalid" $replicas) -}}
 replicas: {{ $replicas }}
+{{- end }}
 {{- end }}
 
 {{- define "usersvc.resources" -}}
@@ -77,13 +79,13 @@ data: {{- toYaml . | nindent 2 }}
 
 {{- /* A new secret, unless version 1 of this chart has made one. Without a cluster each rendering would make another. */}}
 {{- define "usersvc.secret" }}
-{{- $_ := (lookup "v1" "Namespace" "" "kube-system").kind | required "there is no cluster to ask for the secrets that are kept in it: set usersvc.existingSecret and postgres.existingSecret" }}
+{{- $_ := (lookup "v1" "Namespace" "" "kube-system").kind | required "there is no cluster to ask for the secrets that are kept in it: set usersvc.existingSecret and postgres.existingSecret, or use --dry-run=server" }}
 {{- lookup "v1" "Secret" (index . 0).Release.Namespace "usersvc-secrets" | dig "data" (index . 1) (randAlphaNum 32 | b64enc) | quote }}
 {{- end }}
 
 {{- /* The addresses of the API server, which is no pod. */}}
 {{- define "usersvc.apiServer" -}}
-{{- $cidrs := (index . 0).Values.networkPolicy.apiServerCidrs }}
+{{- $cidrs := (index . 0).Values.networkPolicy.apiServerCidrs | default list }}
 {{- if not $cidrs }}
 {{- range (lookup "discovery.k8s.io/v1" "EndpointSlice" "default" "kubernetes").endpoints }}
 {{- range .addresses }}
@@ -91,7 +93,7 @@ data: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
 {{- end }}
-{{- $_ := first $cidrs | required "there is no cluster to ask for the API server's address: set networkPolicy.apiServerCidrs" -}}
+{{- $_ := first $cidrs | required "there is no cluster to ask for the API server's address: set networkPolicy.apiServerCidrs, or use --dry-run=server" -}}
 to:
 {{- range $cidrs }}
   - ipBlock: {cidr: {{ . | quote }}}
