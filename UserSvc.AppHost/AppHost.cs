@@ -46,7 +46,7 @@ try
 
     if (PublishesChart(builder))
     {
-        AddChart(builder);
+        AddChart(builder, args);
         RequireChart(builder);
     }
 
@@ -66,7 +66,7 @@ internal sealed partial class Program
         builder.ExecutionContext.IsPublishMode && builder.Configuration["Publishing:Publisher"] != "manifest" && builder.Configuration["Pipeline:Step"] != "publish-manifest";
 
     // Its body, in Kubernetes/, is compiled with ChartPublisher=true.
-    static partial void AddChart(IDistributedApplicationBuilder builder);
+    static partial void AddChart(IDistributedApplicationBuilder builder, string[] args);
 
     // Without a target Aspire publishes nothing and calls it a success.
     private static void RequireChart(IDistributedApplicationBuilder builder)

@@ -6,28 +6,35 @@ using UserSvc.AppHost.Kubernetes;
 internal sealed partial class Program
 {
     private const string Environment = "kubernetes";
-    private const string Version = "1.0.0";
 
-    static partial void AddChart(IDistributedApplicationBuilder builder)
+    static partial void AddChart(IDistributedApplicationBuilder builder, string[] args)
     {
+        var shape = ShapeOptions.Read(args);
         foreach (var secret in (string[])["admin-key", "postgres-password"])
         {
-            // Given when the chart is installed; without a value here, publishing would ask for one.
+            // The chart makes them in the cluster; without a value here, publishing would ask for one.
             builder.Configuration[$"Parameters:{secret}"] = "unused";
         }
 
         builder.AddKubernetesEnvironment(Environment)
             .WithDashboard(false)
-            .WithProperties(environment => environment.DefaultImagePullPolicy = Helm.Value(values => values.Image.PullPolicy))
-            .WithHelm(helm => helm.WithChartName("usersvc").WithChartVersion(Version).WithChartDescription("A user service behind an edge proxy, with PostgreSQL."));
-        Pods<PostgresServerResource>(builder, "postgres", PostgresPods.Configure);
-        Pods<ProjectResource>(builder, "usersvc", UsersvcPods.Configure);
-        Pods<ProjectResource>(builder, "edge", EdgePods.Configure);
+            .WithProperties(environment => environment.DefaultImagePullPolicy = "{{ .Values.image.pullPolicy }}");
+        if (shape.ExternalDatabase is null)
+        {
+            Pods<PostgresServerResource>(builder, "postgres", PostgresPods.Configure);
+        }
+        else
+        {
+            builder.Resources.OfType<PostgresServerResource>().Single().Annotations.Add(ManifestPublishingCallbackAnnotation.Ignore);
+        }
+
+        Pods<ProjectResource>(builder, "usersvc", usersvc => UsersvcPods.Configure(usersvc, shape));
+        Pods<ProjectResource>(builder, "edge", edge => EdgePods.Configure(edge, shape));
         builder.Pipeline.AddStep(
             "finish-chart",
             step =>
             {
-                ChartFiles.Finish(step.Services.GetRequiredService<IPipelineOutputService>().GetOutputDirectory());
+                ChartCompletion.Complete(step.Services.GetRequiredService<IPipelineOutputService>().GetOutputDirectory(), shape);
                 return Task.CompletedTask;
             },
             dependsOn: $"publish-{Environment}",

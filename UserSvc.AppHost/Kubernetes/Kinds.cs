@@ -48,7 +48,11 @@ internal sealed class PodDisruptionBudget() : BaseKubernetesResource("policy/v1"
     public required PodDisruptionBudgetSpec Spec { get; init; }
 }
 
-internal sealed record PodDisruptionBudgetSpec(int MaxUnavailable, LabelSelectorV1 Selector);
+internal sealed record PodDisruptionBudgetSpec(int MaxUnavailable, LabelSelectorV1 Selector)
+{
+    /// <summary>A pod that is not ready serves nobody, and must not keep its node from being drained.</summary>
+    public string UnhealthyPodEvictionPolicy { get; } = "AlwaysAllow";
+}
 
 /// <summary>https://kubernetes.io/docs/concepts/workloads/autoscaling/horizontal-pod-autoscale/</summary>
 internal sealed class HorizontalPodAutoscaler() : BaseKubernetesResource("autoscaling/v2", "HorizontalPodAutoscaler")
@@ -57,7 +61,7 @@ internal sealed class HorizontalPodAutoscaler() : BaseKubernetesResource("autosc
     public required HorizontalPodAutoscalerSpec Spec { get; init; }
 }
 
-internal sealed record HorizontalPodAutoscalerSpec(ScaleTarget ScaleTargetRef, int MinReplicas, int MaxReplicas, List<ScaleMetric> Metrics);
+internal sealed record HorizontalPodAutoscalerSpec(ScaleTarget ScaleTargetRef, string MinReplicas, string MaxReplicas, List<ScaleMetric> Metrics);
 
 internal sealed record ScaleTarget(string ApiVersion, string Kind, string Name);
 
@@ -65,7 +69,7 @@ internal sealed record ScaleMetric(string Type, ResourceMetric Resource);
 
 internal sealed record ResourceMetric(string Name, ResourceTarget Target);
 
-internal sealed record ResourceTarget(string Type, int AverageUtilization);
+internal sealed record ResourceTarget(string Type, string AverageUtilization);
 
 /// <summary>https://gateway-api.sigs.k8s.io/reference/spec/#httproute</summary>
 internal sealed class HttpRoute() : BaseKubernetesResource("gateway.networking.k8s.io/v1", "HTTPRoute")
@@ -118,5 +122,5 @@ internal sealed record ScrapeEndpoint(string Port, string Path, string Interval)
 internal sealed class ServiceAccount() : BaseKubernetesResource("v1", "ServiceAccount")
 {
     [YamlMember(Alias = "automountServiceAccountToken")]
-    public required bool AutomountServiceAccountToken { get; init; }
+    public bool AutomountServiceAccountToken { get; }
 }

@@ -14,35 +14,40 @@ internal static class NetworkPolicies
 
     private const string Component = "app.kubernetes.io/component";
 
-    private static readonly string OwnPostgres = Helm.Path(values => values.Postgres.Enabled);
-    private static readonly string Tls = Helm.Path(values => values.Edge.Tls.SecretName);
-    private static readonly string Gateway = Helm.Path(values => values.Gateway.Enabled);
-
     /// <summary>Those of every pod of the system, in one resource's folder of the chart.</summary>
-    public static void AddCommon(KubernetesResource resource)
+    public static void AddCommon(KubernetesResource resource, ShapeOptions shape)
     {
         resource.Add("default-deny", Policy(Everyone(resource), "system"));
         resource.Add("dns", Dns(resource));
-        resource.Add("telemetry", ToCollectors(resource));
+        if (shape.Telemetry is not null)
+        {
+            resource.Add("telemetry", ToCollectors(resource));
+        }
     }
 
-    public static NetworkPolicy Edge(KubernetesResource edge)
+    public static NetworkPolicy Edge(KubernetesResource edge, ShapeOptions shape)
     {
         var policy = Policy(edge.Selector());
-        policy.Spec.Ingress.Add(new([new(EdgePods.HttpPort), new(EdgePods.HttpsPort, "TCP".If(Tls))]));
+        policy.Spec.Ingress.Add(new(shape.Tls ? [new(EdgePods.HttpPort), new(EdgePods.HttpsPort)] : [new(EdgePods.HttpPort)]));
         policy.Spec.Ingress.Add(new([new(EdgePods.HealthPort)], [new(NamespaceSelector: AnyOf("kubernetes.io/metadata.name", "gmp-system", "gke-gmp-system"))]));
-        policy.Spec.Ingress.Add(new([new(EdgePods.HealthPort, "TCP".If(Gateway, outer: 1))], [.. GoogleFrontEnds.Select(network => new PolicyPeer(IpBlock: new(network)))]));
+        if (shape.Gateway is not null)
+        {
+            policy.Spec.Ingress.Add(new([new(EdgePods.HealthPort)], [.. GoogleFrontEnds.Select(network => new PolicyPeer(IpBlock: new(network)))]));
+        }
+
         policy.Spec.Egress.Add(new([new(EdgePods.HttpPort)], [new(Other(edge, "usersvc"))]));
-        policy.Spec.Egress.Add(new([new(443), new(6443)], [new(IpBlock: new(Helm.Value(values => values.NetworkPolicy.ApiServerCidr)))]));
+        // To the API server's addresses, by usersvc.apiServer of _helpers.tpl.
+        policy.Spec.Egress.Add(new([new(443), new(6443)]));
         return policy;
     }
 
-    public static NetworkPolicy Usersvc(KubernetesResource usersvc)
+    public static NetworkPolicy Usersvc(KubernetesResource usersvc, ShapeOptions shape)
     {
         var policy = Policy(usersvc.Selector());
         policy.Spec.Ingress.Add(new([new(8080)], [new(Other(usersvc, "edge"))]));
-        policy.Spec.Egress.Add(new([new(PostgresPods.Port, "TCP".If(OwnPostgres, outer: 1))], [new(Other(usersvc, "postgres"))]));
-        policy.Spec.Egress.Add(new([new(Helm.Number(Helm.Path(values => values.Database.Port)), "TCP".If(Helm.Not(OwnPostgres), outer: 1))], [new(IpBlock: new(Helm.Value(values => values.Database.Cidr)))]));
+        policy.Spec.Egress.Add(shape.ExternalDatabase is null
+            ? new([new(PostgresPods.Port)], [new(Other(usersvc, "postgres"))])
+            : new([new(new Int32OrStringV1("{{ .Values.database.port }}"))], [new(IpBlock: new("{{ .Values.database.cidr }}"))]));
         return policy;
     }
 
@@ -74,7 +79,7 @@ internal static class NetworkPolicies
         policy.Spec.PodSelector.MatchExpressions = AnyOf(Component, "usersvc", "edge").MatchExpressions;
         policy.Spec.PolicyTypes.Remove("Ingress");
         policy.Spec.Egress.Add(new([new(4317), new(4318)]));
-        return policy.When(Telemetry.Enabled);
+        return policy;
     }
 
     private static NetworkPolicy Policy(LabelSelectorV1 pods, string? component = null)

@@ -1,4 +1,3 @@
-using System.Linq.Expressions;
 using Aspire.Hosting.Kubernetes;
 using Aspire.Hosting.Kubernetes.Resources;
 
@@ -9,22 +8,26 @@ internal static class Pods
 {
     private const string TemporaryFiles = "tmp";
 
-    /// <summary>Adds an object of the resource's own. Its kind in its name gives its template a file of its own; the chart's objects are named without.</summary>
+    /// <summary>The user of .NET's images, and of PostgreSQL's.</summary>
+    public const int User = 1654, PostgresUser = 999;
+
+    /// <summary>Adds an object of the resource's own.</summary>
     public static void Add(this KubernetesResource resource, string name, BaseKubernetesResource added)
     {
+        // The kind keeps templates of one name apart; ChartCompletion takes it off.
         added.Metadata.Name = $"{name}-{added.Kind!.ToLowerInvariant()}";
         resource.AdditionalResources.Add(added);
     }
 
-    public static void NameAll(this KubernetesResource resource, string name)
-    {
-        resource.Workload!.Metadata.Name = $"{name}-{resource.Workload.Kind!.ToLowerInvariant()}";
-        resource.Service!.Metadata.Name = $"{name}-service";
-    }
+    /// <summary>Short names, as <c>edge</c> where Aspire has <c>edge-deployment</c> and <c>edge-service</c>.</summary>
+    public static void NameAll(this KubernetesResource resource, string name) => 
+        (resource.Workload!.Metadata.Name, resource.Service!.Metadata.Name) = ($"{name}-{resource.Workload.Kind!.ToLowerInvariant()}", $"{name}-service");
 
     public static LabelSelectorV1 Selector(this KubernetesResource resource) => new(new Dictionary<string, string>(resource.Workload!.PodTemplate.Metadata.Labels));
 
     public static ContainerV1 Container(this KubernetesResource resource) => resource.Workload!.PodTemplate.Spec.Containers.Single();
+
+    public static string Image(string component) => $"{{{{ include \"usersvc.image\" (list . \"{component}\") }}}}";
 
     /// <summary>The "restricted" level of https://kubernetes.io/docs/concepts/security/pod-security-standards/ and a read-only root.</summary>
     public static PodSpecV1 Restrict(this PodSpecV1 pod, string serviceAccount, int user)
@@ -57,19 +60,12 @@ internal static class Pods
         return container;
     }
 
-    /// <summary>
-    /// Replicas by value or by the autoscaler, updated without ever having fewer of them in service, spread over zones and nodes, and
-    /// evicted one at a time.
-    /// </summary>
-    public static void Replicate(
-        this KubernetesResource resource, string name, Expression<Func<ChartValues, int>> replicas, Expression<Func<ChartValues, AutoscalingValues>> autoscaling)
+    /// <summary>Updated without ever having fewer replicas in service, spread over zones and nodes, and evicted one at a time.</summary>
+    public static void Replicate(this KubernetesResource resource, string name, bool autoscaling)
     {
         var deployment = (Deployment)resource.Workload!;
-        var isAutoscaled = Helm.Path(autoscaling, values => values.Enabled);
-        // Without a number a Deployment that has one falls to 1 until the autoscaler has seen it: it keeps what it has.
-        var present = $"(lookup `apps/v1` `Deployment` .Release.Namespace `{name}`)";
-        deployment.Spec.Replicas = Helm.Number(
-            $"if {isAutoscaled} }}}}{{{{ {present}.spec.replicas }}}}{{{{ else }}}}{Helm.Value(replicas)}{{{{ end", $"or (not {isAutoscaled}) {present}");
+        // By usersvc.replicas of _helpers.tpl.
+        deployment.Spec.Replicas = null;
         deployment.Spec.Strategy = new() { RollingUpdate = new() { MaxSurge = 1, MaxUnavailable = 0 } };
         deployment.Spec.MinReadySeconds = 2;
         deployment.Spec.ProgressDeadlineSeconds = 300;
@@ -86,34 +82,64 @@ internal static class Pods
         }
 
         resource.Add(name, new PodDisruptionBudget { Spec = new(1, resource.Selector()) });
-        resource.Add(name, new HorizontalPodAutoscaler
+        if (autoscaling)
         {
-            Spec = new(
-                new("apps/v1", "Deployment", name),
-                Helm.Number(Helm.Path(autoscaling, values => values.MinReplicas)),
-                Helm.Number(Helm.Path(autoscaling, values => values.MaxReplicas)),
-                [new("Resource", new("cpu", new("Utilization", Helm.Number(Helm.Path(autoscaling, values => values.CpuPercent)))))]),
-        }.When(isAutoscaled));
+            resource.Add(name, new HorizontalPodAutoscaler
+            {
+                Spec = new(
+                    new("apps/v1", "Deployment", name),
+                    $"{{{{ .Values.autoscaling.{name}.minReplicas }}}}",
+                    $"{{{{ .Values.autoscaling.{name}.maxReplicas }}}}",
+                    [new("Resource", new("cpu", new("Utilization", "{{ .Values.autoscaling.cpuPercent }}")))]),
+            });
+        }
     }
 
-    public static ResourceRequirementsV1 Resources(Expression<Func<ChartValues, ResourceValues>> resources) => Resources(
-        $"{{{{ {Helm.Path(resources, values => values.Requests.Cpu)} }}}}",
-        $"{{{{ {Helm.Path(resources, values => values.Requests.Memory)} }}}}",
-        $"{{{{ {Helm.Path(resources, values => values.Limits.Memory)} }}}}");
-
-    public static ResourceRequirementsV1 Resources(string cpu, string memory, string memoryLimit) => new()
+    /// <summary>What the service's telemetry says of the pod.</summary>
+    public static ContainerV1 NamePod(this ContainerV1 container)
     {
-        Requests = { ["cpu"] = cpu, ["memory"] = memory },
-        Limits = { ["memory"] = memoryLimit },
+        foreach (var (name, path) in ((string, string)[])[("POD_NAME", "metadata.name"), ("POD_NAMESPACE", "metadata.namespace"), ("NODE_NAME", "spec.nodeName")])
+        {
+            // The other kinds of source are there by default, empty, which the API server refuses.
+            container.Env.Add(new() { Name = name, ValueFrom = new() { FieldRef = new() { FieldPath = path }, ConfigMapKeyRef = null, ResourceFieldRef = null, SecretKeyRef = null } });
+        }
+
+        return container;
+    }
+
+    public static EnvVarV1 FromSecret(string variable, string secret, string key) => new()
+    {
+        Name = variable,
+        ValueFrom = new() { SecretKeyRef = new() { Name = secret, Key = key }, ConfigMapKeyRef = null, FieldRef = null, ResourceFieldRef = null },
     };
 
-    /// <summary>What whoever installs the chart sets besides. The last source of an environment counts, so it also changes what the chart sets.</summary>
-    public static void Settings(this KubernetesResource resource, string name, Expression<Func<ChartValues, Dictionary<string, string>>> settings)
+    /// <summary>
+    /// A Secret that is made once: a hook of the first installation is no part of any release, so neither an upgrade nor a rollback changes it.
+    /// </summary>
+    public static void MakeOnce(this Secret secret, string name, string key)
     {
-        resource.Add($"{name}-settings", new ConfigMap { Data = { ["{{ $name }}"] = "{{ $value | quote }}".ForEach(settings) } });
+        secret.Metadata.Name = name;
+        secret.Metadata.Annotations["helm.sh/hook"] = "pre-install,pre-upgrade";
+        secret.StringData.Clear();
+        secret.Data[key] = $"{{{{ include \"usersvc.secret\" (list . \"{key}\") }}}}";
+    }
+
+    /// <summary>A variable from the Secret that the operator names or, else, from the chart's own.</summary>
+    public static EnvVarV1 FromKept(string variable, string component, string secret, string key) =>
+        FromSecret(variable, $"{{{{ .Values.{component}.existingSecret | default \"{secret}\" }}}}", key);
+
+    /// <summary>Settings of the operator's. The last source of an environment counts, so they also change what the chart sets.</summary>
+    public static void Settings(this KubernetesResource resource, string name)
+    {
+        resource.Add($"{name}-settings", new ConfigMap());
         resource.Container().EnvFrom.Add(new() { ConfigMapRef = new() { Name = $"{name}-settings" } });
+        resource.UpdateWith("config");
         resource.UpdateWith("settings-configmap");
     }
+
+    /// <summary>Changed settings change the pods, which are then updated. The ConfigMap's labels, which name the version, do not.</summary>
+    public static void UpdateWith(this KubernetesResource resource, string file) =>
+        resource.Workload!.PodTemplate.Metadata.Annotations[$"checksum/{file}"] = $"{{{{ (include (print .Template.BasePath \"/{resource.Name}/{file}.yaml\") . | fromYaml).data | toJson | sha256sum }}}}";
 
     /// <summary>
     /// By number: the port may be another container's, a sidecar's. Set here, as Aspire makes no startup probe of the model's and writes the
@@ -127,12 +153,16 @@ internal static class Pods
         FailureThreshold = failures,
     };
 
-    /// <summary>Alive within a minute of its start, looked at closely; then rarely; taken out of service by the second failure to be ready.</summary>
-    public static void WithProbes(this ContainerV1 container, int port, string readiness)
+    /// <summary>
+    /// Alive within a minute of its start, looked at closely; then restarted only after a minute of silence, as a restart of a starved process starves
+    /// the node more; taken out of service by the second failure to be ready.
+    /// </summary>
+    public static ContainerV1 WithProbes(this ContainerV1 container, int port, string readiness)
     {
         container.StartupProbe = Probe("/alive", port, period: 1, timeout: 2, failures: 60);
-        container.LivenessProbe = Probe("/alive", port, period: 10, timeout: 3, failures: 3);
+        container.LivenessProbe = Probe("/alive", port, period: 10, timeout: 5, failures: 6);
         container.ReadinessProbe = Probe(readiness, port, period: 2, timeout: 2, failures: 2);
+        return container;
     }
 
     /// <summary>
@@ -140,26 +170,4 @@ internal static class Pods
     /// handler too, empty, which the API server refuses.
     /// </summary>
     public static LifecycleV1 Sleep(int seconds) => new() { PreStop = new() { Sleep = new() { Seconds = seconds }, Exec = null!, HttpGet = null!, TcpSocket = null! } };
-
-    public static ServiceAccount Account(string? googleAccount)
-    {
-        var account = new ServiceAccount { AutomountServiceAccountToken = false };
-        if (googleAccount is not null)
-        {
-            account.Metadata.Annotations["iam.gke.io/gcp-service-account"] = $"{{{{ {googleAccount} }}}}".If(googleAccount);
-        }
-
-        return account;
-    }
-
-    /// <summary>A changed template of settings or secrets changes the pods, which are then updated.</summary>
-    public static void UpdateWith(this KubernetesResource resource, string file) =>
-        resource.Workload!.PodTemplate.Metadata.Annotations[$"checksum/{file}"] = $"{{{{ include (print $.Template.BasePath `/{resource.Name}/{file}.yaml`) . | sha256sum }}}}";
-
-    public static T When<T>(this T resource, string condition)
-        where T : BaseKubernetesResource
-    {
-        resource.ApiVersion = resource.ApiVersion!.If(condition);
-        return resource;
-    }
 }

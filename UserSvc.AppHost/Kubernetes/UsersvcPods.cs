@@ -1,73 +1,60 @@
+using System.Globalization;
 using Aspire.Hosting.Kubernetes;
-using Aspire.Hosting.Kubernetes.Resources;
 
 namespace UserSvc.AppHost.Kubernetes;
 
 internal static class UsersvcPods
 {
     private const string Name = "usersvc";
+    private const string Secret = "usersvc-admin";
+    private const string AdminKey = "Admin__Key";
     private const string ConnectionString = "ConnectionStrings__users";
     private const int Port = 8080;
     private const int LoopbackPort = 5000;
 
-    private static readonly string Sidecar = Helm.Path(values => values.Usersvc.Sidecar.Enabled);
-    private static readonly string OwnPostgres = Helm.Path(values => values.Postgres.Enabled);
-    private static readonly string OwnSecret = Helm.Path(values => values.Usersvc.SecretName);
-
-    public static void Configure(KubernetesResource usersvc)
+    public static void Configure(KubernetesResource usersvc, ShapeOptions shape)
     {
         usersvc.NameAll(Name);
-        var pod = usersvc.Workload!.PodTemplate.Spec.Restrict(Name, Images.User);
+        var pod = usersvc.Workload!.PodTemplate.Spec.Restrict(Name, Pods.User);
         pod.TerminationGracePeriodSeconds = 40;
-        // The kubelet starts and stops it around the instance: https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/
-        pod.InitContainers.Add(EdgePods.Sidecar("sidecar".If(Sidecar)));
 
-        var container = usersvc.Container().Restrict();
-        container.Image = Images.Of(Name, values => values.Usersvc.Digest);
-        container.Ports.Single().Name = container.Ports.Single().Name.If(Helm.Not(Sidecar));
+        var container = usersvc.Container().Restrict().NamePod().WithProbes(Port, "/health");
+        container.Image = Pods.Image(Name);
         container.Lifecycle = Pods.Sleep(5);
-        container.WithProbes(Port, "/health");
-        container.Resources = Pods.Resources(values => values.Usersvc.Resources);
-        usersvc.Replicate(Name, values => values.Usersvc.Replicas, values => values.Usersvc.Autoscaling);
-        usersvc.Add(Name, Pods.Account(Helm.Path(values => values.Usersvc.GcpServiceAccount)));
+        usersvc.Replicate(Name, shape.Autoscaling);
+        usersvc.Add(Name, new ServiceAccount());
+        usersvc.Add(Name, NetworkPolicies.Usersvc(usersvc, shape));
+        (usersvc.Service!.Spec.Ports.Single().Port, usersvc.Service.Spec.Ports.Single().TargetPort) = (80, Port);
 
-        Configuration(usersvc.ConfigMap!.Data);
-        Secrets(usersvc, container);
-        usersvc.UpdateWith("config");
-        usersvc.Settings(Name, values => values.Usersvc.Settings);
-        usersvc.UpdateWith("secrets");
-
-        var port = usersvc.Service!.Spec.Ports.Single();
-        (port.Port, port.TargetPort) = (80, Port);
-        usersvc.Add(Name, NetworkPolicies.Usersvc(usersvc));
-    }
-
-    private static void Configuration(Dictionary<string, string> settings)
-    {
+        var settings = usersvc.ConfigMap!.Data;
         // Without a CPU limit half the node's cores would hash at a time, more than the memory covers.
         settings["Passwords__Concurrency"] = "2";
-        settings["Listen__LoopbackPort"] = $"{LoopbackPort}".If(Sidecar);
-        Telemetry.Add(settings);
-    }
-
-    private static void Secrets(KubernetesResource usersvc, ContainerV1 container)
-    {
-        var secret = usersvc.Secret!.StringData;
-        secret.Clear();
-        secret["Admin__Key"] = Helm.RequiredQuoted(values => values.Usersvc.AdminKey).If(Helm.Not(OwnSecret));
-        secret[ConnectionString] = PostgresPods.ConnectionString.If(OwnPostgres);
-
-        container.EnvFrom.Add(new() { SecretRef = new() { Name = Helm.Value(values => values.Usersvc.SecretName).If(OwnSecret, outer: 1) } });
-        container.Env.Add(new()
+        if (shape.Telemetry is not null)
         {
-            Name = ConnectionString.If(Helm.Not(OwnPostgres)),
-            ValueFrom = new()
-            {
-                SecretKeyRef = new() { Name = Helm.RequiredQuoted(values => values.Database.SecretName), Key = Helm.Quoted(values => values.Database.SecretKey) },
-                ConfigMapKeyRef = null,
-                FieldRef = null,
-                ResourceFieldRef = null,
-            },
-        });
+            settings["OTEL_EXPORTER_OTLP_ENDPOINT"] = shape.Telemetry;
+        }
+
+        usersvc.Secret!.MakeOnce(Secret, AdminKey);
+        container.EnvFrom.RemoveAll(source => source.SecretRef is not null);
+        container.Env.Add(Pods.FromKept(AdminKey, Name, Secret, AdminKey));
+        if (shape.ExternalDatabase is { } secret)
+        {
+            container.Env.Add(Pods.FromSecret(ConnectionString, secret, ConnectionString));
+        }
+        else
+        {
+            settings[ConnectionString] = string.Create(CultureInfo.InvariantCulture, $"Host={PostgresPods.ClientService};Port={PostgresPods.Port};Username=postgres;Database=users");
+            // Npgsql's, for a connection string without a password.
+            container.Env.Add(Pods.FromKept("PGPASSWORD", "postgres", PostgresPods.Secret, PostgresPods.Password));
+        }
+
+        usersvc.Settings(Name);
+        if (shape.Sidecars)
+        {
+            // The kubelet starts and stops it around the instance: https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/
+            pod.InitContainers.Add(EdgePods.Sidecar(shape.Telemetry));
+            container.Ports.Clear();
+            settings["Listen__LoopbackPort"] = LoopbackPort.ToString(CultureInfo.InvariantCulture);
+        }
     }
 }

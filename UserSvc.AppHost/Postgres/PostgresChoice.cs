@@ -11,8 +11,8 @@ internal enum PostgresKind
 /// <param name="log">Told before a download, and when the first choice is not available.</param>
 internal sealed class PostgresChoice(string folder, Action<string> log)
 {
-    // The one that Aspire starts.
-    public const string Image = "docker.io/library/postgres:18.3";
+    public const string Tag = "18.6";
+    public const string Image = $"docker.io/library/postgres:{Tag}";
 
     private readonly string _note = Path.Combine(folder, "kind");
     private readonly string _volume = VolumeOf(folder);

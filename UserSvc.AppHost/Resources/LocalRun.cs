@@ -68,7 +68,7 @@ internal sealed class LocalRun : IAsyncDisposable
             return new(builder.Configuration);
         }
 
-        TopologyOptions.CheckNames(args);
+        TopologyOptions.CheckNames<TopologyOptions>(args);
         var state = LocalState.Take(options);
         try
         {

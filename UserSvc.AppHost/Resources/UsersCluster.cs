@@ -14,6 +14,7 @@ internal static partial class UsersCluster
     public static IResourceBuilder<PostgresServerResource> WithUsersCluster(this IResourceBuilder<PostgresServerResource> postgres, LocalRun local)
     {
         postgres
+            .WithImageTag(PostgresChoice.Tag)
             .WithEnvironment("POSTGRES_DB", "users")
             .WithEnvironment("POSTGRES_INITDB_ARGS", string.Join(' ', LocalPostgres.InitDbOptions))
             // The orchestrator leaves a container that died where it is.

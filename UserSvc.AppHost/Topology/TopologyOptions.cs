@@ -71,13 +71,13 @@ internal sealed record TopologyOptions
 
     /// <summary>Refuses what the command line provider would skip in silence: an unknown option, or one without a value.</summary>
     /// <exception cref="LaunchException">The message names the option.</exception>
-    public static void CheckNames(IReadOnlyList<string> arguments)
+    public static void CheckNames<TOptions>(IReadOnlyList<string> arguments, params IEnumerable<string> others)
     {
-        var known = typeof(TopologyOptions).GetProperties().Select(property => property.Name).ToList();
+        var known = typeof(TOptions).GetProperties().Select(property => property.Name).ToList();
         for (var i = 0; i < arguments.Count; i++)
         {
             var parts = arguments[i].Split('=', 2);
-            if (!known.Exists(name => string.Equals(parts[0], "--" + name, StringComparison.OrdinalIgnoreCase)))
+            if (!known.Concat(others).Any(name => string.Equals(parts[0], "--" + name, StringComparison.OrdinalIgnoreCase)))
             {
                 throw new LaunchException($"Unknown option '{arguments[i]}'. Known: {string.Join(", ", known.Select(name => "--" + name))}, each with a value.");
             }
@@ -93,14 +93,14 @@ internal sealed record TopologyOptions
     public static string BuildFact(string name) =>
         typeof(TopologyOptions).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().Single(fact => fact.Key == name).Value!;
 
-    private static string? Text(IConfiguration configuration, string name) => configuration[name] is { Length: > 0 } value ? value : null;
+    public static string? Text(IConfiguration configuration, string name) => configuration[name] is { Length: > 0 } value ? value : null;
 
     private static int Number(IConfiguration configuration, string name, int defaultValue, int min, int max) =>
         Text(configuration, name) is not { } text ? defaultValue
         : int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number >= min && number <= max ? number
         : throw new LaunchException($"{name} must be a whole number from {min} to {max}, not '{text}'.");
 
-    private static bool Switch(IConfiguration configuration, string name, bool defaultValue) =>
+    public static bool Switch(IConfiguration configuration, string name, bool defaultValue) =>
         Text(configuration, name) is not { } text ? defaultValue
         : bool.TryParse(text, out var value) ? value
         : throw new LaunchException($"{name} must be true or false, not '{text}'.");

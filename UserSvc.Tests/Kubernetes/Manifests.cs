@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Reflection;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -8,18 +7,23 @@ using k8s.Models;
 
 namespace UserSvc.Tests.Kubernetes;
 
-/// <summary>The pods that an object makes, as it describes them.</summary>
-internal sealed record Pods(string Owner, IDictionary<string, string> Labels, V1PodSpec Spec, params IReadOnlyList<string> ClaimNames)
+/// <summary>An object of a kind that the Kubernetes client does not know.</summary>
+internal sealed class CustomResource : IKubernetesObject<V1ObjectMeta>
 {
-    /// <summary>Those that go on running: an init container that restarts is a sidecar.</summary>
-    public IEnumerable<V1Container> Containers => [.. Spec.InitContainers?.Where(c => c.RestartPolicy == "Always") ?? [], .. Spec.Containers];
+    public required string ApiVersion { get; set; }
+    public required string Kind { get; set; }
+    public required V1ObjectMeta Metadata { get; set; }
+    public required JsonObject Spec { get; set; }
+}
 
-    public IEnumerable<V1Container> AllContainers => [.. Spec.InitContainers ?? [], .. Spec.Containers];
+/// <summary>The pods of a workload, as its template describes them.</summary>
+internal sealed record Pods(string Owner, IDictionary<string, string> Labels, V1PodSpec Spec, params IReadOnlyList<string> Claims)
+{
+    public IEnumerable<V1Container> Containers => [.. Spec.InitContainers ?? [], .. Spec.Containers];
 
     public IEnumerable<V1ContainerPort> Ports => Containers.SelectMany(c => c.Ports ?? []);
 
-    public bool Declare(IntOrString port, string protocol = "TCP") => Ports.Any(p =>
-        (p.Name == port.Value || p.ContainerPort.ToString(CultureInfo.InvariantCulture) == port.Value) && (p.Protocol ?? "TCP") == protocol);
+    public bool Declare(IntOrString port) => Ports.Any(p => p.Name == port.Value || $"{p.ContainerPort}" == port.Value);
 }
 
 /// <summary>Kubernetes objects from what kubectl or helm prints, read as strictly as an API server does and a little more.</summary>
@@ -27,60 +31,60 @@ internal static partial class Manifests
 {
     private static readonly JsonSerializerOptions Strict = new(JsonSerializerOptions.Strict) { PropertyNamingPolicy = JsonNamingPolicy.CamelCase };
 
-    // apps/v1/Deployment and its like, the types of CustomResources.cs among them.
-    private static readonly Dictionary<string, Type> Types = typeof(V1Pod).Assembly.GetTypes().Concat(typeof(Manifests).Assembly.GetTypes())
-        .Select(type => (type, entity: type.GetCustomAttribute<KubernetesEntityAttribute>()))
-        .Where(t => t.entity is not null)
-        .ToDictionary(t => $"{(t.entity!.Group.Length == 0 ? "" : t.entity.Group + "/")}{t.entity.ApiVersion}/{t.entity.Kind}", t => t.type);
+    // By apiVersion/kind, such as apps/v1/Deployment.
+    private static readonly Dictionary<string, Type> Types = typeof(V1Pod).Assembly.GetTypes()
+        .Select(type => (type, entity: type.GetCustomAttribute<KubernetesEntityAttribute>())).Where(t => t.entity is not null)
+        .Select(t => ($"{(t.entity!.Group.Length == 0 ? "" : t.entity.Group + "/")}{t.entity.ApiVersion}/{t.entity.Kind}", t.type))
+        .Concat(new[] { "gateway.networking.k8s.io/v1/Gateway", "gateway.networking.k8s.io/v1/HTTPRoute", "networking.gke.io/v1/HealthCheckPolicy", "monitoring.googleapis.com/v1/PodMonitoring" }.Select(kind => (kind, typeof(CustomResource))))
+        .ToDictionary();
 
-    /// <exception cref="FormatException">
-    /// A document is of no known kind, has a key twice or one its type does not know, or a value of another type (a number where a string is
-    /// meant, as an unquoted port in a ConfigMap).
-    /// </exception>
+    /// <exception cref="JsonException">A key is unknown, or a value is of another type, such as an unquoted port in a ConfigMap.</exception>
     public static List<IKubernetesObject<V1ObjectMeta>> Parse(string yaml) =>
-        [.. Separator().Split(yaml).Select(ParseDocument).OfType<IKubernetesObject<V1ObjectMeta>>()];
+    [
+        .. from document in Separator().Split(yaml)
+           let json = ToJson(KubernetesYaml.Deserialize<object>(document, strict: true))
+           where json is not null
+           let kind = $"{json["apiVersion"]}/{json["kind"]}"
+           select (IKubernetesObject<V1ObjectMeta>)json.Deserialize(Types.GetValueOrDefault(kind) ?? throw new FormatException($"{kind} is an unknown kind"), Strict)!,
+    ];
 
     public static string Id(this IKubernetesObject<V1ObjectMeta> item) => $"{item.Kind} {item.Metadata?.Name}";
 
-    public static IEnumerable<Pods> Pods(this IEnumerable<IKubernetesObject<V1ObjectMeta>> objects) => objects.Select(item => item switch
+    public static JsonObject Json(this IKubernetesObject<V1ObjectMeta> item) => JsonNode.Parse(KubernetesJson.Serialize(item))!.AsObject();
+
+    public static List<Pods> Pods(this IEnumerable<IKubernetesObject<V1ObjectMeta>> objects) => [.. objects.Select(item => item switch
     {
-        V1Pod pod => new Pods(item.Id(), pod.Metadata.Labels ?? new Dictionary<string, string>(), pod.Spec),
-        V1Deployment deployment => From(item, deployment.Spec.Template),
-        V1StatefulSet set => From(item, set.Spec.Template, [.. set.Spec.VolumeClaimTemplates?.Select(c => c.Metadata.Name) ?? []]),
-        V1DaemonSet set => From(item, set.Spec.Template),
-        V1ReplicaSet set => From(item, set.Spec.Template),
-        V1Job job => From(item, job.Spec.Template),
-        V1CronJob job => From(item, job.Spec.JobTemplate.Spec.Template),
+        V1Deployment deployment => new Pods(item.Id(), deployment.Spec.Template.Metadata.Labels, deployment.Spec.Template.Spec),
+        V1StatefulSet set => new Pods(item.Id(), set.Spec.Template.Metadata.Labels, set.Spec.Template.Spec, [.. set.Spec.VolumeClaimTemplates.Select(c => c.Name())]),
         _ => null,
-    }).OfType<Pods>();
+    }).OfType<Pods>()];
 
-    private static Pods From(IKubernetesObject<V1ObjectMeta> owner, V1PodTemplateSpec template, params IReadOnlyList<string> claims) =>
-        new(owner.Id(), template.Metadata?.Labels ?? new Dictionary<string, string>(), template.Spec, claims);
+    /// <summary>A label selector, or a Service's plain labels.</summary>
+    public static V1LabelSelector Selector(JsonNode json) => json["matchLabels"] is null && json["matchExpressions"] is null
+        ? new V1LabelSelector { MatchLabels = json.Deserialize<Dictionary<string, string>>() }
+        : json.Deserialize<V1LabelSelector>(Strict)!;
 
-    private static IKubernetesObject<V1ObjectMeta>? ParseDocument(string document)
+    public static bool Selects(this V1LabelSelector selector, Pods pods) => (selector.MatchLabels ?? new Dictionary<string, string>()).All(pods.Labels.Contains)
+        && (selector.MatchExpressions ?? []).All(e => e.OperatorProperty == "In" && pods.Labels.TryGetValue(e.Key, out var value) && e.Values.Contains(value));
+
+    /// <summary>A container's variables: the value of each, or where it comes from.</summary>
+    public static Dictionary<string, string> Environment(this IEnumerable<IKubernetesObject<V1ObjectMeta>> objects, V1Container container)
     {
-        try
-        {
-            if (ToJson(KubernetesYaml.Deserialize<object>(document, strict: true)) is not JsonObject json)
+        var maps = objects.OfType<V1ConfigMap>().ToDictionary(m => m.Name(), m => m.Data ?? new Dictionary<string, string>());
+        var variables = (container.EnvFrom ?? []).SelectMany(source => maps[source.ConfigMapRef.Name]).Select(v => (Name: v.Key, Value: (string?)v.Value))
+            .Concat((container.Env ?? []).Select(v => (v.Name, Value: v.ValueFrom switch
             {
-                return null;
-            }
-
-            var kind = $"{json["apiVersion"]}/{json["kind"]}";
-            return Types.TryGetValue(kind, out var type)
-                ? (IKubernetesObject<V1ObjectMeta>?)json.Deserialize(type, Strict)
-                : throw new FormatException($"{kind} is no known kind");
-        }
-        catch (Exception failure) when (failure is JsonException or YamlDotNet.Core.YamlException or FormatException)
-        {
-            throw new FormatException($"{failure.Message}, in:\n{document}", failure);
-        }
+                null => v.Value ?? "",
+                { SecretKeyRef: { } secret } => $"Secret {secret.Name}/{secret.Key}",
+                { ConfigMapKeyRef: { } map } => maps[map.Name].TryGetValue(map.Key, out var value) ? value : null,
+                var source => $"field {source.FieldRef.FieldPath}",
+            })));
+        return variables.Where(v => v.Value is not null).GroupBy(v => v.Name, v => v.Value!).ToDictionary(v => v.Key, v => v.Last());
     }
 
     private static JsonNode? ToJson(object? yaml) => yaml switch
     {
-        null => null,
-        IDictionary<object, object?> map => new JsonObject(map.Select(p => KeyValuePair.Create(Convert.ToString(p.Key, CultureInfo.InvariantCulture)!, ToJson(p.Value)))),
+        IDictionary<object, object?> map => new JsonObject(map.Select(p => KeyValuePair.Create($"{p.Key}", ToJson(p.Value)))),
         IEnumerable<object?> list => new JsonArray([.. list.Select(ToJson)]),
         _ => JsonSerializer.SerializeToNode(yaml),
     };

@@ -1,0 +1,129 @@
+using System.Text.RegularExpressions;
+using YamlDotNet.Core;
+using YamlDotNet.RepresentationModel;
+
+namespace UserSvc.AppHost.Kubernetes;
+
+/// <summary>
+/// Completes the chart that Aspire has published by the files in <c>Files/</c> and, in its templates, by what its types have no place for: whole blocks
+/// of YAML from the operator's values, which the named templates of <c>Files/templates/_helpers.tpl</c> write.
+/// </summary>
+internal static partial class ChartCompletion
+{
+    /// <summary>In which objects (kind/name) each named template stands: at the end of the mapping at this path.</summary>
+    private static readonly (string Objects, string Path, string Template)[] Places =
+    [
+        ("Deployment/.*", "spec", "replicas"),
+        ("Deployment/.*|StatefulSet/.*", "spec/template/metadata/labels", "podLabels"),
+        ("Deployment/.*|StatefulSet/.*", "spec/template/metadata/annotations", "podAnnotations"),
+        ("Deployment/.*|StatefulSet/.*", "spec/template/spec", "scheduling"),
+        ("Pod/.*", "spec", "scheduling"),
+        ("Deployment/.*|StatefulSet/.*", "spec/template/spec/containers/0", "resources"),
+        ("Deployment/usersvc", "spec/template/spec/initContainers/0", "sidecarResources"),
+        ("StatefulSet/.*", "spec/volumeClaimTemplates/0/spec", "storageClass"),
+        ("ServiceAccount/edge|ServiceAccount/usersvc", "metadata", "serviceAccountAnnotations"),
+        ("Service/edge", "metadata", "serviceAnnotations"),
+        ("Service/edge", "spec", "serviceOptions"),
+        ("ConfigMap/.*-settings", "", "settings"),
+        ("NetworkPolicy/edge", "spec/egress/1", "apiServer"),
+    ];
+
+    /// <summary>Which kinds are there under a condition of the operator's or of the cluster's.</summary>
+    private static readonly Dictionary<string, string> Conditions = new()
+    {
+        ["Secret"] = "if not (or .Values.{0}.existingSecret (lookup \"v1\" \"Secret\" .Release.Namespace \"{1}\"))",
+        ["PodMonitoring"] = "if .Capabilities.APIVersions.Has \"monitoring.googleapis.com/v1/PodMonitoring\"",
+        ["HealthCheckPolicy"] = "if .Capabilities.APIVersions.Has \"networking.gke.io/v1/HealthCheckPolicy\"",
+    };
+
+    public static void Complete(string chart, ShapeOptions shape)
+    {
+        var settings = (YamlMappingNode)Load(Path.Combine(chart, "values.yaml"))["config"];
+        foreach (var file in Directory.EnumerateFiles(Path.Combine(chart, "templates"), "*.yaml", SearchOption.AllDirectories))
+        {
+            var component = Path.GetFileName(Path.GetDirectoryName(file)!);
+            File.WriteAllText(file, Complete(Load(file), component, settings.Children.TryGetValue(component, out var own) ? own : new YamlMappingNode()));
+        }
+
+        var files = Path.Combine(AppContext.BaseDirectory, "Kubernetes", "Files");
+        foreach (var file in Directory.EnumerateFiles(files, "*", SearchOption.AllDirectories))
+        {
+            var target = Path.Combine(chart, Path.GetRelativePath(files, file));
+            Directory.CreateDirectory(Path.GetDirectoryName(target)!);
+            File.Copy(file, target, overwrite: true);
+        }
+
+        // Each shape's own values.
+        foreach (var fragment in Directory.EnumerateFiles(chart, "values.*.yaml").Order(StringComparer.Ordinal))
+        {
+            if (shape.HasValues(Path.GetFileName(fragment).Split('.')[1]))
+            {
+                File.AppendAllText(Path.Combine(chart, "values.yaml"), "\n" + File.ReadAllText(fragment));
+            }
+
+            File.Delete(fragment);
+        }
+    }
+
+    private static string Complete(YamlMappingNode root, string component, YamlNode settings)
+    {
+        var (kind, metadata) = (root["kind"].ToString(), (YamlMappingNode)root["metadata"]);
+        // Aspire names a template's file by its object alone: the kind in the name keeps objects of one name in files of their own.
+        var name = Regex.Replace(metadata["name"].ToString(), $"-{kind.ToLowerInvariant()}$", "");
+        metadata.Children["name"] = name;
+        var labels = (YamlMappingNode)metadata["labels"];
+        labels.Add("helm.sh/chart", "{{ .Chart.Name }}-{{ .Chart.Version }}");
+        labels.Add("app.kubernetes.io/managed-by", "{{ .Release.Service }}");
+        labels.Add("app.kubernetes.io/version", "{{ .Values.image.tag | default .Chart.AppVersion | quote }}");
+        foreach (var scalar in root.AllNodes.OfType<YamlScalarNode>().Where(scalar => scalar.Style is ScalarStyle.DoubleQuoted or ScalarStyle.Any or ScalarStyle.SingleQuoted))
+        {
+            // What the topology sets by WithEnvironment is a value of the chart to Aspire; here it is a fact of the template.
+            scalar.Value = SettingPattern().Match(scalar.Value!) is { Success: true } setting ? settings[setting.Groups[1].Value].ToString() : scalar.Value;
+            scalar.Style = ExpressionPattern().IsMatch(scalar.Value!) ? ScalarStyle.ForcePlain
+                : PlainPattern().IsMatch(scalar.Value!) ? ScalarStyle.Plain
+                : scalar.Value!.Contains('\n') ? ScalarStyle.Literal
+                : ScalarStyle.DoubleQuoted;
+        }
+
+        foreach (var place in Places.Where(place => Regex.IsMatch($"{kind}/{name}", $"^({place.Objects})$")))
+        {
+            if (Find(root, place.Path) is YamlMappingNode mapping)
+            {
+                mapping.Add(new YamlScalarNode($"helm-{place.Template}") { Style = ScalarStyle.Plain }, new YamlScalarNode("") { Style = ScalarStyle.Plain });
+            }
+        }
+
+        using var text = new StringWriter { NewLine = "\n" };
+        new YamlStream(new YamlDocument(root)).Save(new Emitter(text, EmitterSettings.Default.WithIndentedSequences()), false);
+        var template = PlacePattern().Replace(
+            text.ToString().Replace("\n...\n", "\n"),
+            place => $"{place.Groups[1]}{{{{- include \"usersvc.{place.Groups[2]}\" (list . \"{component}\") | nindent {place.Groups[1].Length} }}}}");
+        return Conditions.TryGetValue(kind, out var condition) ? $"{{{{- {string.Format(null, condition, component, name)} }}}}\n{template}{{{{- end }}}}\n" : template;
+    }
+
+    private static YamlNode? Find(YamlNode? node, string path) => path.Split('/', StringSplitOptions.RemoveEmptyEntries).Aggregate(node, (at, step) => at switch
+    {
+        YamlMappingNode mapping => mapping.Children.TryGetValue(step, out var child) ? child : null,
+        YamlSequenceNode sequence => sequence.ElementAtOrDefault(int.Parse(step, null)),
+        _ => null,
+    });
+
+    private static YamlMappingNode Load(string file)
+    {
+        var stream = new YamlStream();
+        stream.Load(new StringReader(File.ReadAllText(file)));
+        return (YamlMappingNode)stream.Documents.Single().RootNode;
+    }
+
+    [GeneratedRegex(@"^\{\{ \.Values\.config\.\w+\.(\w+) \}\}$")]
+    private static partial Regex SettingPattern();
+
+    [GeneratedRegex(@"^\{\{((?!\}\}).)*\}\}$")]
+    private static partial Regex ExpressionPattern();
+
+    [GeneratedRegex(@"^(?!(true|false|yes|no|on|off|null|y|n)$)[A-Za-z/-][\w./@;=-]*$", RegexOptions.IgnoreCase)]
+    private static partial Regex PlainPattern();
+
+    [GeneratedRegex("^( *)helm-(\\w+): *(''|\"\")?$", RegexOptions.Multiline)]
+    private static partial Regex PlacePattern();
+}

@@ -1,0 +1,101 @@
+{{- /* The blocks that the chart's values fill. Each takes (list . "COMPONENT"), the component being usersvc, edge or postgres. */}}
+
+{{- define "usersvc.image" -}}
+{{- $values := (index . 0).Values }}
+{{- with index $values (index . 1) }}
+{{- required "image.registry is required" $values.image.registry }}/{{ index $ 1 }}
+{{- if .digest }}@{{ .digest }}{{ else }}:{{ $values.image.tag | default (index $ 0).Chart.AppVersion }}{{ end }}
+{{- end }}
+{{- end }}
+
+{{- /* What the operator says or, else, what is there: kubectl scale and autoscalers are not undone by an upgrade. */}}
+{{- define "usersvc.replicas" }}
+{{- $bounds := dig "autoscaling" (index . 1) dict (index . 0).Values.AsMap }}
+{{- if gt (int $bounds.minReplicas) (int $bounds.maxReplicas) }}
+{{- fail (printf "autoscaling.%s.minReplicas is above maxReplicas" (index . 1)) }}
+{{- end }}
+{{- $replicas := (index (index . 0).Values (index . 1)).replicas }}
+{{- if or $bounds (kindIs "invalid" $replicas) }}
+{{- $replicas = lookup "apps/v1" "Deployment" (index . 0).Release.Namespace (index . 1) | dig "spec" "replicas" (empty $bounds | ternary (eq (index . 1) "edge" | ternary 2 3) nil) }}
+{{- end }}
+{{- if not (kindIs "invalid" $replicas) -}}
+replicas: {{ $replicas }}
+{{- end }}
+{{- end }}
+
+{{- define "usersvc.resources" -}}
+resources: {{- index (index . 0).Values (index . 1) "resources" | toYaml | nindent 2 }}
+{{- end }}
+
+{{- define "usersvc.sidecarResources" -}}
+resources: {{- (index . 0).Values.sidecar.resources | toYaml | nindent 2 }}
+{{- end }}
+
+{{- define "usersvc.scheduling" }}
+{{- with (index . 0).Values.image.pullSecrets }}
+imagePullSecrets: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- $values := index (index . 0).Values (index . 1) }}
+{{- range $field := list "nodeSelector" "tolerations" "affinity" "priorityClassName" }}
+{{- with index $values $field }}
+{{ $field }}: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "usersvc.podLabels" }}
+{{- with (index (index . 0).Values (index . 1)).podLabels }}{{ toYaml . }}{{ end }}
+{{- end }}
+
+{{- define "usersvc.podAnnotations" }}
+{{- with (index (index . 0).Values (index . 1)).podAnnotations }}{{ toYaml . }}{{ end }}
+{{- end }}
+
+{{- define "usersvc.serviceAccountAnnotations" }}
+{{- with (index (index . 0).Values (index . 1)).serviceAccountAnnotations }}
+annotations: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{- define "usersvc.serviceAnnotations" }}
+{{- with (index . 0).Values.edge.service.annotations }}
+annotations: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{- define "usersvc.serviceOptions" }}
+{{- with (index . 0).Values.edge.service.options }}{{ toYaml . }}{{ end }}
+{{- end }}
+
+{{- define "usersvc.settings" }}
+{{- with (index (index . 0).Values (index . 1)).settings }}
+data: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{- define "usersvc.storageClass" }}
+{{- with (index . 0).Values.postgres.storage.className }}storageClassName: {{ . | quote }}{{ end }}
+{{- end }}
+
+{{- /* A new secret, unless version 1 of this chart has made one. Without a cluster each rendering would make another. */}}
+{{- define "usersvc.secret" }}
+{{- $_ := (lookup "v1" "Namespace" "" "kube-system").kind | required "there is no cluster to ask for the secrets that are kept in it: set usersvc.existingSecret and postgres.existingSecret, or use --dry-run=server" }}
+{{- lookup "v1" "Secret" (index . 0).Release.Namespace "usersvc-secrets" | dig "data" (index . 1) (randAlphaNum 32 | b64enc) | quote }}
+{{- end }}
+
+{{- /* The addresses of the API server, which is no pod. */}}
+{{- define "usersvc.apiServer" -}}
+{{- $cidrs := (index . 0).Values.networkPolicy.apiServerCidrs | default list }}
+{{- if not $cidrs }}
+{{- range (lookup "discovery.k8s.io/v1" "EndpointSlice" "default" "kubernetes").endpoints }}
+{{- range .addresses }}
+{{- $cidrs = append $cidrs (printf "%s/%s" . (contains ":" . | ternary "128" "32")) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- $_ := first $cidrs | required "there is no cluster to ask for the API server's address: set networkPolicy.apiServerCidrs, or use --dry-run=server" -}}
+to:
+{{- range $cidrs }}
+  - ipBlock: {cidr: {{ . | quote }}}
+{{- end }}
+{{- end }}
