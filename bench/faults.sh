@@ -7,7 +7,7 @@ usage: bench/faults.sh [--rounds N] [--reads N] [--quick] [--help]
 
 Measures what clients see while a part of the system fails, behind this project's edge, as shipped, and behind HAProxy with the same health
 checks, in turn: the scenarios of the chaos tests, under the same load. Then how long a failover of PostgreSQL takes. Writes
-bench/results/faults.md. About eleven minutes a round; see bench/README.md.
+bench/results/faults.md. About ten minutes a round; see bench/README.md.
 
   --rounds N   rounds of each fault behind each proxy (default 1)
   --reads N    minimum GETs per fault (default 20000)
