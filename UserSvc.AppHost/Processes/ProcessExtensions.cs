@@ -4,7 +4,7 @@ namespace UserSvc.AppHost.Processes;
 
 internal static class ProcessExtensions
 {
-    /// <summary>Null when there is no such process (any more).</summary>
+    /// <summary>Null when the process does not exist.</summary>
     public static Process? Find(int id)
     {
         try
@@ -17,7 +17,7 @@ internal static class ProcessExtensions
         }
     }
 
-    /// <summary>SIGTERM, and past the grace SIGKILL to the process and all that it started. False when it came to that.</summary>
+    /// <summary>Sends SIGTERM; after the grace period, SIGKILL to the process and everything it started. False if that was needed.</summary>
     public static async Task<bool> EndAsync(this Process process, TimeSpan grace)
     {
         Signals.Send(process.Id, Signals.Terminate);

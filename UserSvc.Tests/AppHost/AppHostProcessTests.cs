@@ -89,7 +89,7 @@ public sealed class AppHostProcessTests : IDisposable
     [InlineData("TlsPort must be a whole number from 1 to 65535, not '0'.", "--TlsPort", "0")]
     [InlineData("Postgres must be Container or Local, not 'remote'.", "--Postgres", "remote")]
     [InlineData("Fresh must be true or false, not 'yes'.", "--Fresh", "yes")]
-    [InlineData("--Port lacks its value.", "--Port")]
+    [InlineData("--Port needs a value.", "--Port")]
     [InlineData("Unknown option '--Replica'. Known: --Replicas, --Sidecars, --Port, --HealthPort, --AdminPort, --Tls, --TlsPort, --BindAddress, --Dashboard, --Fresh, --Postgres, --StateFolder, each with a value.", "--Replica", "3")]
     public async Task Start_BadOption_IsRefusedByName(string message, params string[] options) =>
         Assert.Equal((1, message), await AppHostProcess.RunAsync(_folder, options));

@@ -12,6 +12,6 @@ public sealed class PublishWithoutChartTests
         Directory.Delete(folder, recursive: true);
 
         Assert.Equal(
-            (1, "Publishing the chart needs the package Aspire.Hosting.Kubernetes, and this build is without it: publish with ChartPublisher=true in the environment."), refused);
+            (1, "Publishing the chart needs the package Aspire.Hosting.Kubernetes, which this build leaves out: set ChartPublisher=true in the environment and publish again."), refused);
     }
 }

@@ -7,7 +7,7 @@ public sealed class ShapeOptionsTests
 {
     [Theory]
     [InlineData("Unknown option '--Sidecar'. Known: --Sidecars, --Autoscaling, --Tls, --Gateway, --CertificateMap, --ExternalDatabase, --Telemetry, each with a value.", "--Sidecar", "true")]
-    [InlineData("--Gateway lacks its value.", "--Gateway")]
+    [InlineData("--Gateway needs a value.", "--Gateway")]
     [InlineData("Sidecars must be true or false, not 'yes'.", "--Sidecars", "yes")]
     [InlineData("Gateway must be a host name, as users.example.com, not 'https://users.example.com'.", "--Gateway", "https://users.example.com")]
     [InlineData("ExternalDatabase must be the name of a Secret, not 'Users'.", "--ExternalDatabase=Users")]

@@ -105,8 +105,8 @@ internal sealed class ReplicatedPostgres(PostgresServer first) : IAsyncDisposabl
         {
             File.SetUnixFileMode(folder, File.GetUnixFileMode(folder) | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute);
             var user = SystemUser.Find("postgres", "nobody")!;
-            Signals.ChangeOwner(data, user);
-            command = [.. user.Runs(command)];
+            user.TakeOwnership(data);
+            command = [.. user.RunAs(command)];
         }
 
         var copied = await Command.RunAsync(command, Eventually.Deadline, Cancellation, ("PGPASSWORD", from.Password!));
