@@ -14,7 +14,7 @@ public sealed class AppHostProcessTests : IDisposable
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     [Fact]
-    public async Task Interrupt_RunningSystem_EndsTheEdgeThenTheInstanceAndLeavesNoProcess()
+    public async Task Interrupt_RunningSystem_StopsTheEdgeThenTheInstanceAndLeavesNoProcess()
     {
         await using var appHost = await AppHostProcess.ReadyAsync(_folder, _ports);
         var services = appHost.Services();
@@ -45,7 +45,7 @@ public sealed class AppHostProcessTests : IDisposable
     }
 
     [Fact]
-    public async Task Start_AfterAKill_EndsWhatWasLeftAndKeepsUsers()
+    public async Task Start_AfterAKill_StopsTheLeftoversAndKeepsUsers()
     {
         List<Process> left;
         await using (var first = await AppHostProcess.ReadyAsync(_folder, _ports))
@@ -62,7 +62,7 @@ public sealed class AppHostProcessTests : IDisposable
     }
 
     [Fact]
-    public async Task Start_AgainAndThenFresh_KeepsTheUsersAndThenDeletesThem()
+    public async Task Start_AgainThenFresh_KeepsTheUsersThenDeletesThem()
     {
         await using (var first = await AppHostProcess.ReadyAsync(_folder, _ports))
         {

@@ -4,7 +4,7 @@ namespace UserSvc.Tests.AppHost;
 public sealed class PublishWithoutChartTests
 {
     [Fact]
-    public async Task Publish_BuildWithoutTheChartPublisher_FailsAndNamesIt()
+    public async Task Publish_BuildWithoutTheChartPublisher_FailsAndNamesTheSwitch()
     {
         var folder = Directory.CreateTempSubdirectory("usersvc-chart-").FullName;
 

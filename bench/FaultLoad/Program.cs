@@ -72,7 +72,7 @@ foreach (var (name, run) in failovers)
 {
     await using var failover = await run();
     var back = failover.Traffic.Now;
-    await failover.Traffic.GoesOnAsync(300);
+    await failover.Traffic.WaitForAnswersAsync(300);
     var (write, read) = failover.Traffic.Back(failover.Promoted);
     await failover.Traffic.EndAsync();
     Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
