@@ -42,15 +42,15 @@ internal static class Program
     /// <exception cref="InvalidConfigurationException">It cannot be started with this configuration.</exception>
     public static WebApplication Build(string[] args, TimeProvider? time = null)
     {
-        var builder = WebApplication.CreateBuilder([ConfigurationFiles.Unwatched, .. args]);
-        var files = builder.AddCheckedConfiguration();
+        var builder = WebApplication.CreateBuilder([ConfigurationSources.Unwatched, .. args]);
+        var sources = builder.AddCheckedConfiguration();
         builder.Services.AddSingleton(time ?? TimeProvider.System);
         builder.AddServiceDefaults(builder.Configuration.ServiceName(), ClientOptions.TrustsSampling(builder.Configuration));
         builder.AddListeners();
         builder.AddForwarding();
         builder.AddAdmin();
 
-        var app = builder.BuildChecked(files);
+        var app = builder.BuildChecked(sources);
         app.UseListenerStatistics();
         app.UseRequestId();
         app.UseExceptionProblems();

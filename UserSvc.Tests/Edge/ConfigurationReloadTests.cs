@@ -7,7 +7,7 @@ namespace UserSvc.Tests.Edge;
 
 public sealed class ConfigurationReloadTests : IAsyncLifetime
 {
-    private const string Refused = "The changed configuration cannot be used, the one before stays: ";
+    private const string Refused = "The changed configuration is invalid; the previous one stays in use: ";
 
     private readonly ConfigurationFolder _folder = new();
     private Upstream _upstream = null!;
@@ -68,9 +68,9 @@ public sealed class ConfigurationReloadTests : IAsyncLifetime
     [Theory]
     [InlineData("", "Failed to load configuration from file '{file}'. The input does not contain any JSON tokens. Expected the input to start with a valid JSON token, when isFinalBlock is true. LineNumber: 0 | BytePositionInLine: 0.")]
     [InlineData("""{"Logging": {""", "Failed to load configuration from file '{file}'. Expected depth to be zero at the end of the JSON payload. There is an open JSON object or array that should be closed. LineNumber: 0 | BytePositionInLine: 13.")]
-    [InlineData(null, "{file} is gone.")]
+    [InlineData(null, "{file} no longer exists. Restore it, or restart the edge without it.")]
     [InlineData("{}", "ReverseProxy:Routes is empty. Is appsettings.json in the content root, by default the working directory {folder}?")]
-    [InlineData("""{"ReversProxy": {}}""", "ReversProxy in appsettings.json is not a section. There are $schema, AllowedHosts, Drain, Edge, Instance, Kestrel, Logging, ReverseProxy.")]
+    [InlineData("""{"ReversProxy": {}}""", "ReversProxy in appsettings.json is not a known section. The sections are $schema, AllowedHosts, Drain, Edge, Instance, Kestrel, Logging, ReverseProxy.")]
     [InlineData("""{"Logging": {"LogLevel": {"Default": "Loud"}}}""", "Logging:LogLevel:Default is not one of Trace, Debug, Information, Warning, Error, Critical, None: Loud")]
     [InlineData("""{"ReverseProxy": {"Routes": {"user": {"ClusterId": "usersvc", "Match": {"Path": "/{**all}"}}}, "Clusters": {"usersvc": {"LoadBalancingPolicy": "Randum"}}}}""",
         "No matching ILoadBalancingPolicy found for the load balancing policy 'Randum' set on the cluster 'usersvc'.")]
@@ -149,7 +149,7 @@ public sealed class ConfigurationReloadTests : IAsyncLifetime
         }));
         await ServesVersionAsync(edge.Public, 1);
 
-        await WritesAsync(edge, "Changed in a file, and applied at the next start only: Drain:Time, Kestrel:Endpoints:Other:Url, Kestrel:Limits:MaxRequestLineSize");
+        await WritesAsync(edge, "These settings changed and take effect only after a restart: Drain:Time, Kestrel:Endpoints:Other:Url, Kestrel:Limits:MaxRequestLineSize");
         Assert.Equal(new(200, "usersvc-1"), await edge.Public.AskAsync("/user/" + new string('a', 200)));
     }
 

@@ -79,7 +79,7 @@ public sealed class ConfigurationTests
     [InlineData("ReverseProxy:Clusters:usersvc:HttpRequest:VersionPolicy", "Exact", "{key} is not one of RequestVersionOrLower, RequestVersionOrHigher, RequestVersionExact: Exact")]
     [InlineData("ReverseProxy:Clusters:usersvc:HttpClient:SslProtocols", "Tls13", "{key} is a section or a list, not one value: Tls13")]
     [InlineData("ReverseProxy:Clusters:usersvc:LoadBalancingPolicy:Name", "Random", "ReverseProxy:Clusters:usersvc:LoadBalancingPolicy is one value, not a section or a list.")]
-    [InlineData("Kestrel:Limits:MaxRequestBodySize", "64k", "{key} is not a number that fits: 64k")]
+    [InlineData("Kestrel:Limits:MaxRequestBodySize", "64k", "{key} is not a number in range: 64k")]
     [InlineData("Kestrel:Limits:MaxRequestLineSize", "-1", "{key} cannot be -1: Value must be a positive number. (Parameter 'value')")]
     [InlineData("Kestrel:Limits:MinRequestBodyDataRate:BytesPerSecond", "-5", "Kestrel:Limits:MinRequestBodyDataRate cannot be -5, 00:00:05: Value must be a positive number. To disable a minimum data rate, use null where a MinDataRate instance is expected. (Parameter 'bytesPerSecond')")]
     [InlineData("Edge:Path:EscapedSlashes", "Decode", "{key} is not one of Keep, Reject: Decode")]
@@ -94,7 +94,7 @@ public sealed class ConfigurationTests
     [InlineData("ReverseProxy:Clusters:usersvc:HealthCheck:Active:Policy", "Never", "No matching IActiveHealthCheckPolicy found for the active health check policy name 'Never' set on the cluster 'usersvc'.")]
     [InlineData("ReverseProxy:Clusters:usersvc:HealthCheck:AvailableDestinationsPolicy", "All", "No matching IAvailableDestinationsPolicy found for the available destinations policy 'All' set on the cluster.'usersvc'.")]
     [InlineData("ReverseProxy:Clusters:usersvc:HealthCheck:Passive:Policy", "Never", "No matching IPassiveHealthCheckPolicy found for the passive health check policy name 'Never' set on the cluster 'usersvc'.")]
-    [InlineData("ReverseProxy:Routes:user:ClusterId", "users", "ReverseProxy:Routes:user:ClusterId is not a cluster: users. There are usersvc.")]
+    [InlineData("ReverseProxy:Routes:user:ClusterId", "users", "ReverseProxy:Routes:user:ClusterId is not a known cluster: users. The clusters are usersvc.")]
     [InlineData("ReverseProxy:Routes:user:Transforms:1:PathPrefixx", "/a", "Unknown transform: PathPrefixx")]
     public void Start_WithANameOfSomethingThatThereIsNot_FailsAndNamesIt(string key, string value, string message) =>
         AssertRefused(key, value, message);

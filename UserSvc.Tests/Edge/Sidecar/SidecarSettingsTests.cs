@@ -48,7 +48,7 @@ public sealed class SidecarSettingsTests : IDisposable
         System.IO.File.WriteAllText(Path.Combine(_folder.Path, "appsettings.Production.json"), Local(third));
         await Eventually.HoldsAsync(async () => await sidecar.Public.AskAsync("/user/alice") == new Answer(200, "usersvc-3"));
         System.IO.File.Delete(File);
-        await Eventually.HoldsAsync(() => Task.FromResult(sidecar.Log.Lines.Any(line => line.Contains($"{File} is gone.", StringComparison.Ordinal))));
+        await Eventually.HoldsAsync(() => Task.FromResult(sidecar.Log.Lines.Any(line => line.Contains($"{File} no longer exists.", StringComparison.Ordinal))));
 
         Assert.Equal(new(200, "usersvc-1"), started);
         Assert.Equal(new(200, "usersvc-3"), await sidecar.Public.AskAsync("/user/alice"));
