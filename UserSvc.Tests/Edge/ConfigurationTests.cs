@@ -33,7 +33,7 @@ public sealed class ConfigurationTests
         var failure = Record.Exception(() => UserSvc.Edge.Program.Build(EdgeHost.Arguments([(Destination, "ftp://localhost")])));
 
         Assert.Equal(
-            $"{Destination} has the scheme ftp, which is none of http, https, dns+http, dns+https, sds+http, k8s+http or k8s+https: ftp://localhost",
+            $"{Destination} has the unknown scheme ftp; use http, https, dns+http, dns+https, sds+http, k8s+http or k8s+https: ftp://localhost",
             failure?.Message);
     }
 

@@ -29,7 +29,7 @@ public sealed class EndpointSlicesTests
     {
         try
         {
-            return EndpointSlices.Read(slices, port).Select(e => e.Key == e.Address.ToString() ? e.Key : $"{e.Key} {e.Address}");
+            return EndpointSlices.ToEndpoints(slices, port).Select(e => e.Key == e.Address.ToString() ? e.Key : $"{e.Key} {e.Address}");
         }
         catch (FormatException mistake)
         {

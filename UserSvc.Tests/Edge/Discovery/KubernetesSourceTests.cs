@@ -47,7 +47,7 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
     {
         await using var source = await WatchedAsync();
         var changes = 0;
-        using var changed = source.Source.Read().Changed.RegisterChangeCallback(_ => changes++, null);
+        using var changed = source.Source.GetSnapshot().Changed.RegisterChangeCallback(_ => changes++, null);
 
         _api.Set("usersvc-a", Slices.Of(8080, ("usersvc-1", "10.0.0.1")));
         await source.PausedAsync();
@@ -195,7 +195,7 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
 
         await KnownAsync(source, "usersvc-1-uid 10.0.0.1:8080", "usersvc-2-uid 10.0.0.2:8080");
         Assert.Null(before);
-        Assert.StartsWith($"Warning: Discovery: {source.Source.Address} fails, its last known 0 endpoints stay: the API server answers 401: ", source.Log.First(), StringComparison.Ordinal);
+        Assert.StartsWith($"Warning: Discovery: {source.Source.Address} fails; its last known 0 endpoints stay in use: the API server answered 401: ", source.Log.First(), StringComparison.Ordinal);
         Assert.Equal("401", _api.Asked.First());
     }
 
@@ -203,7 +203,7 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
     [InlineData("<html>", "'<' is an invalid start of a value.")]
     [InlineData(
         """{"type":"ADDED","object":{"apiVersion":"discovery.k8s.io/v1","kind":"EndpointSlice","metadata":{"name":"x","resourceVersion":"1"},"addressType":"IPv4","endpoints":[{"addresses":["usersvc"]}],"ports":[{"name":"http","port":8080}]}}""",
-        "an EndpointSlice has an endpoint that is no IP address and port: usersvc 8080")]
+        "an EndpointSlice has an endpoint that is not an IP address and port: usersvc 8080")]
     [InlineData(
         """{"type":"ERROR","object":{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"etcd is away","reason":"InternalError","code":500}}""",
         "etcd is away")]
@@ -220,7 +220,7 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
         });
 
         Assert.Equal(["usersvc-1-uid 10.0.0.1:8080", "usersvc-2-uid 10.0.0.2:8080"], source.Known);
-        Assert.StartsWith($"Warning: Discovery: {source.Source.Address} fails, its last known 2 endpoints stay: {reason}", Assert.Single(source.Log), StringComparison.Ordinal);
+        Assert.StartsWith($"Warning: Discovery: {source.Source.Address} fails; its last known 2 endpoints stay in use: {reason}", Assert.Single(source.Log), StringComparison.Ordinal);
         Assert.True(source.Source.Age > TimeSpan.Zero);
     }
 

@@ -14,9 +14,7 @@ internal sealed class ReadSource : IAsyncDisposable
 {
     private readonly ServiceProvider _services = new ServiceCollection().AddMetrics().BuildServiceProvider();
     private readonly MeterListener _listener = new();
-    private readonly CancellationTokenSource _ending = new();
     private readonly RecordedTime _time = new();
-    private readonly Task _loop;
     private int _failures;
 
     public ReadSource(string address, Action<DiscoveryOptions> configure)
@@ -43,7 +41,7 @@ internal sealed class ReadSource : IAsyncDisposable
                 address, kubernetes, KubernetesConnection.From(options.Kubernetes, new ConfigurationBuilder().Build()), settings),
             var other => throw new ArgumentException($"No source: {other}"),
         };
-        _loop = Task.Run(() => Source.RunAsync(_ending.Token));
+        Source.Start();
     }
 
     public DiscoverySource Source { get; }
@@ -71,10 +69,7 @@ internal sealed class ReadSource : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await _ending.CancelAsync();
-        await _loop;
-        Source.Dispose();
-        _ending.Dispose();
+        await Source.DisposeAsync();
         _listener.Dispose();
         await _services.DisposeAsync();
     }

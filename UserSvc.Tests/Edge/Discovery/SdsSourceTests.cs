@@ -56,13 +56,13 @@ public sealed class SdsSourceTests : IAsyncLifetime
     [InlineData(200, "", null)]
     [InlineData(200, "<html>", null)]
     [InlineData(200, "[]", null)]
-    [InlineData(200, "null", "the answer has no hosts member")]
-    [InlineData(200, "{}", "the answer has no hosts member")]
-    [InlineData(200, """{"hosts":[]}""", "the answer has no host")]
-    [InlineData(200, """{"hosts":[null]}""", "the answer has a host that is no IP address and port:  ")]
-    [InlineData(200, """{"hosts":[{"ip_address":"10.0.0.9","port":8080},{"ip_address":"usersvc","port":8080}]}""", "the answer has a host that is no IP address and port: usersvc 8080")]
-    [InlineData(200, """{"hosts":[{"ip_address":"10.0.0.9","port":0}]}""", "the answer has a host that is no IP address and port: 10.0.0.9 0")]
-    [InlineData(200, """{"hosts":[{"ip_address":"10.0.0.9","port":65536}]}""", "the answer has a host that is no IP address and port: 10.0.0.9 65536")]
+    [InlineData(200, "null", "the answer has no member hosts")]
+    [InlineData(200, "{}", "the answer has no member hosts")]
+    [InlineData(200, """{"hosts":[]}""", "the answer lists no hosts")]
+    [InlineData(200, """{"hosts":[null]}""", "the answer lists a host that is not an IP address and port:  ")]
+    [InlineData(200, """{"hosts":[{"ip_address":"10.0.0.9","port":8080},{"ip_address":"usersvc","port":8080}]}""", "the answer lists a host that is not an IP address and port: usersvc 8080")]
+    [InlineData(200, """{"hosts":[{"ip_address":"10.0.0.9","port":0}]}""", "the answer lists a host that is not an IP address and port: 10.0.0.9 0")]
+    [InlineData(200, """{"hosts":[{"ip_address":"10.0.0.9","port":65536}]}""", "the answer lists a host that is not an IP address and port: 10.0.0.9 65536")]
     [InlineData(200, """{"hosts":[{"ip_address":"10.0.0.9","port":"http"}]}""", null)]
     public async Task BadAnswer_AfterAGoodOne_KeepsTheEndpointsAndIsLoggedOnce(int status, string body, string? reason)
     {
@@ -77,7 +77,7 @@ public sealed class SdsSourceTests : IAsyncLifetime
         Assert.Equal(["10.0.0.2:8080", "[fd00::1]:8081"], source.Known);
         Assert.Equal(2, source.Failures);
         var log = Assert.Single(source.Log);
-        Assert.StartsWith($"Warning: Discovery: {source.Source.Address} fails, its last known 2 endpoints stay: {reason}", log, StringComparison.Ordinal);
+        Assert.StartsWith($"Warning: Discovery: {source.Source.Address} fails; its last known 2 endpoints stay in use: {reason}", log, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -104,7 +104,7 @@ public sealed class SdsSourceTests : IAsyncLifetime
         await source.PausedAsync();
 
         Assert.Equal((null, 1), (source.Known, source.Failures));
-        Assert.EndsWith("the answer has more than 10000 hosts", Assert.Single(source.Log), StringComparison.Ordinal);
+        Assert.EndsWith("the answer lists more than 10000 hosts", Assert.Single(source.Log), StringComparison.Ordinal);
     }
 
     [Fact]
