@@ -4,9 +4,23 @@ using Microsoft.Extensions.Options;
 
 namespace UserSvc.Edge.Admin;
 
+/// <summary>Section <c>Edge:Admin</c>. The listener itself is the Kestrel endpoint <c>Admin</c>.</summary>
+internal sealed class AdminOptions
+{
+    public const string Section = "Edge:Admin";
+
+    /// <summary>
+    /// The host names and addresses, without a port, that the admin listener answers to besides loopback, such as <c>edge.internal</c>.
+    /// Default none. It answers 403 to any other Host, so that no web page can reach it under a name the page's author controls.
+    /// </summary>
+    public string[] Hosts { get; set; } = [];
+
+    public bool IsValid() => Hosts.All(host => Uri.CheckHostName(host) != UriHostNameType.Unknown);
+}
+
 /// <summary>
-/// Keeps other sites' pages, in the browser of whoever operates the edge, away from the admin listener: by its Host a page whose name was
-/// pointed here (DNS rebinding), by Origin and Sec-Fetch-Site one that sends requests across (CSRF). A link from elsewhere may be followed.
+/// Protects the admin listener from other sites' pages in an operator's browser. The Host check stops a page whose name was pointed here
+/// (DNS rebinding), the Origin and Sec-Fetch-Site checks stop cross-site requests (CSRF). Links from other sites still work.
 /// </summary>
 internal sealed class AdminGuard(RequestDelegate next, IOptions<AdminOptions> options, IProblemDetailsService problems)
 {
@@ -23,8 +37,8 @@ internal sealed class AdminGuard(RequestDelegate next, IOptions<AdminOptions> op
     }
 
     private string? Fault(HttpRequest request) =>
-        // As it was sent: a trusted proxy's X-Forwarded-Host is somebody else's word.
-        !IsOurs(new HostString(request.Headers.Host.ToString()).Host) ? "The admin listener is not served under this Host; Edge:Admin:Hosts names more."
+        // The header as sent: request.Host may come from a trusted proxy's X-Forwarded-Host.
+        !IsOurs(new HostString(request.Headers.Host.ToString()).Host) ? "The admin listener does not answer to this Host. Add it to Edge:Admin:Hosts."
         : request.Headers.Origin is { Count: > 0 } origin && origin != $"{request.Scheme}://{request.Headers.Host}" ? "The request comes from another origin."
         : IsForeign(request.Headers["Sec-Fetch-Site"].ToString()) && !IsLink(request) ? "The request comes from another site."
         : null;
@@ -34,7 +48,7 @@ internal sealed class AdminGuard(RequestDelegate next, IOptions<AdminOptions> op
         || (IPAddress.TryParse(host.Trim('[', ']'), out var address) && IPAddress.IsLoopback(address))
         || _hosts.Contains(host.Trim('[', ']'));
 
-    // same-site is another port of this machine, too.
+    // same-site includes other ports of this machine.
     private static bool IsForeign(string site) => site is not ("" or "same-origin" or "none");
 
     private static bool IsLink(HttpRequest request) =>

@@ -17,7 +17,7 @@ internal static class ClustersEndpoint
         {
             "" or "text" => TypedResults.Text(Text(clusters)),
             "json" => TypedResults.Json(new ClusterStatuses(clusters), ClustersJson.Default.ClusterStatuses),
-            var other => Formats.Unknown(other, "text, json"),
+            var other => Formats.Unknown(other, "text or json"),
         };
     }
 

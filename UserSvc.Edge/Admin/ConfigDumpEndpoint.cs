@@ -5,13 +5,11 @@ using Yarp.ReverseProxy;
 namespace UserSvc.Edge.Admin;
 
 /// <summary>
-/// The configuration that the edge runs by, as it was checked, and the destinations as they were discovered. The frame is Envoy's,
-/// <c>{"configs":[…]}</c>; what is in it is this edge's own.
+/// The running configuration and the discovered destinations, without secrets. The frame is Envoy's, <c>{"configs":[…]}</c>; its content is
+/// not.
 /// </summary>
 internal static class ConfigDumpEndpoint
 {
-    private static readonly string[] Others = ["Logging"];
-
     internal static IResult Get(HttpRequest request, IConfiguration configuration, KnownSettings settings, IProxyStateLookup proxy)
     {
         if (request.Query["format"].ToString() is not ("" or "json") and var other)
@@ -19,11 +17,11 @@ internal static class ConfigDumpEndpoint
             return Formats.Unknown(other, "json");
         }
 
-        var sections = settings.Roots.Concat(Others).Order(StringComparer.Ordinal)
+        var sections = settings.Roots.Append("Logging").Order(StringComparer.Ordinal)
             .Select(name => new JsonObject { ["name"] = name, ["config"] = Read(configuration.GetSection(name)) });
         var clusters = proxy.GetClusters().OrderBy(c => c.ClusterId, StringComparer.Ordinal).Select(cluster => KeyValuePair.Create(cluster.ClusterId, (JsonNode?)new JsonObject(
             cluster.DestinationsState.AllDestinations.OrderBy(d => d.DestinationId, StringComparer.Ordinal)
-                .Select(d => KeyValuePair.Create(d.DestinationId, (JsonNode?)new JsonObject { ["Address"] = Secrets.WithoutCredentials(d.Model.Config.Address), ["Host"] = d.Model.Config.Host })))));
+                .Select(d => KeyValuePair.Create(d.DestinationId, (JsonNode?)new JsonObject { ["Address"] = Redactor.RedactAddress(d.Model.Config.Address), ["Host"] = d.Model.Config.Host })))));
         JsonNode destinations = new JsonObject { ["name"] = "Destinations", ["config"] = new JsonObject(clusters) };
         return TypedResults.Text(new JsonObject { ["configs"] = new JsonArray([.. sections, destinations]) }.ToJsonString(), "application/json");
     }
@@ -32,7 +30,7 @@ internal static class ConfigDumpEndpoint
     {
         var children = section.GetChildren().ToList();
         return children.Count == 0
-            ? Secrets.Hide(section.Path, section.Value)
+            ? Redactor.Redact(section.Path, section.Value)
             : new JsonObject(children.Select(child => KeyValuePair.Create(child.Key, Read(child))));
     }
 }

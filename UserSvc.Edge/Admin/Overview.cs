@@ -67,7 +67,7 @@ internal sealed class Overview(
         var record = state.Of(destination);
         return new(
             destination.DestinationId,
-            Secrets.WithoutCredentials(destination.Model.Config.Address),
+            Redactor.RedactAddress(destination.Model.Config.Address),
             record.OutOfService ? "outOfService"
                 : destination.Health.Active is DestinationHealth.Unhealthy ? "unhealthy"
                 : destination.Health.Passive is DestinationHealth.Unhealthy ? "ejected"

@@ -3,7 +3,7 @@ using System.Text;
 
 namespace UserSvc.Edge.Admin;
 
-/// <summary>Prometheus' text exposition format 0.0.4. Latencies are in milliseconds with Envoy's bounds, as its dashboards have them.</summary>
+/// <summary>Prometheus' text exposition format 0.0.4. Latencies are in milliseconds with Envoy's bounds, which its dashboards expect.</summary>
 internal static class PrometheusText
 {
     public const string ContentType = "text/plain; version=0.0.4; charset=utf-8";

@@ -6,7 +6,7 @@ using UserSvc.ServiceDefaults;
 
 namespace UserSvc.Edge.Admin;
 
-/// <summary>What the edge is and whether it takes requests, and the switches for that.</summary>
+/// <summary>The edge's version and state, and the switches that take it in and out of service.</summary>
 internal static class ServerEndpoints
 {
     public static string Version { get; } =

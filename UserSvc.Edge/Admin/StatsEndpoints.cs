@@ -13,7 +13,7 @@ internal static class StatsEndpoints
         "" or "text" => await WriteAsync(request, stats, s => TypedResults.Text(StatsText.Write(s)), cancellationToken),
         "json" => await WriteAsync(request, stats, s => TypedResults.Bytes(StatsText.WriteJson(s), "application/json"), cancellationToken),
         "prometheus" => await GetPrometheus(request, stats, cancellationToken),
-        var other => Formats.Unknown(other, "text, json, prometheus"),
+        var other => Formats.Unknown(other, "text, json or prometheus"),
     };
 
     internal static Task<IResult> GetPrometheus(HttpRequest request, EdgeStats stats, CancellationToken cancellationToken) =>
@@ -28,7 +28,7 @@ internal static class StatsEndpoints
             {
                 if (request.HttpContext.GetListener() is not Listener.Admin)
                 {
-                    return TypedResults.Problem("The filter is for the admin listener alone.", statusCode: StatusCodes.Status400BadRequest);
+                    return TypedResults.Problem("Only the admin listener supports a filter.", statusCode: StatusCodes.Status400BadRequest);
                 }
 
                 if (filter.Length > MaxFilter)
@@ -36,14 +36,14 @@ internal static class StatsEndpoints
                     return TypedResults.Problem($"The filter is longer than {MaxFilter} characters.", statusCode: StatusCodes.Status400BadRequest);
                 }
 
-                // Without backtracking a match is linear in the text's length, whatever the expression.
+                // Without backtracking, the time to match is linear in the length of the text.
                 var expression = new Regex(filter, RegexOptions.NonBacktracking | RegexOptions.CultureInvariant, TimeSpan.FromSeconds(1));
                 wanted.RemoveAll(s => !expression.IsMatch(s.Name));
             }
         }
         catch (Exception invalid) when (invalid is ArgumentException or NotSupportedException or RegexMatchTimeoutException)
         {
-            return TypedResults.Problem("The filter is no regular expression that can be used here.", statusCode: StatusCodes.Status400BadRequest);
+            return TypedResults.Problem("The filter is not a supported regular expression.", statusCode: StatusCodes.Status400BadRequest);
         }
 
         if (request.Query.ContainsKey("usedonly"))
@@ -58,5 +58,5 @@ internal static class StatsEndpoints
 internal static class Formats
 {
     public static IResult Unknown(string format, string known) =>
-        TypedResults.Problem($"There is no format {format}; there are {known}.", statusCode: StatusCodes.Status400BadRequest);
+        TypedResults.Problem($"Unknown format {format}; use {known}.", statusCode: StatusCodes.Status400BadRequest);
 }

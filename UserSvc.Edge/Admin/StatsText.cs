@@ -5,7 +5,7 @@ using UserSvc.Edge.Statistics;
 
 namespace UserSvc.Edge.Admin;
 
-/// <summary>Envoy's <c>/stats</c>: a line a stat in the order of names, histograms last; or the same as JSON.</summary>
+/// <summary>Envoy's <c>/stats</c>: one line per stat, sorted by name, histograms last; or the same as JSON.</summary>
 internal static class StatsText
 {
     private static readonly double[] Quantiles = [0, 25, 50, 75, 90, 95, 99, 99.5, 99.9, 100];
@@ -95,7 +95,7 @@ internal static class StatsText
     private static IEnumerable<Stat> Ordered(IEnumerable<Stat> stats) =>
         stats.OrderBy(s => s.Kind is StatKind.Histogram).ThenBy(s => s.Name, StringComparer.Ordinal);
 
-    // P50(the last second's, all)
+    // P50(last second, since start)
     private static string Summary(Stat stat) => stat.Latency.Count == 0
         ? "No recorded values"
         : string.Join(' ', Quantiles.Select(q => string.Create(CultureInfo.InvariantCulture, $"P{q}({Value(stat.Interval, q)},{Value(stat.Latency, q)})")));

@@ -121,7 +121,7 @@ public sealed partial class AdminEndpointsTests : IAsyncLifetime
 
     [Fact]
     public async Task Filter_OnTheHealthPort_IsRefused() => Assert.Equal(
-        EdgeAnswers.Problem(400, "Bad Request", "The filter is for the admin listener alone."),
+        EdgeAnswers.Problem(400, "Bad Request", "Only the admin listener supports a filter."),
         await _edge.Health.AskAsync("/stats/prometheus?filter=membership"));
 
     [Fact]
@@ -156,12 +156,12 @@ public sealed partial class AdminEndpointsTests : IAsyncLifetime
         Assert.Equal(new Answer(200, "cluster.usersvc.upstream_rq_time: No recorded values\n"), await _edge.Admin.AskAsync("/stats?filter=usersvc.upstream_rq_time$"));
 
     [Theory]
-    [InlineData("/stats?format=xml", "There is no format xml; there are text, json, prometheus.")]
-    [InlineData("/clusters?format=xml", "There is no format xml; there are text, json.")]
-    [InlineData("/config_dump?format=text", "There is no format text; there are json.")]
-    [InlineData("/stats?filter=(", "The filter is no regular expression that can be used here.")]
-    [InlineData("/stats?filter=(a)%5C1", "The filter is no regular expression that can be used here.")]
-    [InlineData("/stats/prometheus?filter=(", "The filter is no regular expression that can be used here.")]
+    [InlineData("/stats?format=xml", "Unknown format xml; use text, json or prometheus.")]
+    [InlineData("/clusters?format=xml", "Unknown format xml; use text or json.")]
+    [InlineData("/config_dump?format=text", "Unknown format text; use json.")]
+    [InlineData("/stats?filter=(", "The filter is not a supported regular expression.")]
+    [InlineData("/stats?filter=(a)%5C1", "The filter is not a supported regular expression.")]
+    [InlineData("/stats/prometheus?filter=(", "The filter is not a supported regular expression.")]
     public async Task Query_ThatIsNone_Is400(string path, string reason) =>
         Assert.Equal(EdgeAnswers.Problem(400, "Bad Request", reason), await _edge.Admin.AskAsync(path));
 

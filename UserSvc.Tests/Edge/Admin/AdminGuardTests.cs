@@ -2,7 +2,7 @@ namespace UserSvc.Tests.Edge.Admin;
 
 public sealed class AdminGuardTests : IAsyncLifetime
 {
-    private const string Host = "The admin listener is not served under this Host; Edge:Admin:Hosts names more.";
+    private const string Host = "The admin listener does not answer to this Host. Add it to Edge:Admin:Hosts.";
     private const string Origin = "The request comes from another origin.";
     private const string Site = "The request comes from another site.";
 
@@ -75,7 +75,7 @@ public sealed class AdminGuardTests : IAsyncLifetime
     {
         var failure = Record.Exception(() => UserSvc.Edge.Program.Build(EdgeHost.Arguments([("Edge:Admin:Hosts:0", "edge:8001")], ("usersvc-1", "http://127.0.0.1:1"))));
 
-        Assert.Equal("Edge:Admin:Hosts must be names or addresses without a port", failure?.Message);
+        Assert.Equal("Edge:Admin:Hosts must be names or addresses without a port, such as edge.internal", failure?.Message);
     }
 
     private static Answer Forbidden(string reason) => EdgeAnswers.Problem(403, "Forbidden", reason);

@@ -58,7 +58,7 @@ public sealed class ConfigDumpTests
     [InlineData("ReverseProxy:Routes:user:Transforms:0:RequestHeader", "Authorization", "Authorization")]
     [InlineData("Logging:LogLevel:Default", "Information", "Information")]
     [InlineData("Logging:Cloud:Anything", "x", "[hidden]")]
-    public void Setting_ThatMayBeSecret_IsHidden(string path, string value, string shown) => Assert.Equal(shown, Secrets.Hide(path, value));
+    public void Setting_ThatMayBeSecret_IsHidden(string path, string value, string shown) => Assert.Equal(shown, Redactor.Redact(path, value));
 
     /// <summary>The first two: the history, and the edge as it is.</summary>
     private static async Task<string> EventsAsync(EdgeHost edge)

@@ -81,7 +81,7 @@ public sealed class EventsTests
         });
         streams.ForEach(s => s.Dispose());
 
-        Assert.Equal(EdgeAnswers.Problem(503, "Service Unavailable", "There are 32 streams already."), refused);
+        Assert.Equal(EdgeAnswers.Problem(503, "Service Unavailable", "All 32 streams are in use; close another page first."), refused);
     }
 
     [Fact]

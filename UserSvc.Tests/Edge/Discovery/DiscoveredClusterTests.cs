@@ -194,7 +194,7 @@ public sealed class DiscoveredClusterTests : IAsyncLifetime
         for (var i = 1; i <= _upstreams.Count; i++)
         {
             var pods = upstreams.Where(u => u == i).Select(u => ($"usersvc-{u}", "127.0.0.1"));
-            _api.Set($"usersvc-{i}", Slices.Of(new Uri(_upstreams[i - 1].Address).Port, pods));
+            _api.Set($"usersvc-{i}", Slices.Create(new Uri(_upstreams[i - 1].Address).Port, pods));
         }
     }
 

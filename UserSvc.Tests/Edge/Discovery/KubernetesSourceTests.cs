@@ -9,7 +9,7 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        _api.Set("usersvc-a", Slices.Of(8080, ("usersvc-1", "10.0.0.1"), ("usersvc-2", "10.0.0.2")));
+        _api.Set("usersvc-a", Slices.Create(8080, ("usersvc-1", "10.0.0.1"), ("usersvc-2", "10.0.0.2")));
         await _api.StartAsync();
     }
 
@@ -22,7 +22,7 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
     [Fact]
     public async Task Service_ListedAndWatched_HasTheEndpointsOfAllItsSlices()
     {
-        _api.Set("usersvc-b", Slices.Of(8080, ("usersvc-3", "10.0.0.3")));
+        _api.Set("usersvc-b", Slices.Create(8080, ("usersvc-3", "10.0.0.3")));
         await using var source = await WatchedAsync();
 
         Assert.Equal(["usersvc-1-uid 10.0.0.1:8080", "usersvc-2-uid 10.0.0.2:8080", "usersvc-3-uid 10.0.0.3:8080"], source.Known);
@@ -36,7 +36,7 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
     {
         await using var source = await WatchedAsync();
 
-        _api.Set("usersvc-a", Slices.Of(8080, ("usersvc-2", "10.0.0.2"), ("usersvc-3", "10.0.0.3")));
+        _api.Set("usersvc-a", Slices.Create(8080, ("usersvc-2", "10.0.0.2"), ("usersvc-3", "10.0.0.3")));
 
         Assert.Equal(TimeSpan.FromMilliseconds(20), await source.PassAsync());
         await KnownAsync(source, "usersvc-2-uid 10.0.0.2:8080", "usersvc-3-uid 10.0.0.3:8080");
@@ -49,9 +49,9 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
         var changes = 0;
         using var changed = source.Source.GetSnapshot().Changed.RegisterChangeCallback(_ => changes++, null);
 
-        _api.Set("usersvc-a", Slices.Of(8080, ("usersvc-1", "10.0.0.1")));
+        _api.Set("usersvc-a", Slices.Create(8080, ("usersvc-1", "10.0.0.1")));
         await source.PausedAsync();
-        _api.Set("usersvc-b", Slices.Of(8080, ("usersvc-2", "10.0.0.2"), ("usersvc-3", "10.0.0.3")));
+        _api.Set("usersvc-b", Slices.Create(8080, ("usersvc-2", "10.0.0.2"), ("usersvc-3", "10.0.0.3")));
         // What was sent is read to the end, and the window closed, before time has passed.
         _api.EndWatches();
 
@@ -64,7 +64,7 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
     {
         await using var source = await WatchedAsync();
 
-        _api.Set("usersvc-a", Slices.Of(8080));
+        _api.Set("usersvc-a", Slices.Create(8080));
 
         await source.PassAsync();
         await KnownAsync(source);
@@ -74,7 +74,7 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
     [Fact]
     public async Task Slice_Deleted_TakesItsEndpointsAlong()
     {
-        _api.Set("usersvc-b", Slices.Of(8080, ("usersvc-3", "10.0.0.3")));
+        _api.Set("usersvc-b", Slices.Create(8080, ("usersvc-3", "10.0.0.3")));
         await using var source = await WatchedAsync();
 
         _api.Remove("usersvc-a");
@@ -89,7 +89,7 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
     public async Task Watch_CutOrEnded_GoesOnFromTheLastVersionWithoutANewList(bool cut)
     {
         await using var source = await WatchedAsync();
-        _api.Set("usersvc-a", Slices.Of(8080, ("usersvc-8", "10.0.0.8")));
+        _api.Set("usersvc-a", Slices.Create(8080, ("usersvc-8", "10.0.0.8")));
         await source.PassAsync();
         await KnownAsync(source, "usersvc-8-uid 10.0.0.8:8080");
 
@@ -104,7 +104,7 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
         }
 
         await Eventually.HoldsAsync(() => Task.FromResult(_api.Asked.Count == 3));
-        _api.Set("usersvc-a", Slices.Of(8080, ("usersvc-9", "10.0.0.9")));
+        _api.Set("usersvc-a", Slices.Create(8080, ("usersvc-9", "10.0.0.9")));
         await source.PassAsync();
 
         await KnownAsync(source, "usersvc-9-uid 10.0.0.9:8080");
@@ -166,7 +166,7 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
     {
         _api.GoneInStream = inStream;
         await using var source = await WatchedAsync();
-        _api.Set("usersvc-a", Slices.Of(8080, ("usersvc-9", "10.0.0.9")));
+        _api.Set("usersvc-a", Slices.Create(8080, ("usersvc-9", "10.0.0.9")));
         await source.PassAsync();
         await KnownAsync(source, "usersvc-9-uid 10.0.0.9:8080");
 
@@ -235,7 +235,7 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
         await source.PausedAsync();
         var kept = source.Known!.ToList();
         _api.Refusal = null;
-        _api.Set("usersvc-a", Slices.Of(8080, ("usersvc-9", "10.0.0.9")));
+        _api.Set("usersvc-a", Slices.Create(8080, ("usersvc-9", "10.0.0.9")));
         source.Advance(TimeSpan.FromSeconds(1));
 
         await KnownAsync(source, "usersvc-9-uid 10.0.0.9:8080");

@@ -18,7 +18,7 @@ public sealed class KubernetesTlsTests : IDisposable
         await using var source = await ReadAsync(api, authority);
         await Eventually.HoldsAsync(() => Task.FromResult(api.Watches == 1));
 
-        api.Set("usersvc-a", Slices.Of(8080, ("usersvc-2", "10.0.0.2")));
+        api.Set("usersvc-a", Slices.Create(8080, ("usersvc-2", "10.0.0.2")));
         await source.PassAsync();
 
         await Eventually.HoldsAsync(() => Task.FromResult(source.Known?.SequenceEqual(["usersvc-2-uid 10.0.0.2:8080"]) is true));
@@ -60,7 +60,7 @@ public sealed class KubernetesTlsTests : IDisposable
         using var certificate = request.Create(authority, DateTimeOffset.UtcNow.AddHours(-1), DateTimeOffset.UtcNow.AddHours(1), RandomNumberGenerator.GetBytes(8));
         using var withKey = certificate.CopyWithPrivateKey(key);
         var api = new KubernetesApi(certificate: X509CertificateLoader.LoadPkcs12(withKey.Export(X509ContentType.Pfx), null));
-        api.Set("usersvc-a", Slices.Of(8080, ("usersvc-1", "10.0.0.1")));
+        api.Set("usersvc-a", Slices.Create(8080, ("usersvc-1", "10.0.0.1")));
         await api.StartAsync();
         return api;
     }
