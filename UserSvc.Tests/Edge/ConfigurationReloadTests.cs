@@ -74,7 +74,7 @@ public sealed class ConfigurationReloadTests : IAsyncLifetime
     [InlineData("""{"Logging": {"LogLevel": {"Default": "Loud"}}}""", "Logging:LogLevel:Default is not one of Trace, Debug, Information, Warning, Error, Critical, None: Loud")]
     [InlineData("""{"ReverseProxy": {"Routes": {"user": {"ClusterId": "usersvc", "Match": {"Path": "/{**all}"}}}, "Clusters": {"usersvc": {"LoadBalancingPolicy": "Randum"}}}}""",
         "No matching ILoadBalancingPolicy found for the load balancing policy 'Randum' set on the cluster 'usersvc'.")]
-    public async Task File_ThatCannotBeUsed_KeepsTheConfigurationAndSaysSoUntilItCan(string? text, string reason)
+    public async Task File_Invalid_KeepsTheConfigurationAndIsLoggedUntilItIsValid(string? text, string reason)
     {
         // With the route's Timeout on the command line, a file without routes would still have one.
         await using var edge = await EdgeProcess.ReadyAsync(_upstream, [.. _folder.Settings, (EdgeHost.RouteTimeout, EdgeHost.AsShipped)]);
@@ -102,7 +102,7 @@ public sealed class ConfigurationReloadTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task File_MadeTheSameAgainAfterAMistake_IsSaidToBeInUse()
+    public async Task File_RestoredAfterAMistake_IsLoggedAsReloaded()
     {
         await using var edge = await EdgeProcess.ReadyAsync(_upstream, _folder.Settings);
         var before = await File.ReadAllTextAsync(_folder.File, Cancellation);

@@ -20,7 +20,7 @@ public sealed class ConfigurationTests
     [InlineData("")]
     [InlineData("localhost:8080")]
     [InlineData("/user")]
-    public void Start_WithSomethingElseThanAnAddress_FailsAndNamesTheSetting(string address)
+    public void Start_WithAnInvalidAddress_FailsAndNamesTheSetting(string address)
     {
         var failure = Record.Exception(() => UserSvc.Edge.Program.Build(EdgeHost.Arguments([(Destination, address)])));
 
@@ -28,7 +28,7 @@ public sealed class ConfigurationTests
     }
 
     [Fact]
-    public void Start_WithASchemeThatIsNotKnown_FailsAndListsThoseThatAre()
+    public void Start_WithAnUnknownScheme_FailsAndListsTheKnownOnes()
     {
         var failure = Record.Exception(() => UserSvc.Edge.Program.Build(EdgeHost.Arguments([(Destination, "ftp://localhost")])));
 
@@ -69,7 +69,7 @@ public sealed class ConfigurationTests
     [InlineData("Edge:Discovery:Dns:Intervall", "00:00:10", "{key} is not a setting. Edge:Discovery:Dns has HostsFile, Interval, MinInterval, ResolverFile, Server, Timeout.")]
     [InlineData("Kestrel:Endpoints:Http:ClientCertificateMode", "RequireCertificate", "{key} is not a setting. Kestrel:Endpoints:Http has Certificate, Protocols, Url.")]
     [InlineData("Drain:Tim", "00:00:01", "{key} is not a setting. Drain has Grace, Time.")]
-    public void Start_WithAKeyThatNothingReads_FailsAndNamesItAndThoseThereAre(string key, string value, string message) =>
+    public void Start_WithAnUnknownKey_FailsAndListsTheKnownOnes(string key, string value, string message) =>
         AssertRefused(key, value, message);
 
     [Theory]
@@ -96,7 +96,7 @@ public sealed class ConfigurationTests
     [InlineData("ReverseProxy:Clusters:usersvc:HealthCheck:Passive:Policy", "Never", "No matching IPassiveHealthCheckPolicy found for the passive health check policy name 'Never' set on the cluster 'usersvc'.")]
     [InlineData("ReverseProxy:Routes:user:ClusterId", "users", "ReverseProxy:Routes:user:ClusterId is not a known cluster: users. The clusters are usersvc.")]
     [InlineData("ReverseProxy:Routes:user:Transforms:1:PathPrefixx", "/a", "Unknown transform: PathPrefixx")]
-    public void Start_WithANameOfSomethingThatThereIsNot_FailsAndNamesIt(string key, string value, string message) =>
+    public void Start_WithAnUnknownName_FailsAndNamesIt(string key, string value, string message) =>
         AssertRefused(key, value, message);
 
     [Theory]

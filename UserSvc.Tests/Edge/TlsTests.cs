@@ -124,7 +124,7 @@ public sealed class TlsTests : IAsyncLifetime
     [InlineData("cut")]
     [InlineData("another key")]
     [InlineData("missing")]
-    public async Task Certificate_ReplacedByOneThatCannotBeUsed_StaysUntilThereIsAGoodOne(string how)
+    public async Task Certificate_ReplacedByAnUnusableOne_StaysUntilThereIsAGoodOne(string how)
     {
         await using var edge = await EdgeHost.ReadyAsync([_upstream], _files.Settings);
         var next = _files.Issue("second");
@@ -150,7 +150,7 @@ public sealed class TlsTests : IAsyncLifetime
 
         Assert.Equal(("CN=first", 1), (meanwhile, errors));
 
-        // At once, as the edge may look at any moment and reports every state that it cannot use.
+        // In one step: the edge may check at any moment, and logs every state it cannot use.
         void Replace(string certificates)
         {
             File.WriteAllText(_files.CertificatePath + ".new", certificates);
@@ -171,7 +171,7 @@ public sealed class TlsTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Certificate_InUse_IsMeasuredByHowLongItIsStillValid()
+    public async Task Certificate_InUse_IsMeasuredByItsRemainingValidity()
     {
         await using var edge = await EdgeHost.ReadyAsync([_upstream], _files.Settings);
         var measured = new List<(double Days, string? Listener)>();
@@ -224,7 +224,7 @@ public sealed class TlsTests : IAsyncLifetime
         Assert.False(cleartext.Headers.Contains("Strict-Transport-Security"));
     }
 
-    // Half of the clients keep their connection, the others come anew each time.
+    // Half of the requests reuse a connection, the others open a new one.
     private static async Task<int> AskUntilAsync(EdgeHost edge, CancellationToken done)
     {
         var count = 0;

@@ -38,7 +38,7 @@ public sealed class AdminGuardTests : IAsyncLifetime
     [InlineData("Origin", "null", Origin)]
     [InlineData("Sec-Fetch-Site", "cross-site", Site)]
     [InlineData("Sec-Fetch-Site", "same-site", Site)]
-    public async Task Switch_FromAnotherOrigin_Is403AndNothingHappens(string header, string value, string reason)
+    public async Task Switch_FromAnotherOrigin_Is403AndChangesNothing(string header, string value, string reason)
     {
         var answer = await AskAsync("localhost", "POST", "/healthcheck/fail", (header, value));
 
@@ -63,7 +63,7 @@ public sealed class AdminGuardTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task HealthPort_AskedByAnyName_Answers()
+    public async Task HealthPort_UnderAnyName_Answers()
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, "/alive") { Headers = { Host = "edge.users.svc" } };
 

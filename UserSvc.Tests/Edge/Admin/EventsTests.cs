@@ -63,7 +63,7 @@ public sealed class EventsTests
     }
 
     [Fact]
-    public async Task Streams_AsManyAsMayBe_RefuseAnotherUntilOneEnds()
+    public async Task Streams_AtTheLimit_RefuseAnotherUntilOneEnds()
     {
         await using var edge = await EdgeHost.StartAsync([("usersvc-1", "http://127.0.0.1:1")]);
         var streams = new List<HttpResponseMessage>();
@@ -85,9 +85,9 @@ public sealed class EventsTests
     }
 
     [Fact]
-    public async Task Stream_WhenTheEdgeStops_EndsAndDoesNotHoldItsEnd()
+    public async Task Stream_WhenTheEdgeStops_EndsAndDoesNotDelayTheStop()
     {
-        // A stream that held up the stop would be cut after the grace, and would not end cleanly.
+        // A stream that delayed the stop would be cut after the grace period and not end cleanly.
         await using var edge = await EdgeHost.StartAsync([("usersvc-1", "http://127.0.0.1:1")], ("Drain:Grace", "00:00:20"));
         using var stream = await edge.Admin.GetAsync("/events", HttpCompletionOption.ResponseHeadersRead, Cancellation);
         var reading = stream.Content.ReadAsStringAsync(Cancellation);

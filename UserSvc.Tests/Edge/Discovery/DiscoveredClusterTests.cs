@@ -51,7 +51,7 @@ public sealed class DiscoveredClusterTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Edge_WhoseSourceGoesAway_RoutesOnByWhatItKnows()
+    public async Task Edge_WhoseSourceFails_KeepsRoutingToTheKnownDestinations()
     {
         Serve(1, 2);
         await using var edge = await ReadyAsync();
@@ -65,7 +65,7 @@ public sealed class DiscoveredClusterTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Age_OfASource_IsNoughtWhileItIsWatchedAndGrowsWhileItFails()
+    public async Task Age_OfASource_IsZeroWhileItIsWatchedAndGrowsWhileItFails()
     {
         Serve(1);
         await using var edge = await ReadyAsync();
@@ -113,7 +113,7 @@ public sealed class DiscoveredClusterTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Probes_OfAClusterThatChangesMoreOftenThanTheyCome_GoOn()
+    public async Task Probes_OfAClusterThatChangesOften_GoOn()
     {
         Serve(1);
         var time = new FakeTimeProvider();
@@ -137,7 +137,7 @@ public sealed class DiscoveredClusterTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Source_ThatTheConfigurationNoLongerHas_Ends()
+    public async Task Source_RemovedFromTheConfiguration_Ends()
     {
         Serve(1);
         var folder = Directory.CreateTempSubdirectory("usersvc-edge-").FullName;

@@ -24,7 +24,7 @@ public sealed class SidecarSettingsTests : IDisposable
     }
 
     [Fact]
-    public void Start_WithAKeyInItsFileThatNothingReads_FailsAndNamesIt()
+    public void Start_WithAnUnknownKeyInItsFile_FailsAndNamesIt()
     {
         System.IO.File.WriteAllText(File, """{"Edge":{"Reload":{"Intervall":"00:00:01"}}}""");
 
