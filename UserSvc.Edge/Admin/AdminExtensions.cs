@@ -1,3 +1,6 @@
+using System.Text;
+using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.Http.HttpResults;
 using UserSvc.Edge.Configuration;
 using UserSvc.Edge.Discovery;
 using UserSvc.Edge.Listeners;
@@ -68,4 +71,13 @@ internal static class AdminExtensions
         admin.MapPost("/healthcheck/ok", ServerEndpoints.PostHealthCheckOk).WithName("HealthCheckOk").WithSummary("Makes the edge ready again");
         admin.MapPost("/drain_listeners", ServerEndpoints.PostDrainListeners).WithName("DrainListeners").WithSummary("Closes the public listeners");
     }
+}
+
+internal static class AdminAnswers
+{
+    public static ContentHttpResult Json(JsonObject json) => TypedResults.Text(json.ToJsonString(), "application/json", Encoding.UTF8);
+
+    public static IResult UnknownFormat(string format, string known) => BadRequest($"Unknown format {format}; use {known}.");
+
+    public static IResult BadRequest(string detail) => TypedResults.Problem(detail, statusCode: StatusCodes.Status400BadRequest);
 }

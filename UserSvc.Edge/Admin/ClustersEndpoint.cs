@@ -17,7 +17,7 @@ internal static class ClustersEndpoint
         {
             "" or "text" => TypedResults.Text(Text(clusters)),
             "json" => TypedResults.Json(new ClusterStatuses(clusters), ClustersJson.Default.ClusterStatuses),
-            var other => Formats.Unknown(other, "text or json"),
+            var other => AdminAnswers.UnknownFormat(other, "text or json"),
         };
     }
 
@@ -114,5 +114,4 @@ internal sealed record Threshold(string Priority, int MaxRequests);
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
 [JsonSerializable(typeof(ClusterStatuses))]
-[JsonSerializable(typeof(ServerInfo))]
 internal sealed partial class ClustersJson : JsonSerializerContext;

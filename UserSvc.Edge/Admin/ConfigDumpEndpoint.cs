@@ -14,7 +14,7 @@ internal static class ConfigDumpEndpoint
     {
         if (request.Query["format"].ToString() is not ("" or "json") and var other)
         {
-            return Formats.Unknown(other, "json");
+            return AdminAnswers.UnknownFormat(other, "json");
         }
 
         var sections = settings.Roots.Append("Logging").Order(StringComparer.Ordinal)
@@ -23,7 +23,7 @@ internal static class ConfigDumpEndpoint
             cluster.DestinationsState.AllDestinations.OrderBy(d => d.DestinationId, StringComparer.Ordinal)
                 .Select(d => KeyValuePair.Create(d.DestinationId, (JsonNode?)new JsonObject { ["Address"] = Redactor.RedactAddress(d.Model.Config.Address), ["Host"] = d.Model.Config.Host })))));
         JsonNode destinations = new JsonObject { ["name"] = "Destinations", ["config"] = new JsonObject(clusters) };
-        return TypedResults.Text(new JsonObject { ["configs"] = new JsonArray([.. sections, destinations]) }.ToJsonString(), "application/json");
+        return AdminAnswers.Json(new() { ["configs"] = new JsonArray([.. sections, destinations]) });
     }
 
     private static JsonNode? Read(IConfigurationSection section)

@@ -8,12 +8,12 @@ internal static class StatsEndpoints
 {
     private const int MaxFilter = 256;
 
-    internal static async Task<IResult> Get(HttpRequest request, EdgeStats stats, CancellationToken cancellationToken) => request.Query["format"].ToString() switch
+    internal static Task<IResult> Get(HttpRequest request, EdgeStats stats, CancellationToken cancellationToken) => request.Query["format"].ToString() switch
     {
-        "" or "text" => await WriteAsync(request, stats, s => TypedResults.Text(StatsText.Write(s)), cancellationToken),
-        "json" => await WriteAsync(request, stats, s => TypedResults.Bytes(StatsText.WriteJson(s), "application/json"), cancellationToken),
-        "prometheus" => await GetPrometheus(request, stats, cancellationToken),
-        var other => Formats.Unknown(other, "text, json or prometheus"),
+        "" or "text" => WriteAsync(request, stats, s => TypedResults.Text(StatsText.Write(s)), cancellationToken),
+        "json" => WriteAsync(request, stats, s => AdminAnswers.Json(StatsText.ToJson(s)), cancellationToken),
+        "prometheus" => GetPrometheus(request, stats, cancellationToken),
+        var other => Task.FromResult(AdminAnswers.UnknownFormat(other, "text, json or prometheus")),
     };
 
     internal static Task<IResult> GetPrometheus(HttpRequest request, EdgeStats stats, CancellationToken cancellationToken) =>
@@ -22,28 +22,28 @@ internal static class StatsEndpoints
     private static async Task<IResult> WriteAsync(HttpRequest request, EdgeStats stats, Func<IEnumerable<Stat>, IResult> write, CancellationToken cancellationToken)
     {
         var wanted = await stats.CollectAsync(cancellationToken);
-        try
+        if (request.Query["filter"].ToString() is { Length: > 0 } filter)
         {
-            if (request.Query["filter"].ToString() is { Length: > 0 } filter)
+            if (request.HttpContext.GetListener() is not Listener.Admin)
             {
-                if (request.HttpContext.GetListener() is not Listener.Admin)
-                {
-                    return TypedResults.Problem("Only the admin listener supports a filter.", statusCode: StatusCodes.Status400BadRequest);
-                }
+                return AdminAnswers.BadRequest("Only the admin listener supports a filter.");
+            }
 
-                if (filter.Length > MaxFilter)
-                {
-                    return TypedResults.Problem($"The filter is longer than {MaxFilter} characters.", statusCode: StatusCodes.Status400BadRequest);
-                }
+            if (filter.Length > MaxFilter)
+            {
+                return AdminAnswers.BadRequest($"The filter is longer than {MaxFilter} characters.");
+            }
 
+            try
+            {
                 // Without backtracking, the time to match is linear in the length of the text.
                 var expression = new Regex(filter, RegexOptions.NonBacktracking | RegexOptions.CultureInvariant, TimeSpan.FromSeconds(1));
                 wanted.RemoveAll(s => !expression.IsMatch(s.Name));
             }
-        }
-        catch (Exception invalid) when (invalid is ArgumentException or NotSupportedException or RegexMatchTimeoutException)
-        {
-            return TypedResults.Problem("The filter is not a supported regular expression.", statusCode: StatusCodes.Status400BadRequest);
+            catch (Exception invalid) when (invalid is ArgumentException or NotSupportedException or RegexMatchTimeoutException)
+            {
+                return AdminAnswers.BadRequest("The filter is not a supported regular expression.");
+            }
         }
 
         if (request.Query.ContainsKey("usedonly"))
@@ -53,10 +53,4 @@ internal static class StatsEndpoints
 
         return write(wanted);
     }
-}
-
-internal static class Formats
-{
-    public static IResult Unknown(string format, string known) =>
-        TypedResults.Problem($"Unknown format {format}; use {known}.", statusCode: StatusCodes.Status400BadRequest);
 }
