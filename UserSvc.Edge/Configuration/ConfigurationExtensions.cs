@@ -21,7 +21,6 @@ internal static class ConfigurationExtensions
         builder.Services.AddSingleton<KnownSettings>();
         builder.Services.AddSingleton<ConfigurationCheck>();
         builder.Services.AddHostedService<ConfigurationReload>();
-        builder.Services.AddSingleton(new KnownSection("ReverseProxy", typeof(ReverseProxySection)));
         builder.Services.AddSingleton(new KnownSection("Kestrel", typeof(KestrelSection)));
         builder.Services.AddSingleton(new KnownSection(EdgeModeExtensions.Key, typeof(EdgeMode)));
         builder.Services.AddSingleton(new KnownSection("Drain", typeof(DrainOptions)));

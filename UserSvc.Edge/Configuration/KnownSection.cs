@@ -4,7 +4,10 @@ using Yarp.ReverseProxy.Configuration;
 namespace UserSvc.Edge.Configuration;
 
 /// <summary>A section of the configuration and the type whose properties are its settings.</summary>
-internal sealed record KnownSection(string Path, Type Type);
+/// <param name="Path">Such as <c>Edge:Discovery</c>.</param>
+/// <param name="Type">Each of its properties is a setting.</param>
+/// <param name="Errors">What the feature that reads the section finds wrong beyond keys and types, one sentence per mistake.</param>
+internal sealed record KnownSection(string Path, Type Type, Func<IConfigurationSection, IEnumerable<string>>? Errors = null);
 
 /// <summary>Section <c>ReverseProxy</c>, as YARP reads it.</summary>
 internal sealed record ReverseProxySection(IReadOnlyDictionary<string, RouteConfig> Routes, IReadOnlyDictionary<string, ClusterConfig> Clusters);

@@ -30,6 +30,8 @@ internal sealed class KnownSettings(IEnumerable<KnownSection> sections)
     /// <summary>The sections at the top of the configuration, such as <c>Kestrel</c>.</summary>
     public IReadOnlySet<string> Roots => _types.Keys.Select(path => path.Split(':')[0]).ToHashSet(StringComparer.OrdinalIgnoreCase);
 
+    public IReadOnlyList<KnownSection> Sections { get; } = [.. sections];
+
     /// <summary>What is wrong, a sentence a setting.</summary>
     public IEnumerable<string> Errors(IConfiguration configuration) =>
         Roots.SelectMany(root => Errors(configuration.GetSection(root), _types.GetValueOrDefault(root)))
