@@ -18,8 +18,8 @@ internal sealed class ForwardedProbes(RequestDelegate next, Drain drain, ServerS
         }
 
         context.Features.Get<IHttpMetricsTagsFeature>()?.MetricsDisabled = true;
-        return drain.Started ? Refusal.Unavailable("drain: draining").WriteAsync(context, problems)
-            : server.TakenOut is { } reason ? Refusal.Unavailable($"operator: {reason}").WriteAsync(context, problems)
+        return drain.Started ? new Refusal(StatusCodes.Status503ServiceUnavailable, "drain: draining").WriteAsync(context, problems)
+            : server.TakenOut is { } reason ? new Refusal(StatusCodes.Status503ServiceUnavailable, $"operator: {reason}").WriteAsync(context, problems)
             : next(context);
     }
 }

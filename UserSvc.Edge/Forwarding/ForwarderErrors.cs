@@ -20,7 +20,7 @@ internal sealed partial class ForwarderErrors(RequestDelegate next, IProblemDeta
         if (context.Request.ContentLength is { } length && length > MaxBodySize(context))
         {
             // The forwarder would notice only while it sends the body, and an upstream would have begun to read a request that is then cut.
-            await new Refusal(StatusCodes.Status413PayloadTooLarge, null) { Close = true }.WriteAsync(context, problems);
+            await new Refusal(StatusCodes.Status413PayloadTooLarge, null).WriteAsync(context, problems);
             await LingerAsync(context);
             return;
         }
@@ -62,8 +62,7 @@ internal sealed partial class ForwarderErrors(RequestDelegate next, IProblemDeta
             StatusCodes.Status502BadGateway => "The service failed to answer.",
             _ => null,
         };
-        // Kestrel closes the connection after a body that it cannot read; the header tells the client.
-        await new Refusal(status, detail) { Close = failure.Error is ForwarderError.RequestBodyClient }.WriteAsync(context, problems);
+        await new Refusal(status, detail).WriteAsync(context, problems);
     }
 
     // Closing a connection with unread bytes resets it, which may take the answer from a client that is still sending. Read some of the

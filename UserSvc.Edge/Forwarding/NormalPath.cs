@@ -59,14 +59,14 @@ internal sealed class NormalPath(RequestDelegate next, IOptions<PathOptions> opt
         // Kestrel refuses %00 itself, but not after a scheme.
         if (target.ContainsAnyExcept(Allowed) || authority.Contains('@') || path.Contains('\\') || (absolute && path.Contains("%00", StringComparison.Ordinal)))
         {
-            return Refusal.Ambiguous("The request's target is malformed.").WriteAsync(context, problems);
+            return new Refusal(StatusCodes.Status400BadRequest, "The request's target is malformed.").WriteAsync(context, problems);
         }
 
         if (absolute || path.ContainsAny(Suspicious))
         {
             if (options.Value.EscapedSlashes == EscapedSlashes.Reject && HasEscapedSlash(path))
             {
-                return Refusal.Ambiguous("The path has an escaped slash, which is not allowed here.").WriteAsync(context, problems);
+                return new Refusal(StatusCodes.Status400BadRequest, "The path has an escaped slash, which is not allowed here.").WriteAsync(context, problems);
             }
 
             var normal = Normalize(path);

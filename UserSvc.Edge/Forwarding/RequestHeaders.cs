@@ -29,7 +29,7 @@ internal sealed class RequestHeaders(RequestDelegate next, ForwardedClient clien
         var foreign = new List<string>();
         if ((FramingFault(context.Request) ?? HostFault(context.Request) ?? FieldFault(headers, trusted, foreign)) is { } fault)
         {
-            return Refusal.Ambiguous(fault).WriteAsync(context, problems);
+            return new Refusal(StatusCodes.Status400BadRequest, fault).WriteAsync(context, problems);
         }
 
         foreach (var name in foreign)

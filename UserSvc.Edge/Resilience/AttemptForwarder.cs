@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Net;
 using Microsoft.AspNetCore.Http.Features;
-using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.ObjectPool;
 using Yarp.ReverseProxy.Forwarder;
 using Yarp.ReverseProxy.Transforms;
@@ -80,19 +79,5 @@ internal sealed class AttemptForwarder(IHttpForwarder forwarder, ResilienceState
         }
 
         return default;
-    }
-}
-
-internal static class AttemptForwarderExtensions
-{
-    /// <summary>Wraps YARP's own forwarder.</summary>
-    public static void AddAttemptForwarder(this IServiceCollection services)
-    {
-        var forwarder = services.Single(s => s.ServiceType == typeof(IHttpForwarder)).ImplementationType!;
-        services.Replace(ServiceDescriptor.Singleton<IHttpForwarder>(
-            provider => new AttemptForwarder(
-                (IHttpForwarder)ActivatorUtilities.CreateInstance(provider, forwarder),
-                provider.GetRequiredService<ResilienceState>(),
-                provider.GetRequiredService<TimeProvider>())));
     }
 }

@@ -30,7 +30,7 @@ internal sealed class CircuitBreaker(RequestDelegate next, ResilienceState state
         }
 
         cluster.Statistics.ClusterOverflows.Increment();
-        await Refusal.Overload("The service has as many requests in flight as it may.").WriteAsync(context, problems);
+        await new Refusal(StatusCodes.Status503ServiceUnavailable, "The service has as many requests in flight as it may.", Overloaded: true).WriteAsync(context, problems);
     }
 }
 
@@ -63,6 +63,6 @@ internal sealed class DestinationLimit(RequestDelegate next, IProblemDetailsServ
         }
 
         attempts.Cluster.Statistics.DestinationOverflows.Increment();
-        return Refusal.Overload("Every instance has as many requests in flight as it may.").WriteAsync(context, problems);
+        return new Refusal(StatusCodes.Status503ServiceUnavailable, "Every instance has as many requests in flight as it may.", Overloaded: true).WriteAsync(context, problems);
     }
 }

@@ -1,4 +1,6 @@
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Yarp.ReverseProxy.Configuration.ClusterValidators;
+using Yarp.ReverseProxy.Forwarder;
 using Yarp.ReverseProxy.Health;
 using Yarp.ReverseProxy.Transforms;
 
@@ -23,5 +25,13 @@ internal static class ResilienceExtensions
             context.AddRequestTransform(AttemptForwarder.GiveContent);
             context.AddResponseTransform(AttemptForwarder.OnAnswer);
         });
+    }
+
+    /// <summary>Wraps YARP's own forwarder.</summary>
+    private static void AddAttemptForwarder(this IServiceCollection services)
+    {
+        var forwarder = services.Single(s => s.ServiceType == typeof(IHttpForwarder)).ImplementationType!;
+        services.Replace(ServiceDescriptor.Singleton<IHttpForwarder>(
+            provider => ActivatorUtilities.CreateInstance<AttemptForwarder>(provider, ActivatorUtilities.CreateInstance(provider, forwarder))));
     }
 }
