@@ -1,6 +1,5 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections.Features;
-using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -69,24 +68,6 @@ internal sealed class DrainHealthCheck(Drain drain) : IHealthCheck
         Task.FromResult(drain.Started ? HealthCheckResult.Unhealthy("draining") : HealthCheckResult.Healthy());
 }
 
-// A start-up filter, so that it stands outside everything a service adds to its pipeline.
-internal sealed class CloseWhileDraining(Drain drain) : IStartupFilter
-{
-    public Action<IApplicationBuilder> Configure(Action<IApplicationBuilder> next) => app =>
-    {
-        app.Use(inner => context =>
-        {
-            if (drain.Started)
-            {
-                context.AskToClose();
-            }
-
-            return inner(context);
-        });
-        next(app);
-    };
-}
-
 public static class DrainExtensions
 {
     private static readonly TimeSpan Longest = TimeSpan.FromMinutes(5);
@@ -106,6 +87,20 @@ public static class DrainExtensions
         }
     }
 
+    internal static void UseCloseWhileDraining(this IApplicationBuilder app)
+    {
+        var drain = app.ApplicationServices.GetRequiredService<Drain>();
+        app.Use(next => context =>
+        {
+            if (drain.Started)
+            {
+                context.AskToClose();
+            }
+
+            return next(context);
+        });
+    }
+
     internal static void AddDrain(this IHostApplicationBuilder builder)
     {
         builder.Services.AddOptions<DrainOptions>().BindConfiguration(DrainOptions.Section)
@@ -117,6 +112,5 @@ public static class DrainExtensions
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services.AddSingleton<Drain>();
         builder.Services.AddHostedService(services => services.GetRequiredService<Drain>());
-        builder.Services.AddTransient<IStartupFilter, CloseWhileDraining>();
     }
 }

@@ -70,6 +70,9 @@ internal sealed class ProblemJsonWriter(Instance instance) : IProblemDetailsWrit
 /// <summary>Error answers, the same in every service and environment.</summary>
 public static class ProblemJson
 {
+    /// <summary>Envoy's mark of an answer that refuses because of overload.</summary>
+    public const string OverloadedHeader = "x-envoy-overloaded";
+
     internal static void AddProblemJson(this IServiceCollection services)
     {
         services.AddSingleton<IProblemDetailsWriter, ProblemJsonWriter>();
@@ -107,7 +110,7 @@ public static class ProblemJson
         response.Headers.RetryAfter = "1";
         if (overloaded)
         {
-            response.Headers["x-envoy-overloaded"] = "true";
+            response.Headers[OverloadedHeader] = "true";
         }
     }
 }

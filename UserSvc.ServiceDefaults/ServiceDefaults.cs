@@ -33,6 +33,17 @@ public static class ServiceDefaultsExtensions
         return builder;
     }
 
+    /// <summary>Completes recorded server spans, and asks clients to close while the service drains. Comes first in the pipeline.</summary>
+    public static void UseServiceDefaults(this WebApplication app)
+    {
+        if (Telemetry.IsEnabled(app.Configuration))
+        {
+            app.UseServerSpan();
+        }
+
+        app.UseCloseWhileDraining();
+    }
+
     /// <summary>
     /// <c>GET /alive</c> answers while the process can answer at all; <c>GET /health</c> is readiness: 503 while it starts and
     /// from the moment it drains. Neither is measured or traced.

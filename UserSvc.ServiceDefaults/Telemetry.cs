@@ -1,4 +1,4 @@
-using Microsoft.AspNetCore.Hosting;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -15,9 +15,11 @@ namespace UserSvc.ServiceDefaults;
 /// </summary>
 internal static class Telemetry
 {
+    public static bool IsEnabled(IConfiguration configuration) => !string.IsNullOrEmpty(configuration["OTEL_EXPORTER_OTLP_ENDPOINT"]);
+
     public static void AddTelemetry(this IHostApplicationBuilder builder, string service, bool trustRemoteSampling)
     {
-        if (string.IsNullOrEmpty(builder.Configuration["OTEL_EXPORTER_OTLP_ENDPOINT"]))
+        if (!IsEnabled(builder.Configuration))
         {
             return;
         }
@@ -27,7 +29,6 @@ internal static class Telemetry
             logging.IncludeFormattedMessage = true;
             logging.IncludeScopes = true;
         });
-        builder.Services.AddTransient<IStartupFilter, ServerSpan>();
         builder.Services.AddOpenTelemetry()
             .UseOtlpExporter()
             // The last one wins: OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES, read once more after the service's own attributes.

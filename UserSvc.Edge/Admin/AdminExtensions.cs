@@ -35,17 +35,12 @@ internal static class AdminExtensions
     {
         builder.Services.AddKnownOptions<AdminOptions>(AdminOptions.Section)
             .Validate(o => o.IsValid(), $"{AdminOptions.Section}:Hosts must be names or addresses without a port, such as edge.internal");
-        builder.Services.AddSingleton<ServerState>();
         builder.Services.AddSingleton<EdgeStats>();
         builder.Services.AddSingleton<Overview>();
         builder.Services.AddSingleton<EventsEndpoint>();
         builder.Services.AddSingleton<PageFiles>();
         builder.Services.AddHealthChecks().AddCheck<OperatorHealthCheck>("operator", tags: [ServiceDefaultsExtensions.ReadyTag]);
     }
-
-    /// <summary>Must run before anything that trusts the request.</summary>
-    public static void UseAdminGuard(this WebApplication app) =>
-        app.UseWhen(context => context.GetListener() == Listener.Admin, admin => admin.UseMiddleware<AdminGuard>());
 
     public static void MapAdmin(this WebApplication app)
     {

@@ -1,6 +1,7 @@
 using System.Collections.Frozen;
 using System.Net;
 using Microsoft.Extensions.Options;
+using UserSvc.Edge.Listeners;
 
 namespace UserSvc.Edge.Admin;
 
@@ -33,7 +34,7 @@ internal sealed class AdminGuard(RequestDelegate next, IOptions<AdminOptions> op
         headers.XFrameOptions = "DENY";
         headers.XContentTypeOptions = "nosniff";
         headers["Referrer-Policy"] = "no-referrer";
-        return Fault(context.Request) is { } fault ? RefuseAsync(context, fault) : next(context);
+        return Fault(context.Request) is { } fault ? new Refusal(StatusCodes.Status403Forbidden, fault).WriteAsync(context, problems) : next(context);
     }
 
     private string? Fault(HttpRequest request) =>
@@ -53,10 +54,4 @@ internal sealed class AdminGuard(RequestDelegate next, IOptions<AdminOptions> op
 
     private static bool IsLink(HttpRequest request) =>
         HttpMethods.IsGet(request.Method) && request.Headers["Sec-Fetch-Mode"] == "navigate" && request.Headers["Sec-Fetch-Dest"] == "document";
-
-    private async Task RefuseAsync(HttpContext context, string reason)
-    {
-        context.Response.StatusCode = StatusCodes.Status403Forbidden;
-        await problems.WriteAsync(new() { HttpContext = context, ProblemDetails = { Detail = reason } });
-    }
 }

@@ -23,25 +23,25 @@ internal static class ClustersEndpoint
 
     private static ClusterStatus Status(ClusterState cluster, ResilienceState state)
     {
-        var settings = state.Of(cluster).SettingsOf(cluster.Model);
+        var settings = state.Get(cluster).GetSettings(cluster.Model);
         return new(
             cluster.ClusterId,
-            [.. cluster.DestinationsState.AllDestinations.OrderBy(d => d.DestinationId, StringComparer.Ordinal).Select(d => Status(d, state.Of(d), cluster.IsProbed()))],
+            [.. cluster.DestinationsState.AllDestinations.OrderBy(d => d.DestinationId, StringComparer.Ordinal).Select(d => Status(d, state.Get(d), cluster.IsProbed()))],
             new([new("DEFAULT", settings.MaxRequests)]));
     }
 
-    private static HostStatus Status(DestinationState destination, DestinationRecord record, bool probed)
+    private static HostStatus Status(DestinationState destination, DestinationResilience record, bool probed)
     {
-        var (uri, tries) = (new Uri(destination.Model.Config.Address), record.Tries);
+        var (uri, attempts) = (new Uri(destination.Model.Config.Address), record.Attempts);
         return new(
             new(new(uri.Host.Trim('[', ']'), uri.Port)),
             [
-                Counter("cx_connect_fail", tries.ConnectFailures),
+                Counter("cx_connect_fail", attempts.ConnectFailures),
                 new("GAUGE", Number(destination.ConcurrentRequestCount), "rq_active"),
-                Counter("rq_error", tries.Errors),
-                Counter("rq_success", tries.Succeeded()),
-                Counter("rq_timeout", tries.Timeouts),
-                Counter("rq_total", tries.Total),
+                Counter("rq_error", attempts.Errors),
+                Counter("rq_success", attempts.Succeeded()),
+                Counter("rq_timeout", attempts.Timeouts),
+                Counter("rq_total", attempts.Total),
             ],
             new(
                 "HEALTHY",

@@ -42,30 +42,30 @@ internal sealed class EdgeStats(IProxyStateLookup proxy, ResilienceState state, 
 
     private void AddCluster(List<Stat> stats, ClusterState cluster)
     {
-        var (record, destinations) = (state.Of(cluster), cluster.DestinationsState.AllDestinations);
-        var (tries, settings) = (record.Tries, record.SettingsOf(cluster.Model));
+        var (record, destinations) = (state.Get(cluster), cluster.DestinationsState.AllDestinations);
+        var (attempts, settings) = (record.Statistics.Attempts, record.GetSettings(cluster.Model));
         var label = ("envoy_cluster_name", cluster.ClusterId);
         var scope = new StatScope(stats, $"cluster.{cluster.ClusterId}", "envoy_cluster", label);
-        scope.Counter("upstream_rq_total", "Tries sent to destinations", tries.Total);
-        scope.Counter("upstream_rq_completed", "Tries that were answered", tries.Answers.Total);
-        scope.Classes("upstream_rq", "Answers of destinations by class", tries.Answers);
-        scope.Counter("upstream_rq_error", "Tries that failed by the destination's fault", tries.Errors);
-        scope.Counter("upstream_rq_timeout", "Tries that were not answered in time", tries.Timeouts);
-        scope.Counter("upstream_rq_rx_reset", "Tries whose connection broke before the answer", tries.Resets);
-        scope.Counter("upstream_cx_connect_fail", "Tries for which there was no connection", tries.ConnectFailures);
-        scope.Counter("upstream_rq_retry", "Tries after the first", record.RetriesInAll);
-        scope.Counter("upstream_rq_retry_success", "Requests that a later try answered", Volatile.Read(ref record.RetrySuccesses));
-        scope.Counter("upstream_rq_retry_overflow", "Retries that the budget refused", Volatile.Read(ref record.RetryOverflows));
-        scope.Counter("upstream_rq_pending_overflow", "Requests refused for those in flight", record.Refused);
+        scope.Counter("upstream_rq_total", "Tries sent to destinations", attempts.Total);
+        scope.Counter("upstream_rq_completed", "Tries that were answered", attempts.Answers.Total);
+        scope.Classes("upstream_rq", "Answers of destinations by class", attempts.Answers);
+        scope.Counter("upstream_rq_error", "Tries that failed by the destination's fault", attempts.Errors);
+        scope.Counter("upstream_rq_timeout", "Tries that were not answered in time", attempts.Timeouts);
+        scope.Counter("upstream_rq_rx_reset", "Tries whose connection broke before the answer", attempts.Resets);
+        scope.Counter("upstream_cx_connect_fail", "Tries for which there was no connection", attempts.ConnectFailures);
+        scope.Counter("upstream_rq_retry", "Tries after the first", record.Statistics.Retries);
+        scope.Counter("upstream_rq_retry_success", "Requests that a later try answered", record.Statistics.RetrySuccesses.Value);
+        scope.Counter("upstream_rq_retry_overflow", "Retries that the budget refused", record.Statistics.RetryOverflows.Value);
+        scope.Counter("upstream_rq_pending_overflow", "Requests refused for those in flight", record.Statistics.Refused);
         scope.Gauge("upstream_rq_active", "Tries in flight", destinations.Sum(d => (double)d.ConcurrentRequestCount));
-        scope.Histogram("upstream_rq_time", "Time of a try until the end of its answer, in milliseconds", tries.Latency, tries.Interval.Latency);
+        scope.Histogram("upstream_rq_time", "Time of a try until the end of its answer, in milliseconds", attempts.Latency, attempts.Interval.Latency);
         scope.Gauge("membership_total", "Destinations", destinations.Count);
         scope.Gauge("membership_healthy", "Destinations that requests go to, less the unhealthy ones of a panic", ClusterHealth.Healthy(cluster));
         scope.Gauge("lb_healthy_panic", "1 while requests go to unhealthy destinations too", ClusterHealth.Panics(cluster) ? 1 : 0);
-        scope.Counter("outlier_detection.ejections_enforced_total", "Ejections", Volatile.Read(ref record.Ejections));
+        scope.Counter("outlier_detection.ejections_enforced_total", "Ejections", record.Statistics.Ejections.Value);
         scope.Gauge("outlier_detection.ejections_active", "Destinations that are ejected now", ClusterHealth.Ejected(cluster));
-        scope.Gauge("circuit_breakers.default.rq_open", "1 while as many requests are in flight as may be", record.InFlight >= settings.MaxRequests ? 1 : 0);
-        scope.Gauge("circuit_breakers.default.remaining_rq", "Requests that may yet be in flight", Math.Max(0, settings.MaxRequests - record.InFlight));
+        scope.Gauge("circuit_breakers.default.rq_open", "1 while as many requests are in flight as may be", record.InFlight.Value >= settings.MaxRequests ? 1 : 0);
+        scope.Gauge("circuit_breakers.default.remaining_rq", "Requests that may yet be in flight", Math.Max(0, settings.MaxRequests - record.InFlight.Value));
         foreach (var destination in destinations)
         {
             AddDestination(stats, cluster, destination, label);
@@ -74,7 +74,7 @@ internal sealed class EdgeStats(IProxyStateLookup proxy, ResilienceState state, 
 
     private void AddDestination(List<Stat> stats, ClusterState cluster, DestinationState destination, (string, string) label)
     {
-        var (record, address) = (state.Of(destination), destination.Address());
+        var (record, address) = (state.Get(destination), destination.Address());
         // Two may be configured with one address: the destination's own name tells their series apart.
         var scope = new StatScope(
             stats,
@@ -83,16 +83,16 @@ internal sealed class EdgeStats(IProxyStateLookup proxy, ResilienceState state, 
             label,
             ("envoy_endpoint_address", address),
             ("destination", destination.DestinationId));
-        scope.Counter("rq_total", "Tries sent to the destination", record.Tries.Total);
-        scope.Counter("rq_success", "Answers below 500", record.Tries.Succeeded());
-        scope.Counter("rq_error", "Tries that failed by the destination's fault", record.Tries.Errors);
-        scope.Counter("rq_timeout", "Tries that were not answered in time", record.Tries.Timeouts);
-        scope.Counter("rq_rx_reset", "Tries whose connection broke before the answer", record.Tries.Resets);
-        scope.Counter("cx_connect_fail", "Tries for which there was no connection", record.Tries.ConnectFailures);
-        scope.Counter("ejections", "Ejections", Volatile.Read(ref record.EjectionsInAll));
+        scope.Counter("rq_total", "Tries sent to the destination", record.Attempts.Total);
+        scope.Counter("rq_success", "Answers below 500", record.Attempts.Succeeded());
+        scope.Counter("rq_error", "Tries that failed by the destination's fault", record.Attempts.Errors);
+        scope.Counter("rq_timeout", "Tries that were not answered in time", record.Attempts.Timeouts);
+        scope.Counter("rq_rx_reset", "Tries whose connection broke before the answer", record.Attempts.Resets);
+        scope.Counter("cx_connect_fail", "Tries for which there was no connection", record.Attempts.ConnectFailures);
+        scope.Counter("ejections", "Ejections", record.EjectionHistory.Total.Value);
         scope.Gauge("rq_active", "Tries in flight", destination.ConcurrentRequestCount);
         scope.Gauge("healthy", "1 unless a probe or failed requests say otherwise", PanicThreshold.IsUnhealthy(destination) ? 0 : 1);
-        scope.Histogram("rq_time", "Time of a try until the end of its answer, in milliseconds", record.Tries.Latency, record.Tries.Interval.Latency);
+        scope.Histogram("rq_time", "Time of a try until the end of its answer, in milliseconds", record.Attempts.Latency, record.Attempts.Interval.Latency);
     }
 
     private static void AddListener(List<Stat> stats, ListenerFeature listener)
@@ -118,5 +118,5 @@ internal static class EndpointAddress
         return $"{address.Host}:{address.Port}";
     }
 
-    public static long Succeeded(this TryStatistics tries) => tries.Answers.Total - tries.Answers[5];
+    public static long Succeeded(this AttemptStatistics attempts) => attempts.Answers.Total - attempts.Answers[5];
 }

@@ -19,7 +19,7 @@ internal sealed class Overview(
     private volatile Made? _made;
 
     public string History() => JsonSerializer.Serialize(
-        new HistoryEvent(Sampling.Every.TotalSeconds, proxy.GetClusters().ToDictionary(c => c.ClusterId, c => state.Of(c).Samples.All)),
+        new HistoryEvent(Sampling.Every.TotalSeconds, proxy.GetClusters().ToDictionary(c => c.ClusterId, c => state.Get(c).Statistics.Samples.All)),
         OverviewJson.Default.HistoryEvent);
 
     public async Task<string> StatsAsync(CancellationToken cancellationToken)
@@ -43,28 +43,28 @@ internal sealed class Overview(
 
     private ClusterOverview Of(ClusterState cluster)
     {
-        var (record, destinations) = (state.Of(cluster), cluster.DestinationsState);
+        var (record, destinations) = (state.Get(cluster), cluster.DestinationsState);
         return new(
             cluster.ClusterId,
             cluster.Model.Config.LoadBalancingPolicy,
-            Volatile.Read(ref record.InFlight),
-            record.SettingsOf(cluster.Model).MaxRequests,
-            record.Tries.Total,
-            record.Tries.Errors,
-            record.RetriesInAll,
-            Volatile.Read(ref record.RetryOverflows),
-            Volatile.Read(ref record.Ejections),
-            record.Refused,
+            (int)record.InFlight.Value,
+            record.GetSettings(cluster.Model).MaxRequests,
+            record.Statistics.Attempts.Total,
+            record.Statistics.Attempts.Errors,
+            record.Statistics.Retries,
+            record.Statistics.RetryOverflows.Value,
+            record.Statistics.Ejections.Value,
+            record.Statistics.Refused,
             ClusterHealth.Healthy(cluster),
             destinations.AllDestinations.Count,
             ClusterHealth.Panics(cluster),
-            record.Samples.Latest,
+            record.Statistics.Samples.Latest,
             [.. destinations.AllDestinations.OrderBy(d => d.DestinationId, StringComparer.Ordinal).Select(d => Of(d, cluster.IsProbed(), destinations.AvailableDestinations.Contains(d)))]);
     }
 
     private DestinationOverview Of(DestinationState destination, bool probed, bool receives)
     {
-        var record = state.Of(destination);
+        var record = state.Get(destination);
         return new(
             destination.DestinationId,
             Redactor.RedactAddress(destination.Model.Config.Address),
@@ -75,14 +75,14 @@ internal sealed class Overview(
                 : "healthy",
             receives,
             destination.ConcurrentRequestCount,
-            record.Tries.Total,
-            record.Tries.Errors,
-            record.Tries.Timeouts,
-            record.Tries.ConnectFailures,
-            Volatile.Read(ref record.EjectionsInAll),
-            record.Tries.Interval.Rate,
-            record.Tries.Interval.Latency.Percentile(0.5),
-            record.Tries.Interval.Latency.Percentile(0.99));
+            record.Attempts.Total,
+            record.Attempts.Errors,
+            record.Attempts.Timeouts,
+            record.Attempts.ConnectFailures,
+            record.EjectionHistory.Total.Value,
+            record.Attempts.Interval.Rate,
+            record.Attempts.Interval.Latency.Percentile(0.5),
+            record.Attempts.Interval.Latency.Percentile(0.99));
     }
 
     private sealed record Made(long At, string Json);

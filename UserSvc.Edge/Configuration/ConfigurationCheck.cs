@@ -1,7 +1,6 @@
 using System.Reflection;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Configuration.Json;
-using UserSvc.Edge.Forwarding;
 using Yarp.ReverseProxy.Configuration;
 
 namespace UserSvc.Edge.Configuration;
@@ -19,18 +18,12 @@ internal sealed class ConfigurationCheck(KnownSettings settings)
     {
         Require([.. UnknownSections(configuration), .. settings.Errors(configuration)]);
         Require([.. LimitsErrors(configuration.GetSection("Kestrel:Limits"))]);
-
-        var reverseProxy = configuration.GetSection("ReverseProxy");
-        try
+        foreach (var section in settings.Sections)
         {
-            ConfiguredDestinations.Require(reverseProxy);
-        }
-        catch (InvalidOperationException failure)
-        {
-            throw new InvalidConfigurationException(failure.Message, failure);
+            Require([.. section.Errors?.Invoke(configuration.GetSection(section.Path)) ?? []]);
         }
 
-        Require([.. RouteErrors(reverseProxy)]);
+        Require([.. RouteErrors(configuration.GetSection("ReverseProxy"))]);
     }
 
     /// <summary>Lets YARP check its section: it rejects, for example, an unknown policy.</summary>

@@ -37,7 +37,6 @@ internal static class ConfigurationExtensions
         builder.Services.AddSingleton<KnownSettings>();
         builder.Services.AddSingleton<ConfigurationCheck>();
         builder.Services.AddHostedService<ConfigurationReload>();
-        builder.Services.AddSingleton(new KnownSection("ReverseProxy", typeof(ReverseProxySection)));
         builder.Services.AddSingleton(new KnownSection("Kestrel", typeof(KestrelSection)));
         builder.Services.AddSingleton(new KnownSection(ModeKey, typeof(EdgeMode)));
         builder.Services.AddSingleton(new KnownSection("Drain", typeof(DrainOptions)));

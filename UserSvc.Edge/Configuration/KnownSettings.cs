@@ -7,8 +7,11 @@ using Yarp.ReverseProxy.Configuration;
 
 namespace UserSvc.Edge.Configuration;
 
-/// <summary>A section of the configuration, and the type whose properties are its settings.</summary>
-internal sealed record KnownSection(string Path, Type Type);
+/// <summary>A section of the configuration.</summary>
+/// <param name="Path">Such as <c>Edge:Discovery</c>.</param>
+/// <param name="Type">Its properties are the section's settings.</param>
+/// <param name="Errors">Finds what is wrong beyond keys and types: one sentence for each mistake.</param>
+internal sealed record KnownSection(string Path, Type Type, Func<IConfigurationSection, IEnumerable<string>>? Errors = null);
 
 /// <summary>Section <c>ReverseProxy</c>, as YARP reads it.</summary>
 internal sealed record ReverseProxySection(IReadOnlyDictionary<string, RouteConfig> Routes, IReadOnlyDictionary<string, ClusterConfig> Clusters);
@@ -54,6 +57,8 @@ internal sealed class KnownSettings(IEnumerable<KnownSection> sections)
 
     /// <summary>The sections at the top of the configuration, such as <c>Kestrel</c>.</summary>
     public IReadOnlySet<string> Roots => _types.Keys.Select(path => path.Split(':')[0]).ToHashSet(StringComparer.OrdinalIgnoreCase);
+
+    public IReadOnlyList<KnownSection> Sections { get; } = [.. sections];
 
     /// <summary>One sentence for each setting that is wrong.</summary>
     public IEnumerable<string> Errors(IConfiguration configuration) =>

@@ -10,6 +10,7 @@ internal static class DiscoveryExtensions
     /// <summary>Finds destinations by the scheme of their address: see <see cref="DestinationAddress"/>.</summary>
     public static IReverseProxyBuilder AddDiscovery(this IReverseProxyBuilder proxy)
     {
+        proxy.Services.AddSingleton(new KnownSection("ReverseProxy", typeof(ReverseProxySection), ConfiguredDestinations.Errors));
         proxy.Services.AddKnownOptions<DiscoveryOptions>(DiscoveryOptions.Section);
         proxy.Services.AddSingleton<IValidateOptions<DiscoveryOptions>, DiscoveryOptionsValidator>();
         proxy.Services.AddSingleton<DiscoveryMetrics>();

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using UserSvc.Edge.Discovery;
+using UserSvc.Edge.Resilience;
 using Yarp.ReverseProxy;
 using Yarp.ReverseProxy.Health;
 using Yarp.ReverseProxy.Model;
@@ -7,8 +8,8 @@ using Yarp.ReverseProxy.Model;
 namespace UserSvc.Edge.Forwarding;
 
 /// <summary>
-/// Ready once every source has answered and every cluster has had a destination that a probe found healthy. Losing them all later is 503
-/// on requests, not unreadiness: every edge would see the same, and a load balancer without edges has no answer at all.
+/// Ready once every discovery source has answered and every cluster has had a healthy destination. If all are lost later, requests get
+/// 503 but the edge stays ready: every edge would lose them at once, and a load balancer without edges cannot answer at all.
 /// </summary>
 internal sealed class ClustersHealthCheck(IProxyStateLookup proxy, IActiveHealthCheckMonitor probes, DiscoverySources sources) : IHealthCheck
 {
@@ -40,7 +41,7 @@ internal sealed class ClustersHealthCheck(IProxyStateLookup proxy, IActiveHealth
         return _routed ? HealthCheckResult.Healthy() : HealthCheckResult.Unhealthy($"no healthy destination in {string.Join(", ", down)}");
     }
 
-    // The first round of probes is over before anything has been discovered: what has not been probed yet is not known to be fit.
+    // The first round of probes may end before anything is discovered: an unprobed destination does not count.
     private static bool IsFit(ClusterState cluster, DestinationState destination) =>
-        destination.Health.Active is DestinationHealth.Healthy || cluster.Model.Config.HealthCheck?.Active?.Enabled != true;
+        destination.Health.Active is DestinationHealth.Healthy || !cluster.IsProbed();
 }

@@ -3,7 +3,6 @@ using Microsoft.AspNetCore.Server.Kestrel;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.DependencyInjection.Extensions;
-using Microsoft.Extensions.Options;
 using UserSvc.Edge.Configuration;
 using UserSvc.ServiceDefaults;
 
@@ -28,21 +27,12 @@ internal static class ListenerExtensions
                 .Prepare(section, kestrel.ApplicationServices.GetRequiredService<TlsCertificates>(), kestrel.ApplicationServices.GetRequiredService<OpenListeners>());
         });
         builder.Services.AddSingleton<OpenListeners>();
+        builder.Services.AddSingleton<ServerState>();
         // Kestrel asks the factory that was added last first.
         builder.Services.AddSingleton<IConnectionListenerFactory, ClosableSockets>();
         // A 4 KiB buffer for each idle connection costs less than one more system call for each request.
         builder.Services.Configure<SocketTransportOptions>(sockets => sockets.WaitForDataBeforeAllocatingBuffer = false);
         builder.Services.TryAddEnumerable(ServiceDescriptor.Singleton<MatcherPolicy, ListenerPolicy>());
-    }
-
-    /// <summary>Strict-Transport-Security and the way from http to https, for the public listeners and where set. Health probes stay as they are.</summary>
-    public static void UseHttpsPolicy(this WebApplication app)
-    {
-        var options = app.Services.GetRequiredService<IOptions<HttpsOptions>>().Value;
-        if (options.HstsMaxAge is not null || options.RedirectPort is not null)
-        {
-            app.UseWhen(context => context.GetListener() == Listener.Public, open => open.UseMiddleware<HttpsPolicy>());
-        }
     }
 
     /// <summary>Counts what comes in, and asks clients of a listener that drains to close. Stands first, so that refused requests count too.</summary>

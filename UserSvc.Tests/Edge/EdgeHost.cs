@@ -15,7 +15,7 @@ internal sealed class EdgeHost : IAsyncDisposable
     public const string Metadata = "ReverseProxy:Clusters:usersvc:Metadata";
     public const string HttpRequest = "ReverseProxy:Clusters:usersvc:HttpRequest";
     public const string ConnectTimeout = $"{Metadata}:ConnectTimeout";
-    public const string TryTimeout = $"{Metadata}:Retry.TryTimeout";
+    public const string AttemptTimeout = $"{Metadata}:Retry.AttemptTimeout";
     public const string RouteTimeout = "ReverseProxy:Routes:user:Timeout";
 
     /// <summary>The value that leaves one of the limits in <see cref="Patience"/> to the edge's files.</summary>
@@ -28,7 +28,7 @@ internal sealed class EdgeHost : IAsyncDisposable
     [
         .. ((string[])
         [
-            $"{Probing}:Timeout", $"{HttpRequest}:ActivityTimeout", ConnectTimeout, TryTimeout, RouteTimeout, "Drain:Grace",
+            $"{Probing}:Timeout", $"{HttpRequest}:ActivityTimeout", ConnectTimeout, AttemptTimeout, RouteTimeout, "Drain:Grace",
             "Kestrel:Limits:RequestHeadersTimeout", "Edge:Discovery:Dns:Timeout", "Edge:Discovery:Sds:Timeout", "Edge:Discovery:Kubernetes:Timeout",
         ]).Select(limit => (limit, "00:01:00")),
     ];

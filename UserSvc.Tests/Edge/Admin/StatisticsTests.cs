@@ -1,7 +1,6 @@
 using System.Diagnostics.Metrics;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Time.Testing;
-using UserSvc.Edge.Resilience;
 using UserSvc.Edge.Statistics;
 using UserSvc.Tests.Edge.Discovery;
 using UserSvc.Tests.Edge.Resilience;
@@ -119,11 +118,11 @@ public sealed class StatisticsTests
     }
 
     [Fact]
-    public async Task Try_ThatTimesOut_IsCountedAndTimed()
+    public async Task Attempt_ThatTimesOut_IsCountedAndTimed()
     {
         await using var pair = await FaultyPair.StartAsync(context => Task.Delay(Timeout.Infinite, context.RequestAborted));
         var time = new FakeTimeProvider();
-        await using var edge = await pair.EdgeAsync(time, (EdgeHost.TryTimeout, "00:00:00.400"));
+        await using var edge = await pair.EdgeAsync(time, (EdgeHost.AttemptTimeout, "00:00:00.400"));
 
         var answering = edge.Public.AskAsync("/user/alice");
         await pair.Faulted;
@@ -145,7 +144,7 @@ public sealed class StatisticsTests
     }
 
     [Fact]
-    public async Task Try_WhoseConnectionIsReset_IsCounted()
+    public async Task Attempt_WhoseConnectionIsReset_IsCounted()
     {
         await using var pair = await FaultyPair.StartAsync(context =>
         {
@@ -263,13 +262,13 @@ public sealed class StatisticsTests
     [Fact]
     public void Samples_OverFiveMinutes_AreTheLastThreeHundred()
     {
-        var cluster = new ClusterRecord(TimeProvider.System);
+        var cluster = new ClusterStatistics();
         for (var second = 0; second < 350; second++)
         {
-            cluster.CountRetry(RetryReason.Reset);
-            cluster.Tries.Begin();
-            cluster.Tries.End(TryOutcome.Failed, 500, 0);
-            cluster.Tries.Interval.Advance(cluster.Tries, TimeSpan.FromSeconds(2));
+            cluster.RetriesAfter(AttemptOutcome.Reset).Increment();
+            cluster.Attempts.Begin();
+            cluster.Attempts.End(AttemptOutcome.Failed, 500, 0);
+            cluster.Attempts.Interval.Advance(cluster.Attempts, TimeSpan.FromSeconds(2));
             cluster.Samples.Add(cluster, DateTime.UnixEpoch.AddSeconds(second), TimeSpan.FromSeconds(2));
         }
 
