@@ -36,6 +36,7 @@ internal static class AdminExtensions
         builder.Services.AddKnownOptions<AdminOptions>(AdminOptions.Section)
             .Validate(o => o.IsValid(), $"{AdminOptions.Section}:Hosts must be names or addresses without a port, such as edge.internal");
         builder.Services.AddSingleton<EdgeStats>();
+        builder.Services.AddHostedService<EdgeMetrics>();
         builder.Services.AddSingleton<Overview>();
         builder.Services.AddSingleton<EventsEndpoint>();
         builder.Services.AddSingleton<PageFiles>();

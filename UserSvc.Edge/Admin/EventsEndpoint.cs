@@ -21,21 +21,21 @@ internal sealed class EventsEndpoint(Overview overview, TimeProvider time) : IDi
         }
 
         context.Response.RegisterForDispose(new Slot(events._streams));
-        return TypedResults.ServerSentEvents(events.ReadAsync(context));
+        return TypedResults.ServerSentEvents(events.FollowAsync(context));
     }
 
     public void Dispose() => _streams.Dispose();
 
-    private async IAsyncEnumerable<SseItem<string>> ReadAsync(HttpContext context, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    private async IAsyncEnumerable<SseItem<string>> FollowAsync(HttpContext context, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         // Kestrel asks each connection to close when it stops; without this, it would wait out the whole grace period for an open stream.
         var closing = context.Features.Get<IConnectionLifetimeNotificationFeature>()?.ConnectionClosedRequested ?? CancellationToken.None;
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, context.RequestAborted, closing);
         using var timer = new PeriodicTimer(Every, time);
-        yield return new(overview.History(), "history");
+        yield return new(overview.WriteHistory(), "history");
         do
         {
-            yield return new(await overview.StatsAsync(CancellationToken.None), "stats");
+            yield return new(await overview.WriteStatsAsync(CancellationToken.None), "stats");
         }
         while (await WaitAsync(timer, ending.Token));
     }

@@ -13,7 +13,6 @@ internal static class DiscoveryExtensions
         proxy.Services.AddSingleton(new KnownSection("ReverseProxy", typeof(ReverseProxySection), ConfiguredDestinations.Errors));
         proxy.Services.AddKnownOptions<DiscoveryOptions>(DiscoveryOptions.Section);
         proxy.Services.AddSingleton<IValidateOptions<DiscoveryOptions>, DiscoveryOptionsValidator>();
-        proxy.Services.AddSingleton<DiscoveryMetrics>();
         proxy.Services.AddSingleton<DiscoverySources>();
         proxy.Services.AddHostedService(services => services.GetRequiredService<DiscoverySources>());
         proxy.Services.AddSingleton<IConfigChangeListener>(services => services.GetRequiredService<DiscoverySources>());

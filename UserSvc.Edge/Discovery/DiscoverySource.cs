@@ -1,10 +1,11 @@
 using System.Net;
 using Microsoft.Extensions.Primitives;
+using UserSvc.Edge.Statistics;
 
 namespace UserSvc.Edge.Discovery;
 
 /// <summary>What every source is given.</summary>
-internal sealed record DiscoverySettings(DiscoveryOptions Options, DiscoveryMetrics Metrics, TimeProvider Time, ILogger Logger);
+internal sealed record DiscoverySettings(DiscoveryOptions Options, TimeProvider Time, ILogger Logger);
 
 /// <summary>An instance found by a source. YARP keeps health and counters by <paramref name="Key"/>.</summary>
 internal sealed record DiscoveredEndpoint(string Key, IPEndPoint Address)
@@ -23,7 +24,7 @@ internal abstract partial class DiscoverySource(string address, DiscoverySetting
     private volatile Snapshot _snapshot = new(null);
     private long _contact = settings.Time.GetTimestamp();
     private bool _failing;
-    private int _failures;
+    private int _failuresInARow;
 
     /// <summary>The address as configured, scheme included.</summary>
     public string Address => address;
@@ -44,6 +45,12 @@ internal abstract partial class DiscoverySource(string address, DiscoverySetting
 
     /// <summary>Whether the last refresh failed.</summary>
     public bool Failing => Volatile.Read(ref _failing);
+
+    /// <summary>Changes of the known set.</summary>
+    public Counter Updates { get; } = new();
+
+    /// <summary>Failed refreshes.</summary>
+    public Counter Failures { get; } = new();
 
     protected DiscoveryOptions Options => settings.Options;
 
@@ -82,7 +89,7 @@ internal abstract partial class DiscoverySource(string address, DiscoverySetting
     protected void Publish(IEnumerable<DiscoveredEndpoint> endpoints)
     {
         _contact = Time.GetTimestamp();
-        _failures = 0;
+        _failuresInARow = 0;
         if (_failing)
         {
             _failing = false;
@@ -98,7 +105,7 @@ internal abstract partial class DiscoverySource(string address, DiscoverySetting
         }
 
         _snapshot = new(known);
-        settings.Metrics.Updated(address);
+        Updates.Increment();
         LogUpdated(Logger, address, known.Count);
         old.Changed.OnReload();
     }
@@ -130,14 +137,14 @@ internal abstract partial class DiscoverySource(string address, DiscoverySetting
     private TimeSpan Fail(Exception failure)
     {
         Watching = false;
-        settings.Metrics.Failed(address);
+        Failures.Increment();
         if (!_failing)
         {
             _failing = true;
             LogFailing(Logger, address, failure.GetBaseException().Message, Endpoints?.Count ?? 0);
         }
 
-        var longest = FirstBackoff * Math.Pow(2, Math.Min(_failures++, 20));
+        var longest = FirstBackoff * Math.Pow(2, Math.Min(_failuresInARow++, 20));
         return (longest < Options.MaxBackoff ? longest : Options.MaxBackoff) * (0.5 + Random.Shared.NextDouble() / 2);
     }
 

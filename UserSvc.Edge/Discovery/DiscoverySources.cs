@@ -11,7 +11,6 @@ internal sealed class DiscoverySources(
     IOptions<DiscoveryOptions> options,
     IConfiguration configuration,
     IEnumerable<IProxyConfigProvider> providers,
-    DiscoveryMetrics metrics,
     TimeProvider time,
     ILogger<DiscoverySource> logger) : IHostedService, IConfigChangeListener
 {
@@ -56,7 +55,6 @@ internal sealed class DiscoverySources(
 
     public Task StartAsync(CancellationToken cancellationToken)
     {
-        metrics.Observe(this);
         lock (_lock)
         {
             _started = true;
@@ -99,7 +97,7 @@ internal sealed class DiscoverySources(
 
     private DiscoverySource? Create(string address)
     {
-        var settings = new DiscoverySettings(options.Value, metrics, time, logger);
+        var settings = new DiscoverySettings(options.Value, time, logger);
         try
         {
             return DestinationAddress.Parse(address) switch

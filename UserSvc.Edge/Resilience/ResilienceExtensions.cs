@@ -12,7 +12,7 @@ internal static class ResilienceExtensions
     public static IReverseProxyBuilder AddResilience(this IReverseProxyBuilder proxy)
     {
         proxy.Services.AddSingleton<ResilienceState>();
-        proxy.Services.AddHostedService<ResilienceMetrics>();
+        proxy.Services.AddSingleton<ClusterStatuses>();
         proxy.Services.AddHostedService<Sampling>();
         proxy.Services.AddSingleton<OutlierEjection>();
         proxy.Services.AddAttemptForwarder();

@@ -53,13 +53,13 @@ public sealed class PrometheusTests
     [Fact]
     public void Families_WhoseStatsComeMixed_StandTogether()
     {
-        Stat[] stats = [Of("a", "1"), Of("b", "1"), Of("a", "2"), Of("b", "2")];
+        Stat[] stats = [Create("a", "1"), Create("b", "1"), Create("a", "2"), Create("b", "2")];
 
         var text = PrometheusText.Parse(UserSvc.Edge.Admin.PrometheusText.Write(stats));
 
         Assert.Equal(["a{cluster=\"1\"}", "a{cluster=\"2\"}", "b{cluster=\"1\"}", "b{cluster=\"2\"}"], text.Samples.Keys);
 
-        static Stat Of(string family, string cluster) => new(family, family, [("cluster", cluster)], StatKind.Gauge, "Help", 0);
+        static Stat Create(string family, string cluster) => new(family, family, [("cluster", cluster)], StatKind.Gauge, "Help", 0);
     }
 
     private static void AssertHistograms(PrometheusText text)

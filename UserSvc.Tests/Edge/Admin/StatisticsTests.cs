@@ -95,6 +95,7 @@ public sealed class StatisticsTests
             cluster.usersvc.upstream_rq_total: 4
 
             """, withoutHistograms: true);
+        Assert.Equal("cluster.usersvc.upstream_rq_retry.gateway_error: 1\n", await edge.StatsAsync(@"upstream_rq_retry\."));
         Assert.Equal(
             "edge.circuit_breaker.overflows usersvc cluster 0, edge.circuit_breaker.overflows usersvc destination 0, edge.ejections usersvc 0, "
             + "edge.retries usersvc connect_failure 0, edge.retries usersvc gateway_error 1, edge.retries usersvc reset 0, edge.retries usersvc try_timeout 0, "
@@ -185,6 +186,7 @@ public sealed class StatisticsTests
             cluster.usersvc.outlier_detection.ejections_enforced_total: 1
             cluster.usersvc.upstream_cx_connect_fail: 2
             cluster.usersvc.upstream_rq_retry: 2
+            cluster.usersvc.upstream_rq_retry.connect_failure: 2
             cluster.usersvc.upstream_rq_retry_success: 2
             cluster.usersvc.upstream_rq_total: 12
 
@@ -212,6 +214,7 @@ public sealed class StatisticsTests
             cluster.usersvc.endpoint.{Stat(upstream)}.rq_active: 1
             cluster.usersvc.upstream_rq_active: 1
             cluster.usersvc.upstream_rq_pending_overflow: 1
+            cluster.usersvc.upstream_rq_pending_overflow.cluster: 1
             http.admin.downstream_rq_active: 1
             http.http.downstream_rq_active: 1
 

@@ -1,8 +1,6 @@
 using System.Collections.Concurrent;
-using System.Diagnostics.Metrics;
 using System.Threading.Channels;
 using Microsoft.Extensions.Configuration;
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Time.Testing;
 using UserSvc.Edge.Discovery;
@@ -12,10 +10,7 @@ namespace UserSvc.Tests.Edge.Discovery;
 /// <summary>One source without a proxy, in virtual time: its pauses are told to the test, and pass when the test says so.</summary>
 internal sealed class ReadSource : IAsyncDisposable
 {
-    private readonly ServiceProvider _services = new ServiceCollection().AddMetrics().BuildServiceProvider();
-    private readonly MeterListener _listener = new();
     private readonly RecordedTime _time = new();
-    private int _failures;
 
     public ReadSource(string address, Action<DiscoveryOptions> configure)
     {
@@ -23,16 +18,7 @@ internal sealed class ReadSource : IAsyncDisposable
         // Like EdgeHost.Patience: the source's clock is virtual, its server is real.
         options.Dns.Timeout = options.Sds.Timeout = TimeSpan.FromMinutes(1);
         configure(options);
-        var settings = new DiscoverySettings(options, new(_services.GetRequiredService<IMeterFactory>()), _time, new RecordedLog(Log));
-        _listener.InstrumentPublished = (instrument, listener) =>
-        {
-            if (instrument.Name == "edge.discovery.failures" && instrument.Meter.Scope == _services.GetRequiredService<IMeterFactory>())
-            {
-                listener.EnableMeasurementEvents(instrument);
-            }
-        };
-        _listener.SetMeasurementEventCallback<long>((_, _, _, _) => Interlocked.Increment(ref _failures));
-        _listener.Start();
+        var settings = new DiscoverySettings(options, _time, new RecordedLog(Log));
         Source = DestinationAddress.Parse(address) switch
         {
             DnsAddress dns => new DnsSource(address, dns, settings),
@@ -49,7 +35,7 @@ internal sealed class ReadSource : IAsyncDisposable
     /// <summary>Warnings and recoveries.</summary>
     public ConcurrentQueue<string> Log { get; } = [];
 
-    public int Failures => Volatile.Read(ref _failures);
+    public long Failures => Source.Failures.Value;
 
     /// <summary>What is known, as <c>address</c> or, where the key is another, <c>key address</c>; null before the first answer.</summary>
     public IEnumerable<string>? Known => Source.Endpoints?.Select(e => e.Key == e.Address.ToString() ? e.Key : $"{e.Key} {e.Address}");
@@ -67,12 +53,7 @@ internal sealed class ReadSource : IAsyncDisposable
 
     public void Advance(TimeSpan time) => _time.Advance(time);
 
-    public async ValueTask DisposeAsync()
-    {
-        await Source.DisposeAsync();
-        _listener.Dispose();
-        await _services.DisposeAsync();
-    }
+    public ValueTask DisposeAsync() => Source.DisposeAsync();
 
     private sealed class RecordedTime : FakeTimeProvider
     {
