@@ -31,7 +31,7 @@ public sealed class ConfigurationReloadTests : IAsyncLifetime
         await using var edge = await EdgeHost.ReadyAsync([_upstream], [.. _folder.Settings, (EdgeHost.ConnectTimeout, EdgeHost.AsShipped)]);
         var answers = new ConcurrentQueue<Answer>();
         var connections = 0;
-        // Without a limit the client opens one more when a request comes before a connection is back in its pool.
+        // Without a limit, the client opens another connection when a request starts before one is back in its pool.
         using var handler = new SocketsHttpHandler { MaxConnectionsPerServer = Clients };
         handler.ConnectCallback = async (context, cancellation) =>
         {
@@ -54,7 +54,7 @@ public sealed class ConfigurationReloadTests : IAsyncLifetime
         {
             _folder.Replace(ConfigurationFolder.Version(version, Change(version, second)));
             await ServesVersionAsync(edge.Public, version);
-            // Each version serves under load, however slow the machine is.
+            // Each version serves under load, even on a slow machine.
             await Eventually.HoldsAsync(() => Task.FromResult(answers.Count >= 25 * version));
         }
 
@@ -76,7 +76,7 @@ public sealed class ConfigurationReloadTests : IAsyncLifetime
         "No matching ILoadBalancingPolicy found for the load balancing policy 'Randum' set on the cluster 'usersvc'.")]
     public async Task File_Invalid_KeepsTheConfigurationAndIsLoggedUntilItIsValid(string? text, string reason)
     {
-        // With the route's Timeout on the command line, a file without routes would still have one.
+        // A route's Timeout on the command line would add a route to a file without any.
         await using var edge = await EdgeProcess.ReadyAsync(_upstream, [.. _folder.Settings, (EdgeHost.RouteTimeout, EdgeHost.AsShipped)]);
         _folder.Replace(ConfigurationFolder.Version(1));
         await ServesVersionAsync(edge.Public, 1);
@@ -117,7 +117,7 @@ public sealed class ConfigurationReloadTests : IAsyncLifetime
     [Fact]
     public async Task File_SwappedByKubernetes_IsReloaded()
     {
-        // A mounted ConfigMap: appsettings.json -> ..data/appsettings.json, ..data -> ..<time>, and ..data is renamed over.
+        // A mounted ConfigMap: appsettings.json -> ..data/appsettings.json, ..data -> ..<time>. An update renames a new link over ..data.
         var data = Path.Combine(_folder.Path, "..data");
         Directory.CreateDirectory(Path.Combine(_folder.Path, "..1"));
         Directory.CreateDirectory(Path.Combine(_folder.Path, "..2"));
@@ -154,7 +154,7 @@ public sealed class ConfigurationReloadTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task CommandLine_OverAChangedFile_Stands()
+    public async Task CommandLine_OverAChangedFile_Wins()
     {
         await using var edge = await EdgeHost.ReadyAsync([_upstream], _folder.Settings);
 
@@ -185,7 +185,7 @@ public sealed class ConfigurationReloadTests : IAsyncLifetime
         }
     }
 
-    // Each has what a change may touch: the balancing, another connection pool, the probes, routes.
+    // Each version changes what a reload can affect: balancing, connection pools, probes, routes.
     private static Action<JsonNode> Change(int version, Upstream second) => file =>
     {
         var cluster = Cluster(file);
@@ -211,7 +211,7 @@ public sealed class ConfigurationReloadTests : IAsyncLifetime
     private static Task WritesAsync(EdgeProcess edge, string line) =>
         Eventually.HoldsAsync(() => Task.FromResult(Written(edge).Contains(line)), what: line);
 
-    /// <summary>What the reload has logged: the line after the one with its category.</summary>
+    /// <summary>What the reload logged: each line after one with its category.</summary>
     private static IEnumerable<string> Written(EdgeProcess edge) =>
         edge.Output.Zip(edge.Output.Skip(1)).Where(l => l.First.Contains("Edge.Configuration.ConfigurationReload", StringComparison.Ordinal)).Select(l => l.Second.Trim());
 
@@ -221,7 +221,7 @@ public sealed class ConfigurationReloadTests : IAsyncLifetime
         return $"{(int)response.StatusCode} {(response.Headers.TryGetValues("X-Version", out var version) ? version.Single() : "")}";
     }
 
-    // To File.Move and Directory.Move a link to a folder is one, which cannot be renamed over another.
+    // File.Move and Directory.Move treat a link to a folder as a folder, which cannot be renamed over another.
     [DllImport("libc", EntryPoint = "rename", CharSet = CharSet.Ansi, BestFitMapping = false, ThrowOnUnmappableChar = true)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     private static extern int Rename(string from, string to);

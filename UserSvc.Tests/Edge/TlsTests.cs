@@ -63,7 +63,7 @@ public sealed class TlsTests : IAsyncLifetime
     {
         await using var edge = await EdgeHost.ReadyAsync([_upstream], _files.Settings);
 
-        // A hello of TLS 1.1: the record, a random, no session, one cipher suite, no compression.
+        // A TLS 1.1 ClientHello: the record, a random, no session, one cipher suite, no compression.
         var answer = await RawConnection.ExchangeAsync(edge.Address("Https"),
             $"\x16\x03\x01\x00\x2d\x01\x00\x00\x29\x03\x02{new string('r', 32)}\x00\x00\x02\x00\x2f\x01\x00");
 
@@ -194,7 +194,7 @@ public sealed class TlsTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task CleartextRequest_WhereHttpsIsRequired_IsRedirectedAsWritten()
+    public async Task CleartextRequest_WithARedirectPort_IsRedirectedAsWritten()
     {
         await using var edge = await EdgeHost.ReadyAsync([_upstream], ("Edge:Https:RedirectPort", "8443"), ("Edge:TrustedProxies:0", "127.0.0.1"));
 

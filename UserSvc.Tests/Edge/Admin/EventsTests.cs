@@ -12,7 +12,7 @@ public sealed class EventsTests
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Stream_FromItsBeginning_HasTheHistoryThenTheEdgeAsItIs()
+    public async Task Stream_FromItsStart_HasTheHistoryThenTheCurrentState()
     {
         await using var upstream = await Upstream.StartAsync();
         await using var sds = await SdsServer.StartAsync($$$"""{"hosts":[{"ip_address":"127.0.0.1","port":{{{new Uri(upstream.Address).Port}}}}]}""");

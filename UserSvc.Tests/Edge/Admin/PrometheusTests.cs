@@ -39,7 +39,7 @@ public sealed class PrometheusTests
     }
 
     [Fact]
-    public void Label_OfAnyText_ComesBackAsItWas()
+    public void Label_OfAnyText_SurvivesEscaping()
     {
         const string Odd = "a\\b\"c\nd,e=\"f\"}";
         var stat = new Stat("x", "x_total", [("source", Odd), ("other", "")], StatKind.Counter, "A \\ and\na line", 1.5);
@@ -51,7 +51,7 @@ public sealed class PrometheusTests
     }
 
     [Fact]
-    public void Families_WhoseStatsComeMixed_StandTogether()
+    public void Families_OfMixedStats_AreGrouped()
     {
         Stat[] stats = [Create("a", "1"), Create("b", "1"), Create("a", "2"), Create("b", "2")];
 
@@ -76,7 +76,7 @@ public sealed class PrometheusTests
                 Assert.Equal(bounds, buckets.Select(b => text.Labels[b.Key]["le"]));
                 Assert.Equal(buckets.Select(b => b.Value).Order(), buckets.Select(b => b.Value));
                 Assert.Equal(number, buckets[^1].Value);
-                // No less than each bucket's lower bound would make it.
+                // At least the sum of the buckets' lower bounds.
                 var least = buckets.Zip(buckets.Skip(1)).Sum(b => (b.Second.Value - b.First.Value) * double.Parse(text.Labels[b.First.Key]["le"], CultureInfo.InvariantCulture));
                 Assert.True(sum >= least, $"{family}: {sum} < {least}");
             }

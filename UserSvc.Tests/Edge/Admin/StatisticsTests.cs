@@ -7,7 +7,7 @@ using UserSvc.Tests.Edge.Resilience;
 
 namespace UserSvc.Tests.Edge.Admin;
 
-/// <summary>What the counters say after a known mix of requests.</summary>
+/// <summary>The counters after a known mix of requests.</summary>
 public sealed class StatisticsTests
 {
     private const string Counters = @"^cluster\.usersvc\.(upstream_(rq|cx)_[a-z0-9_]*|outlier_detection\.ejections_[a-z_]*)$";
@@ -52,7 +52,7 @@ public sealed class StatisticsTests
     }
 
     [Fact]
-    public async Task Overload_OfAHealthyInstance_IsAnAnswerAndNoError()
+    public async Task Overload_OfAHealthyInstance_IsAnAnswerAndNotAnError()
     {
         await using var upstream = await Upstream.StartAsync(answer: context =>
         {
@@ -84,7 +84,7 @@ public sealed class StatisticsTests
 
         await edge.Public.AskAsync("/user/alice");
 
-        // Two requests before it warm the connections.
+        // Two earlier requests warm the connections.
         await edge.SettlesAsync(Counters, """
             cluster.usersvc.upstream_rq_2xx: 3
             cluster.usersvc.upstream_rq_5xx: 1
@@ -225,7 +225,7 @@ public sealed class StatisticsTests
     }
 
     [Fact]
-    public async Task Client_ThatLeaves_IsNoErrorOfTheInstance()
+    public async Task Client_ThatLeaves_IsNotAnErrorOfTheInstance()
     {
         var arrived = new TaskCompletionSource();
         await using var upstream = await Upstream.StartAsync(answer: async context =>

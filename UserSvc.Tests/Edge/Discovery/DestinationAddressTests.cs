@@ -19,7 +19,7 @@ public sealed class DestinationAddressTests
 
     [Theory]
     [MemberData(nameof(Good))]
-    public void Address_OfAKnownScheme_IsUnderstood(string text, object address) => Assert.Equal(address, DestinationAddress.Parse(text));
+    public void Address_OfAKnownScheme_IsParsed(string text, object address) => Assert.Equal(address, DestinationAddress.Parse(text));
 
     [Theory]
     [InlineData(null, "is not an address such as http://host:8080: ")]

@@ -127,7 +127,7 @@ public sealed class DiscoveredClusterTests : IAsyncLifetime
             Serve(change % 2 == 0 ? [1] : [1, 2]);
             await Eventually.HoldsAsync(() =>
             {
-                // Closes the window in which the source gathers changes.
+                // Ends the window in which the source collects changes.
                 time.Advance(TimeSpan.FromMilliseconds(20));
                 return Task.FromResult(Cluster(edge).Destinations.Count == 1 + (change % 2));
             });
@@ -173,7 +173,7 @@ public sealed class DiscoveredClusterTests : IAsyncLifetime
         var hello = new byte[4096];
         var length = await client.GetStream().ReadAsync(hello, TestContext.Current.CancellationToken);
 
-        // The name that a TLS client asks for in its first message is the one that it verifies.
+        // A TLS client verifies the name it asks for in its first message.
         Assert.Contains("usersvc.test", System.Text.Encoding.Latin1.GetString(hello, 0, length), StringComparison.Ordinal);
     }
 
@@ -188,7 +188,7 @@ public sealed class DiscoveredClusterTests : IAsyncLifetime
 
     private Task<EdgeHost> StartAsync(params (string, string)[] settings) => EdgeHost.StartAsync([("all", Address)], [.. Kubernetes, .. settings]);
 
-    /// <summary>These of the upstreams, counted from one. All are on 127.0.0.1, each in a slice of its own for its port.</summary>
+    /// <summary>Publishes these upstreams, numbered from one. All are on 127.0.0.1, each in a separate slice for its port.</summary>
     private void Serve(params int[] upstreams)
     {
         for (var i = 1; i <= _upstreams.Count; i++)

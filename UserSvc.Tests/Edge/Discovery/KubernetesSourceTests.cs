@@ -52,7 +52,7 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
         _api.Set("usersvc-a", Slices.Create(8080, ("usersvc-1", "10.0.0.1")));
         await source.PausedAsync();
         _api.Set("usersvc-b", Slices.Create(8080, ("usersvc-2", "10.0.0.2"), ("usersvc-3", "10.0.0.3")));
-        // What was sent is read to the end, and the window closed, before time has passed.
+        // The source reads everything that was sent and closes the window before time passes.
         _api.EndWatches();
 
         await KnownAsync(source, "usersvc-1-uid 10.0.0.1:8080", "usersvc-2-uid 10.0.0.2:8080", "usersvc-3-uid 10.0.0.3:8080");
@@ -60,7 +60,7 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Service_WithoutEndpointsAnyMore_HasNone()
+    public async Task Service_ScaledToZero_HasNoEndpoints()
     {
         await using var source = await WatchedAsync();
 
@@ -72,7 +72,7 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Slice_Deleted_TakesItsEndpointsAlong()
+    public async Task Slice_Deleted_LosesItsEndpoints()
     {
         _api.Set("usersvc-b", Slices.Create(8080, ("usersvc-3", "10.0.0.3")));
         await using var source = await WatchedAsync();
@@ -86,7 +86,7 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task Watch_CutOrEnded_GoesOnFromTheLastVersionWithoutANewList(bool cut)
+    public async Task Watch_CutOrEnded_ResumesFromTheLastVersion(bool cut)
     {
         await using var source = await WatchedAsync();
         _api.Set("usersvc-a", Slices.Create(8080, ("usersvc-8", "10.0.0.8")));
@@ -113,7 +113,7 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Bookmark_InAQuietWatch_IsWhereTheNextOneBegins()
+    public async Task Bookmark_InAQuietWatch_IsWhereTheNextOneResumes()
     {
         await using var source = await WatchedAsync();
 
@@ -127,7 +127,7 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Watch_EndedAsSoonAsItBegan_IsAFailure()
+    public async Task Watch_EndedAtOnce_IsAFailure()
     {
         await using var source = await WatchedAsync();
 
@@ -140,7 +140,7 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Watch_ThatOutlivesItsTime_IsAFailure()
+    public async Task Watch_LongerThanItsTimeout_IsAFailure()
     {
         await using var source = await WatchedAsync(o =>
         {
@@ -148,7 +148,7 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
             o.Kubernetes.Timeout = TimeSpan.FromSeconds(10);
         });
 
-        // The fake API ends none by itself, as if it had died.
+        // The fake API does not end a watch by itself, as if it had died.
         source.Advance(TimeSpan.FromSeconds(309.9));
         var failed = source.Failures;
         source.Advance(TimeSpan.FromSeconds(0.1));
@@ -162,7 +162,7 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task Watch_FromAVersionThatIsGone_BeginsWithANewList(bool inStream)
+    public async Task Watch_FromAnExpiredVersion_StartsWithANewList(bool inStream)
     {
         _api.GoneInStream = inStream;
         await using var source = await WatchedAsync();
@@ -186,7 +186,7 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
     {
         _api.Token = "new";
         await File.WriteAllTextAsync(_token, "old", TestContext.Current.CancellationToken);
-        await using var source = Read();
+        await using var source = Start();
         await source.PausedAsync();
         var before = source.Known;
 
@@ -207,7 +207,7 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
     [InlineData(
         """{"type":"ERROR","object":{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"etcd is away","reason":"InternalError","code":500}}""",
         "etcd is away")]
-    public async Task Watch_WithALineThatIsNoEvent_FailsAndKeepsTheEndpoints(string line, string reason)
+    public async Task Watch_WithAnInvalidLine_FailsAndKeepsTheEndpoints(string line, string reason)
     {
         await using var source = await WatchedAsync();
 
@@ -225,7 +225,7 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task ApiServer_ThatIsAway_IsAFailureUntilItIsBack()
+    public async Task ApiServer_Unavailable_IsAFailureUntilItIsBack()
     {
         await using var source = await WatchedAsync();
 
@@ -244,7 +244,7 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
         Assert.Equal(1, source.Failures);
     }
 
-    private ReadSource Read(Action<DiscoveryOptions>? configure = null) => new("k8s+http://usersvc/http", o =>
+    private TestSource Start(Action<DiscoveryOptions>? configure = null) => new("k8s+http://usersvc/http", o =>
     {
         o.Kubernetes.ApiServer = _api.Address;
         o.Kubernetes.Namespace = "users";
@@ -252,14 +252,14 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
         configure?.Invoke(o);
     });
 
-    /// <summary>The source once it watches.</summary>
-    private async Task<ReadSource> WatchedAsync(Action<DiscoveryOptions>? configure = null)
+    /// <summary>Starts the source and waits until it watches.</summary>
+    private async Task<TestSource> WatchedAsync(Action<DiscoveryOptions>? configure = null)
     {
-        var source = Read(configure);
+        var source = Start(configure);
         await Eventually.HoldsAsync(() => Task.FromResult(_api.Watches == 1));
         return source;
     }
 
-    private static Task KnownAsync(ReadSource source, params string[] endpoints) =>
+    private static Task KnownAsync(TestSource source, params string[] endpoints) =>
         Eventually.HoldsAsync(() => Task.FromResult(source.Known?.SequenceEqual(endpoints) is true));
 }

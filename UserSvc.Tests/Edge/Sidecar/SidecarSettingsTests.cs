@@ -34,7 +34,7 @@ public sealed class SidecarSettingsTests : IDisposable
     }
 
     [Fact]
-    public async Task Files_OfTheModeAndOfTheOperator_StandAboveTheShippedOneInThisOrderAndAreReloaded()
+    public async Task Files_OfTheModeThenTheOperator_OverrideTheShippedOneAndAreReloaded()
     {
         await using var first = await Upstream.StartAsync();
         await using var second = await Upstream.StartAsync("usersvc-2");

@@ -7,12 +7,12 @@ using UserSvc.Edge.Discovery;
 
 namespace UserSvc.Tests.Edge.Discovery;
 
-/// <summary>One source without a proxy, in virtual time: its pauses are told to the test, and pass when the test says so.</summary>
-internal sealed class ReadSource : IAsyncDisposable
+/// <summary>One source without a proxy, in virtual time: the test sees its pauses and decides when they are over.</summary>
+internal sealed class TestSource : IAsyncDisposable
 {
     private readonly RecordedTime _time = new();
 
-    public ReadSource(string address, Action<DiscoveryOptions> configure)
+    public TestSource(string address, Action<DiscoveryOptions> configure)
     {
         var options = new DiscoveryOptions();
         // Like EdgeHost.Patience: the source's clock is virtual, its server is real.
@@ -37,10 +37,10 @@ internal sealed class ReadSource : IAsyncDisposable
 
     public long Failures => Source.Failures.Value;
 
-    /// <summary>What is known, as <c>address</c> or, where the key is another, <c>key address</c>; null before the first answer.</summary>
+    /// <summary>The known endpoints, each as <c>address</c> or, if its key differs, <c>key address</c>; null before the first answer.</summary>
     public IEnumerable<string>? Known => Source.Endpoints?.Select(e => e.Key == e.Address.ToString() ? e.Key : $"{e.Key} {e.Address}");
 
-    /// <summary>The next pause that the source takes, which is then over.</summary>
+    /// <summary>Waits for the source's next pause and ends it.</summary>
     public async Task<TimeSpan> PassAsync()
     {
         var pause = await _time.Pauses.Reader.ReadAsync(TestContext.Current.CancellationToken);
@@ -48,7 +48,7 @@ internal sealed class ReadSource : IAsyncDisposable
         return pause;
     }
 
-    /// <summary>The next pause that the source takes, in which it stays.</summary>
+    /// <summary>Waits for the source's next pause and leaves it there.</summary>
     public async Task<TimeSpan> PausedAsync() => await _time.Pauses.Reader.ReadAsync(TestContext.Current.CancellationToken);
 
     public void Advance(TimeSpan time) => _time.Advance(time);
