@@ -16,30 +16,30 @@ public sealed class DrainOptions
     internal const string Section = "Drain";
 
     /// <summary>
-    /// How long new requests are still served after SIGTERM, while readiness already fails. At least the time the callers need
-    /// to see that: a probe interval of the edge, or Kubernetes' endpoint propagation. Default 5 s; 0 to 5 min.
+    /// How long new requests are still served after SIGTERM, while readiness already fails. At least as long as callers need to
+    /// notice: a probe interval of the edge, or Kubernetes' endpoint propagation. Default 5 s; 0 to 5 min.
     /// </summary>
     public TimeSpan Time { get; set; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>How long requests in flight may take after that before their connections are cut. Default 20 s; 0 to 5 min.</summary>
+    /// <summary>How long requests in flight may take after that before their connections are closed. Default 20 s; 0 to 5 min.</summary>
     public TimeSpan Grace { get; set; } = TimeSpan.FromSeconds(20);
 }
 
 /// <summary>
-/// SIGTERM fails readiness at once and asks clients that send another request to close (HTTP/2 ones by GOAWAY), serves what still comes for
-/// <see cref="DrainOptions.Time"/>, then lets the host stop, which ends the requests in flight.
+/// On SIGTERM readiness fails at once, requests are still served for <see cref="DrainOptions.Time"/> with answers that ask the client to
+/// close its connection (over HTTP/2 with GOAWAY), and then the host stops once the requests in flight have ended.
 /// </summary>
 public sealed partial class Drain(IOptions<DrainOptions> options, TimeProvider time, ILogger<Drain> logger) : IHostedLifecycleService
 {
     /// <summary>True from SIGTERM on.</summary>
     public bool Started { get; private set; }
 
-    // StoppingAsync of every service ends before StopAsync of any, the web server's included: the server still listens here.
+    // The host awaits every service's StoppingAsync before any StopAsync, so the web server still listens here.
     public async Task StoppingAsync(CancellationToken cancellationToken)
     {
         if (Started)
         {
-            // A host that is disposed of stops once more.
+            // Disposing the host stops it again.
             return;
         }
 
@@ -58,7 +58,7 @@ public sealed partial class Drain(IOptions<DrainOptions> options, TimeProvider t
 
     public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Draining: not ready any more, new requests are served for another {Time}")]
+    [LoggerMessage(Level = LogLevel.Information, Message = "Draining: no longer ready; new requests are served for another {Time}")]
     private static partial void LogStarted(ILogger logger, TimeSpan time);
 }
 
@@ -70,9 +70,9 @@ internal sealed class DrainHealthCheck(Drain drain) : IHealthCheck
 
 public static class DrainExtensions
 {
-    private static readonly TimeSpan Longest = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan MaxPeriod = TimeSpan.FromMinutes(5);
 
-    /// <summary>Asks the client to close the connection after this answer; over HTTP/2, to begin nothing more on it.</summary>
+    /// <summary>Asks the client to close the connection after this answer; over HTTP/2, to start no further streams on it.</summary>
     public static void AskToClose(this HttpContext context)
     {
         context.Response.OnStarting(static state =>
@@ -82,9 +82,22 @@ public static class DrainExtensions
         }, context);
         if (HttpProtocol.IsHttp2(context.Request.Protocol))
         {
-            // GOAWAY, of which the header is no part: streams in flight end, and the client's next request opens a connection.
+            // Over HTTP/2 the header means nothing. This sends GOAWAY: streams in flight end, the next request opens a new connection.
             context.Features.Get<IConnectionLifetimeNotificationFeature>()?.RequestClose();
         }
+    }
+
+    internal static void AddDrain(this IHostApplicationBuilder builder)
+    {
+        builder.Services.AddOptions<DrainOptions>().BindConfiguration(DrainOptions.Section)
+            .Validate(o => o.Time >= TimeSpan.Zero && o.Time <= MaxPeriod && o.Grace >= TimeSpan.Zero && o.Grace <= MaxPeriod,
+                "Drain:Time and Drain:Grace must be between 0 and 5 minutes")
+            .ValidateOnStart();
+        builder.Services.AddOptions<HostOptions>().Configure<IOptions<DrainOptions>>(
+            (host, drain) => host.ShutdownTimeout = drain.Value.Time + drain.Value.Grace);
+        builder.Services.TryAddSingleton(TimeProvider.System);
+        builder.Services.AddSingleton<Drain>();
+        builder.Services.AddHostedService(services => services.GetRequiredService<Drain>());
     }
 
     internal static void UseCloseWhileDraining(this IApplicationBuilder app)
@@ -99,18 +112,5 @@ public static class DrainExtensions
 
             return next(context);
         });
-    }
-
-    internal static void AddDrain(this IHostApplicationBuilder builder)
-    {
-        builder.Services.AddOptions<DrainOptions>().BindConfiguration(DrainOptions.Section)
-            .Validate(o => o.Time >= TimeSpan.Zero && o.Time <= Longest && o.Grace >= TimeSpan.Zero && o.Grace <= Longest,
-                "Drain:Time and Drain:Grace must be between 0 and 5 minutes")
-            .ValidateOnStart();
-        builder.Services.AddOptions<HostOptions>().Configure<IOptions<DrainOptions>>(
-            (host, drain) => host.ShutdownTimeout = drain.Value.Time + drain.Value.Grace);
-        builder.Services.TryAddSingleton(TimeProvider.System);
-        builder.Services.AddSingleton<Drain>();
-        builder.Services.AddHostedService(services => services.GetRequiredService<Drain>());
     }
 }

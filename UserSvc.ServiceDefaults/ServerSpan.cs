@@ -8,20 +8,20 @@ using Microsoft.AspNetCore.Routing;
 namespace UserSvc.ServiceDefaults;
 
 /// <summary>
-/// Gives a recorded server span what the semantic conventions ask for and .NET 10 leaves out, as it fills spans only when they
-/// start: a name by route, <c>http.route</c>, <c>http.response.status_code</c> and the error status. May go with .NET 11.
+/// Completes a recorded server span as the semantic conventions ask: a name by route, <c>http.route</c>,
+/// <c>http.response.status_code</c> and the error status. .NET 10 fills spans only when they start; .NET 11 may make this obsolete.
 /// </summary>
 internal static class ServerSpan
 {
-    public static void UseServerSpan(this IApplicationBuilder app) =>
-        app.Use(next => context => Activity.Current is { IsAllDataRequested: true } span ? CompleteAsync(next, context, span) : next(context));
+    public static void UseServerSpan(this IApplicationBuilder app) => app.Use(
+        next => context => Activity.Current is { IsAllDataRequested: true } span ? CompleteAsync(next, context, span) : next(context));
 
     private static async Task CompleteAsync(RequestDelegate next, HttpContext context, Activity span)
     {
         await next(context);
 
         var method = span.GetTagItem("http.request.method") is string known and not "_OTHER" ? known : "HTTP";
-        // The error handler takes the endpoint away.
+        // The exception handler clears the endpoint.
         var endpoint = context.GetEndpoint() ?? context.Features.Get<IExceptionHandlerFeature>()?.Endpoint;
         span.DisplayName = method;
         if (endpoint is RouteEndpoint { RoutePattern.RawText: { } route })

@@ -10,7 +10,7 @@ internal enum RetryDecision
     /// <summary>The attempt is under way, or never reached a destination.</summary>
     Pending,
 
-    /// <summary>The attempt's outcome goes to the client: an answer, overload, the client's own failure, or an answer that has begun.</summary>
+    /// <summary>The outcome is not one to retry, or the answer has begun.</summary>
     Final,
 
     /// <summary>A second execution of the request could do harm.</summary>
@@ -48,8 +48,8 @@ internal sealed class Attempts(
     /// <summary>The destinations that this attempt may go to.</summary>
     public IReadOnlyList<DestinationState> Candidates { get; private set; } = [];
 
-    /// <summary>How this attempt ended, known once the forwarder is done.</summary>
-    public AttemptOutcome Outcome { get; set; }
+    /// <summary>How this attempt ended; <see cref="AttemptOutcome.Nothing"/> until the answer's headers or a failure.</summary>
+    public AttemptOutcome Outcome { get; private set; }
 
     /// <summary>Whether the edge ended this attempt because its time, or the request's, had passed.</summary>
     public bool TimedOut { get; private set; }

@@ -78,11 +78,12 @@ public sealed class ConsecutiveFailuresTests
         var service = string.Empty;
         foreach (var outcome in outcomes)
         {
+            var attempts = new Attempts(shared, shared.GetSettings(cluster.Model), Repeatability.Safe, null, null, TimeProvider.System);
+            attempts.Answer(
+                outcome switch { '+' => AttemptOutcome.Answered, '-' => AttemptOutcome.Failed, 'o' => AttemptOutcome.Overloaded, _ => AttemptOutcome.Nothing },
+                upgraded: false);
             var context = new DefaultHttpContext();
-            context.Features.Set(new Attempts(shared, shared.GetSettings(cluster.Model), Repeatability.Safe, null, null, TimeProvider.System)
-            {
-                Outcome = outcome switch { '+' => AttemptOutcome.Answered, '-' => AttemptOutcome.Failed, 'o' => AttemptOutcome.Overloaded, _ => AttemptOutcome.Nothing },
-            });
+            context.Features.Set(attempts);
             policy.RequestProxied(context, cluster, destination);
             service += destination.Health.Passive is DestinationHealth.Unhealthy ? '-' : '+';
         }
