@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using UserSvc.Edge.Configuration;
 using Yarp.ReverseProxy;
+using Yarp.ReverseProxy.Model;
 
 namespace UserSvc.Edge.Admin;
 
@@ -19,12 +20,21 @@ internal static class ConfigDumpEndpoint
 
         var sections = settings.Roots.Append("Logging").Order(StringComparer.Ordinal)
             .Select(name => new JsonObject { ["name"] = name, ["config"] = Read(configuration.GetSection(name)) });
-        var clusters = proxy.GetClusters().OrderBy(c => c.ClusterId, StringComparer.Ordinal).Select(cluster => KeyValuePair.Create(cluster.ClusterId, (JsonNode?)new JsonObject(
-            cluster.DestinationsState.AllDestinations.OrderBy(d => d.DestinationId, StringComparer.Ordinal)
-                .Select(d => KeyValuePair.Create(d.DestinationId, (JsonNode?)new JsonObject { ["Address"] = Redactor.RedactAddress(d.Model.Config.Address), ["Host"] = d.Model.Config.Host })))));
-        JsonNode destinations = new JsonObject { ["name"] = "Destinations", ["config"] = new JsonObject(clusters) };
+        var destinations = new JsonObject
+        {
+            ["name"] = "Destinations",
+            ["config"] = new JsonObject(proxy.GetClusters().OrderBy(c => c.ClusterId, StringComparer.Ordinal).Select(Read)),
+        };
         return AdminAnswers.Json(new() { ["configs"] = new JsonArray([.. sections, destinations]) });
     }
+
+    private static KeyValuePair<string, JsonNode?> Read(ClusterState cluster) => new(
+        cluster.ClusterId,
+        new JsonObject(cluster.DestinationsState.AllDestinations.OrderBy(d => d.DestinationId, StringComparer.Ordinal).Select(Read)));
+
+    private static KeyValuePair<string, JsonNode?> Read(DestinationState destination) => new(
+        destination.DestinationId,
+        new JsonObject { ["Address"] = Redactor.RedactAddress(destination.Model.Config.Address), ["Host"] = destination.Model.Config.Host });
 
     private static JsonNode? Read(IConfigurationSection section)
     {

@@ -34,7 +34,8 @@ internal static class EndpointSlices
         if (candidates.Count == 0 && slices.Any(s => s.Endpoints is { Count: > 0 } && s.AddressType != Fqdn))
         {
             var ports = slices.SelectMany(s => s.Ports ?? []).Select(p => p.Name ?? "").Distinct().Order();
-            throw new FormatException($"{(port.Length > 0 ? $"no EndpointSlice has the port {port}" : "no EndpointSlice has a single port")}; name one of: {string.Join(", ", ports)}");
+            var fault = port.Length > 0 ? $"no EndpointSlice has the port {port}" : "no EndpointSlice has a single port";
+            throw new FormatException($"{fault}; name one of: {string.Join(", ", ports)}");
         }
 
         var ready = candidates.Where(c => c.Ready).ToList();

@@ -46,7 +46,7 @@ internal sealed record KubernetesConnection(string? ApiServer, string TokenFile,
     /// <summary>Creates a client. Each refresh uses a new one, so that it trusts a rotated authority and drops a broken connection.</summary>
     public Kubernetes Open() => new(new KubernetesClientConfiguration
     {
-        Host = ApiServer ?? throw new InvalidOperationException($"{DiscoveryOptions.Section}:Kubernetes:ApiServer is not set, and this process does not run in a pod"),
+        Host = ApiServer ?? throw new InvalidOperationException($"this process does not run in a pod; set {DiscoveryOptions.Section}:Kubernetes:ApiServer"),
         TokenProvider = File.Exists(TokenFile) ? new TokenFileProvider(TokenFile) : null,
         FirstMessageHandlerSetup = Configure,
     });

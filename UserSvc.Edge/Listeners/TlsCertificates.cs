@@ -28,7 +28,8 @@ internal sealed class TlsCertificates : BackgroundService
             .ToDictionary(endpoint => endpoint.Key, endpoint => CertificateFiles.Open(endpoint, environment.ContentRootPath, logger), StringComparer.OrdinalIgnoreCase);
         meters.Create("UserSvc.Edge").CreateObservableGauge(
             "edge.tls.certificate.expiry",
-            () => _files.Values.Select(files => new Measurement<double>((files.Expiry - _time.GetUtcNow()).TotalSeconds, new KeyValuePair<string, object?>("edge.listener", files.Endpoint))),
+            () => _files.Values.Select(files => new Measurement<double>(
+                (files.Expiry - time.GetUtcNow()).TotalSeconds, new KeyValuePair<string, object?>("edge.listener", files.Endpoint))),
             "s",
             "How long the certificate in use remains valid.");
     }
