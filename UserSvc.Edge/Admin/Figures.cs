@@ -30,7 +30,7 @@ internal static class Figures
             { Instrument = ("edge.retry.successes", "{request}") },
         new(Counter, "upstream_rq_retry_overflow", "Retries that the budget refused", c => c.Statistics.RetryOverflows.Value)
             { Instrument = ("edge.retry.overflows", "{request}"), Page = "retriesRefused" },
-        new(Counter, "outlier_detection.ejections_enforced_total", "Ejections of destinations", c => c.Statistics.Ejections.Value)
+        new(Counter, "outlier_detection.ejections_enforced_total", "Ejections of destinations", c => c.Statistics.EjectionCount.Value)
             { Instrument = ("edge.ejections", "{ejection}"), Page = "ejections" },
         new(Gauge, "outlier_detection.ejections_active", "Destinations that are ejected now", c => c.Ejected) { Instrument = ("edge.ejected", "{destination}") },
         new(Counter, "upstream_rq_pending_overflow", "Requests refused because too many were in flight", c => c.Statistics.Refused) { Page = "refused" },
@@ -60,7 +60,7 @@ internal static class Figures
         new(Counter, "rq_timeout", "Attempts that were not answered in time", d => d.Attempts.Timeouts) { InClusters = true, Page = "timeouts" },
         new(Counter, "rq_rx_reset", "Attempts whose connection broke before the answer", d => d.Attempts.Resets),
         new(Counter, "cx_connect_fail", "Attempts that got no connection", d => d.Attempts.ConnectFailures) { InClusters = true, Page = "connectFailures" },
-        new(Counter, "ejections", "Ejections", d => d.Ejections) { Page = "ejections" },
+        new(Counter, "ejections", "Ejections", d => d.EjectionCount) { Page = "ejections" },
         new(Gauge, "healthy", "0 while a probe or failed requests mark it unhealthy", d => d.IsHealthy ? 1 : 0),
         new(Histogram, "rq_time", "Time of an attempt until the end of its answer, in milliseconds")
             { Latency = d => d.Attempts.Latency, Interval = d => d.Attempts.Interval.Latency },

@@ -68,7 +68,7 @@ internal sealed class DestinationStatus(ClusterState cluster, DestinationState d
 
     public int InFlight => destination.ConcurrentRequestCount;
 
-    public long Ejections => resilience.EjectionHistory.Total.Value;
+    public long EjectionCount => resilience.EjectionHistory.Total.Value;
 
     /// <summary>Whether load balancing may choose it.</summary>
     public bool Receives => receives;

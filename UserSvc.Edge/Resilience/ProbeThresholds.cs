@@ -7,7 +7,7 @@ namespace UserSvc.Edge.Resilience;
 /// Judges active probes. Silence may be the network's or this machine's fault: only several silent probes in a row take a destination
 /// out. Any answer but 2xx does so at once, as in Envoy, and so does a refused connection: nothing listens there.
 /// </summary>
-internal sealed class ProbeThresholds(ResilienceState state, IDestinationHealthUpdater health, IClusterDestinationsUpdater destinations, OutlierEjection ejection)
+internal sealed class ProbeThresholds(ResilienceState state, IDestinationHealthUpdater health, IClusterDestinationsUpdater destinations, Ejections ejections)
     : IActiveHealthCheckPolicy
 {
     public string Name => "Thresholds";
@@ -54,7 +54,7 @@ internal sealed class ProbeThresholds(ResilienceState state, IDestinationHealthU
         }
 
         // It was probably restarted: do not make it sit out an earlier ejection.
-        ejection.End(cluster, result.Destination);
+        ejections.End(cluster, result.Destination);
         return DestinationHealth.Healthy;
     }
 }

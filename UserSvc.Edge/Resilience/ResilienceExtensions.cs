@@ -14,7 +14,7 @@ internal static class ResilienceExtensions
         proxy.Services.AddSingleton<ResilienceState>();
         proxy.Services.AddSingleton<ClusterStatuses>();
         proxy.Services.AddHostedService<Sampling>();
-        proxy.Services.AddSingleton<OutlierEjection>();
+        proxy.Services.AddSingleton<Ejections>();
         proxy.Services.AddAttemptForwarder();
         proxy.Services.AddSingleton<IClusterValidator, ClusterSettingsValidator>();
         proxy.Services.AddSingleton<IPassiveHealthCheckPolicy, ConsecutiveFailures>();

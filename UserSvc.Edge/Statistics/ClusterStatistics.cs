@@ -22,7 +22,7 @@ internal sealed class ClusterStatistics
     /// <summary>Requests refused because every destination was at its limit.</summary>
     public Counter DestinationOverflows { get; } = new();
 
-    public Counter Ejections { get; } = new();
+    public Counter EjectionCount { get; } = new();
 
     /// <summary>Requests refused at either limit.</summary>
     public long Refused => ClusterOverflows.Value + DestinationOverflows.Value;
@@ -62,7 +62,7 @@ internal sealed class SampleRing
     public void Add(ClusterStatistics cluster, DateTime now, TimeSpan elapsed)
     {
         var interval = cluster.Attempts.Interval;
-        var (retries, ejections, refused) = (cluster.Retries, cluster.Ejections.Value, cluster.Refused);
+        var (retries, ejections, refused) = (cluster.Retries, cluster.EjectionCount.Value, cluster.Refused);
         var sample = new Sample(
             now,
             interval.Rate,

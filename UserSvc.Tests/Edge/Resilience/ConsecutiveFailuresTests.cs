@@ -52,7 +52,7 @@ public sealed class ConsecutiveFailuresTests
     {
         await using var edge = await EdgeAsync();
         var (cluster, _) = Find(edge);
-        edge.Services.GetRequiredService<OutlierEjection>().Begin(cluster, cluster.Destinations["usersvc-2"]);
+        edge.Services.GetRequiredService<Ejections>().Begin(cluster, cluster.Destinations["usersvc-2"]);
         Tell(edge, "---");
         _time.Advance(TimeSpan.FromSeconds(30));
 

@@ -148,19 +148,19 @@ public sealed class EjectionTimeTests
     private sealed class Ejectable(EdgeHost edge, string clusterId = "usersvc", string destinationId = "usersvc-1")
     {
         private readonly ClusterState _cluster = edge.Services.GetRequiredService<IProxyStateLookup>().GetClusters().Single(c => c.ClusterId == clusterId);
-        private readonly OutlierEjection _ejection = edge.Services.GetRequiredService<OutlierEjection>();
+        private readonly Ejections _ejections = edge.Services.GetRequiredService<Ejections>();
         private readonly ResilienceState _state = edge.Services.GetRequiredService<ResilienceState>();
 
         public bool IsEjected => Destination.Health.Passive is DestinationHealth.Unhealthy;
 
         public long Count => _state.Get(Destination).EjectionHistory.Total.Value;
 
-        public long CountOfTheCluster => _state.Get(_cluster).Statistics.Ejections.Value;
+        public long CountOfTheCluster => _state.Get(_cluster).Statistics.EjectionCount.Value;
 
         private DestinationState Destination => _cluster.Destinations[destinationId];
 
-        public void Eject() => _ejection.Begin(_cluster, Destination);
+        public void Eject() => _ejections.Begin(_cluster, Destination);
 
-        public void Return() => _ejection.End(_cluster, Destination);
+        public void Return() => _ejections.End(_cluster, Destination);
     }
 }

@@ -6,7 +6,7 @@ using Yarp.ReverseProxy.Model;
 namespace UserSvc.Edge.Resilience;
 
 /// <summary>Outlier detection (Envoy's consecutive_5xx): ejects a destination that fails this many requests in a row.</summary>
-internal sealed class ConsecutiveFailures(ResilienceState state, OutlierEjection ejection) : IPassiveHealthCheckPolicy
+internal sealed class ConsecutiveFailures(ResilienceState state, Ejections ejections) : IPassiveHealthCheckPolicy
 {
     public string Name => "ConsecutiveFailures";
 
@@ -25,7 +25,7 @@ internal sealed class ConsecutiveFailures(ResilienceState state, OutlierEjection
         }
         else if (failures.Increment() >= attempts.Settings.ConsecutiveFailures)
         {
-            ejection.Begin(cluster, destination);
+            ejections.Begin(cluster, destination);
         }
     }
 }
@@ -35,8 +35,8 @@ internal sealed class ConsecutiveFailures(ResilienceState state, OutlierEjection
 /// number of its ejections (Envoy's base_ejection_time). YARP's own reactivation cannot be cancelled: one left over from an ejection
 /// that ended early would cut the next one short.
 /// </summary>
-internal sealed partial class OutlierEjection(
-    ResilienceState state, IClusterDestinationsUpdater destinations, TimeProvider time, ILogger<OutlierEjection> logger)
+internal sealed partial class Ejections(
+    ResilienceState state, IClusterDestinationsUpdater destinations, TimeProvider time, ILogger<Ejections> logger)
 {
     private static readonly TimeSpan DefaultPeriod = TimeSpan.FromSeconds(30);
 
@@ -60,7 +60,7 @@ internal sealed partial class OutlierEjection(
             var length = own.EjectionHistory.Begin(
                 cluster.Model.Config.HealthCheck?.Passive?.ReactivationPeriod ?? DefaultPeriod, settings.MaxEjectionTime, time, () => End(cluster, destination));
             destinations.UpdateAvailableDestinations(cluster);
-            shared.Statistics.Ejections.Increment();
+            shared.Statistics.EjectionCount.Increment();
             LogEjected(logger, destination.DestinationId, cluster.ClusterId, length, settings.ConsecutiveFailures);
         }
     }
