@@ -10,11 +10,10 @@ internal enum StatKind
     Histogram,
 }
 
-/// <summary>One row of a <see cref="FigureTable{T}"/>: where a figure is read, and its name in each place that shows it.</summary>
-/// <param name="Kind">How it changes.</param>
-/// <param name="Name">In <c>/stats</c>, after its subject's name; Envoy's name where Envoy has the figure.</param>
-/// <param name="Help">What it counts.</param>
-/// <param name="Read">Its value; null for a histogram.</param>
+/// <summary>
+/// One row of a <see cref="FigureTable{T}"/>: where a figure is read, and its name in each place that shows it. <see cref="Name"/> is the
+/// one in <c>/stats</c>, Envoy's where Envoy has the figure. <see cref="Read"/> is null for a histogram.
+/// </summary>
 internal sealed record Figure<T>(StatKind Kind, string Name, string Help, Func<T, double>? Read = null)
 {
     /// <summary>The name in Prometheus, after the table's. Rows that differ only by <see cref="Label"/> share one.</summary>
@@ -37,11 +36,10 @@ internal sealed record Figure<T>(StatKind Kind, string Name, string Help, Func<T
     public bool InClusters { get; init; }
 }
 
-/// <summary>The figures of one kind of subject: clusters, destinations, listeners, sources or the edge as a whole.</summary>
-/// <param name="name">The subject's name in <c>/stats</c>.</param>
-/// <param name="family">What names in Prometheus begin with.</param>
-/// <param name="labels">The subject's labels in Prometheus.</param>
-/// <param name="rows">The figures.</param>
+/// <summary>
+/// The figures of one kind of subject: clusters, destinations, listeners, sources or the edge as a whole. In <c>/stats</c> a figure's name
+/// follows its subject's name; in Prometheus it follows the family, and labels name the subject.
+/// </summary>
 internal sealed class FigureTable<T>(
     Func<T, string> name, string family, Func<T, IReadOnlyList<(string Name, string Value)>> labels, IReadOnlyList<Figure<T>> rows)
 {

@@ -7,8 +7,7 @@ internal static partial class Redactor
 {
     private const string Hidden = "[hidden]";
 
-    /// <param name="path">The setting, such as <c>Kestrel:Endpoints:Https:Certificate:Password</c>.</param>
-    /// <param name="value">Its value.</param>
+    /// <summary>Hides the value of a setting whose path, such as <c>Kestrel:Endpoints:Https:Certificate:Password</c>, suggests a secret.</summary>
     public static string? Redact(string path, string? value) => string.IsNullOrEmpty(value) ? value
         : IsSecret(path, value) || value.Contains("-----BEGIN", StringComparison.Ordinal) ? Hidden
         : RedactAddress(value);

@@ -7,10 +7,10 @@ using Yarp.ReverseProxy.Configuration;
 
 namespace UserSvc.Edge.Configuration;
 
-/// <summary>A section of the configuration.</summary>
-/// <param name="Path">Such as <c>Edge:Discovery</c>.</param>
-/// <param name="Type">Its properties are the section's settings.</param>
-/// <param name="Errors">Finds what is wrong beyond keys and types: one sentence for each mistake.</param>
+/// <summary>
+/// A section of the configuration, such as <c>Edge:Discovery</c>, and the type whose properties are its settings. <see cref="Errors"/> finds
+/// what is wrong beyond keys and types, one sentence for each mistake.
+/// </summary>
 internal sealed record KnownSection(string Path, Type Type, Func<IConfigurationSection, IEnumerable<string>>? Errors = null);
 
 /// <summary>Section <c>ReverseProxy</c>, as YARP reads it.</summary>

@@ -4,7 +4,6 @@ using UserSvc.Edge.Statistics;
 
 namespace UserSvc.Edge.Discovery;
 
-/// <summary>What every source is given.</summary>
 internal sealed record DiscoverySettings(DiscoveryOptions Options, TimeProvider Time, ILogger Logger);
 
 /// <summary>An instance found by a source. YARP keeps health and counters by <paramref name="Key"/>.</summary>
@@ -32,9 +31,7 @@ internal abstract partial class DiscoverySource(string address, DiscoverySetting
     /// <summary>How to speak to the endpoints: <c>http</c> or <c>https</c>.</summary>
     public abstract string Scheme { get; }
 
-    /// <summary>
-    /// The host name of all endpoints: sent as the Host header and, with https, expected in their certificate. Null: each endpoint's address.
-    /// </summary>
+    /// <summary>The Host header of all endpoints and, with https, the name in their certificate. Null: each endpoint's address.</summary>
     public virtual string? Host => null;
 
     /// <summary>Null until the source has answered once.</summary>
@@ -43,13 +40,10 @@ internal abstract partial class DiscoverySource(string address, DiscoverySetting
     /// <summary>The time since the source last answered; before its first answer, since it was created. Zero while it is watched.</summary>
     public TimeSpan Age => Watching ? TimeSpan.Zero : Time.GetElapsedTime(_contact);
 
-    /// <summary>Whether the last refresh failed.</summary>
     public bool Failing => Volatile.Read(ref _failing);
 
-    /// <summary>Changes of the known set.</summary>
     public Counter Updates { get; } = new();
 
-    /// <summary>Failed refreshes.</summary>
     public Counter Failures { get; } = new();
 
     protected DiscoveryOptions Options => settings.Options;

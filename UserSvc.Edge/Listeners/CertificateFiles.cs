@@ -37,9 +37,7 @@ internal sealed partial class CertificateFiles
 
     public DateTimeOffset Expiry => _current.Expiry;
 
-    /// <param name="endpoint">The section of a Kestrel endpoint with an https address.</param>
-    /// <param name="contentRoot">The folder relative paths start from.</param>
-    /// <param name="logger">Logs changes.</param>
+    /// <summary>Reads the certificate of a Kestrel endpoint from the endpoint's section.</summary>
     /// <exception cref="InvalidOperationException">A file is not set, is missing or cannot be used; the message names setting and file.</exception>
     public static CertificateFiles Open(IConfigurationSection endpoint, string contentRoot, ILogger logger)
     {
@@ -59,7 +57,7 @@ internal sealed partial class CertificateFiles
             : throw new InvalidOperationException($"{endpoint.Path}:Certificate:{name} is not set: {endpoint["Url"]} needs a certificate and its key, as PEM files.");
     }
 
-    /// <summary>Compares the files' content: when Kubernetes swaps a link further up, the files' own timestamps stay the same.</summary>
+    /// <summary>Compares content: when Kubernetes swaps a folder's link, the links at these paths do not change.</summary>
     public void Refresh()
     {
         try
