@@ -1,15 +1,39 @@
-# What up.sh and test.sh need on this machine; not run by itself.
+# shellcheck shell=bash
+# Functions that the scripts share; not run by itself.
 
 say() { printf '%s: %s\n' "${0##*/}" "$*"; }
-fail() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
+fail() { say "$@" >&2; exit 1; }
+
+# parse_options ARGUMENT...: takes the options that $usage lists. "--base-image I" sets base_image, "--dry-run" sets dry_run to true. If there is a
+# function take_NAME, it gets the value instead.
+parse_options() {
+  local name value
+  while (($#)); do
+    case $1 in
+      --help | -h) echo "$usage"; exit ;;
+      --*=*) set -- "${1%%=*}" "${1#*=}" "${@:2}" ;;
+    esac
+    [[ "$1" =~ ^--[a-z-]+$ && "$usage" == *"  $1 "* ]] || { echo "$usage" >&2; fail "unknown option '$1'"; }
+    name=${1#--} value=true
+    name=${name//-/_}
+    # The usage names a value after one space; a flag's description follows after more.
+    if [[ "$usage" != *"  $1  "* ]]; then
+      [[ -n "${2-}" && "$2" != --* ]] || fail "$1 needs a value; see --help"
+      value=$2
+      shift
+    fi
+    if declare -F "take_$name" >/dev/null; then "take_$name" "$value"; else printf -v "$name" %s "$value"; fi
+    shift
+  done
+}
 
 require_sdk() {
   local page=https://dotnet.microsoft.com/download output
   command -v dotnet >/dev/null || fail "the .NET SDK 10 is missing: install it from $page"
   if ! output=$(dotnet --version 2>&1); then
     case $output in
-      *libicu*) fail "ICU is missing, which .NET needs for text: install it (Debian, Ubuntu: apt-get install libicu-dev; Fedora: dnf install libicu; Alpine: apk add icu-libs icu-data-full)" ;;
-      *) fail "the .NET SDK 10 is needed, as global.json says, and only these are installed: $(dotnet --list-sdks 2>/dev/null | tr '\n' ' '). Install it from $page" ;;
+      *libicu*) fail ".NET needs ICU: install it (Debian, Ubuntu: apt-get install libicu-dev; Fedora: dnf install libicu; Alpine: apk add icu-libs icu-data-full)" ;;
+      *) fail "global.json asks for the .NET SDK 10, and only these are installed: $(dotnet --list-sdks 2>/dev/null | tr '\n' ' '). Install it from $page" ;;
     esac
   fi
 }
@@ -24,7 +48,7 @@ container_runtime_answers() {
   return 1
 }
 
-# The same places as UserSvc.AppHost/Postgres/PostgresBinaries.cs.
+# Looks in the same places as UserSvc.AppHost/Postgres/PostgresBinaries.cs.
 has_postgres() {
   local folder
   for folder in "$(dirname "$(command -v postgres || true)")" /usr/lib/postgresql/*/bin /usr/pgsql-*/bin /usr/libexec/postgresql* /opt/homebrew/opt/postgresql@*/bin /usr/local/opt/postgresql@*/bin; do
@@ -33,7 +57,7 @@ has_postgres() {
   return 1
 }
 
-# The same programs as UserSvc.Tests/Edge/Admin/Browser.cs.
+# Looks for the same programs as UserSvc.Tests/Edge/Admin/Browser.cs.
 has_browser() {
   local program
   for program in chromium chromium-browser google-chrome google-chrome-stable '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome'; do
@@ -42,7 +66,20 @@ has_browser() {
   return 1
 }
 
-# PostgreSQL's programs alone: no cluster is made, no service is started.
+require_postgres() { # what is wrong without it
+  has_postgres && return
+  may_install || fail "$1 ($(install_hint postgresql postgresql@17 postgresql-server))"
+  install_postgres
+}
+
+require_browser() { # what is wrong without it
+  has_browser && return
+  may_install || fail "$1 ($(install_hint chromium '--cask google-chrome' chromium))"
+  # With a font: a system without one shows no text.
+  install_packages chromium fonts-dejavu-core
+}
+
+# Only PostgreSQL's programs: creates no cluster and starts no service.
 install_postgres() {
   local policy=/etc/postgresql-common/createcluster.d/usersvc.conf
   as_root mkdir -p "${policy%/*}"
@@ -53,28 +90,23 @@ install_postgres() {
   $installed || exit 1
 }
 
-# With a font: a system without any shows no text.
-install_browser() {
-  install_packages chromium fonts-dejavu-core
-}
-
-# Asked for by --install; root without a terminal, as in CI, has nobody to ask.
+# With --install, or as root without a terminal, as in CI, where there is nobody to ask.
 may_install() {
   command -v apt-get >/dev/null && { $install || { ((EUID == 0)) && [[ ! -t 0 ]]; }; }
 }
 
 install_packages() { # package...
-  say "installing $* by apt-get"
+  say "installing $* with apt-get"
   mkdir -p .local
   as_root sh -c "apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $*" >.local/apt.log 2>&1 </dev/null ||
-    { tail -n 20 .local/apt.log >&2; fail "$* cannot be installed, for the reasons above"; }
+    { tail -n 20 .local/apt.log >&2; fail "could not install $*; the reasons are above"; }
 }
 
 as_root() {
   if ((EUID == 0)); then "$@"; else sudo "$@"; fi
 }
 
-# What to type on this system.
+# The command that installs it on this system.
 install_hint() { # apt's package, brew's, dnf's
   if command -v apt-get >/dev/null; then echo "apt-get install $1, or ${0##*/} --install"
   elif [[ $(uname -s) == Darwin ]]; then echo "brew install $2"

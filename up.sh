@@ -1,57 +1,42 @@
 #!/usr/bin/env bash
 # Sets up and runs the whole system. See --help.
+# shellcheck disable=SC2034
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 source ./setup.sh
 
-usage() {
-  cat <<'EOF'
-Usage: ./up.sh [options]
+readonly usage="Usage: ./up.sh [options]
 
-Builds and runs UserSvc on this machine: PostgreSQL, instances of the user service, the edge in front of them, and the Aspire
-dashboard. Prints where everything is when it is ready. Ctrl-C, or SIGTERM, stops it all. Users survive a restart.
+Builds UserSvc and runs it on this machine: PostgreSQL, instances of the user service, the edge in front of them, and the Aspire
+dashboard. Prints where everything is when it is ready. Ctrl-C or SIGTERM stops everything. Users survive a restart.
 
   --replicas N      instances of the user service, 1 to 20 (default 3)
-  --sidecars        put a sidecar proxy before each instance, which then listens on loopback alone
+  --sidecars        put a sidecar proxy in front of each instance, which then listens on loopback only
   --port P          the edge's port (default 8080)
   --health-port P   the edge's health port (default 8002)
-  --admin-port P    the edge's admin port, on 127.0.0.1 alone (default 8001)
-  --tls             serve https too, with the .NET development certificate where there is one, or one made here
-  --tls-port P      the port for it (default 8443); implies --tls
+  --admin-port P    the edge's admin port, on 127.0.0.1 only (default 8001)
+  --tls             serve https too, with the .NET development certificate if there is one, otherwise a certificate made here
+  --tls-port P      the https port (default 8443); implies --tls
   --fresh           delete all users first
-  --no-dashboard    do without the dashboard
-  --install         install PostgreSQL by apt-get when neither it nor a container runtime is there
-  --help            this text
+  --no-dashboard    run without the dashboard
+  --install         install PostgreSQL with apt-get if it is missing and no container runtime answers
+  --help            print this text
 
-Without this script: dotnet run --project UserSvc.AppHost -- --Replicas 5
-EOF
-}
+The same without this script: dotnet run --project UserSvc.AppHost -- --Replicas 5"
 
-install=false apphost_options=()
-while (($#)); do
-  option=$1
-  case $option in
-    --*=*) set -- "${option%%=*}" "${option#*=}" "${@:2}"; continue ;;
-    --replicas | --port | --health-port | --admin-port | --tls-port)
-      (($# > 1)) || fail "$option lacks its value"
-      [[ $option != --tls-port ]] || apphost_options+=(--Tls true)
-      # The AppHost's name for --health-port is --HealthPort, in any case.
-      apphost_options+=("--${option//-/}" "$2")
-      shift ;;
-    --sidecars | --tls | --fresh) apphost_options+=("$option" true) ;;
-    --no-dashboard) apphost_options+=(--Dashboard false) ;;
-    --install) install=true ;;
-    --help | -h) usage; exit 0 ;;
-    *) usage >&2; fail "unknown option '$option'" ;;
-  esac
-  shift
-done
+replicas='' sidecars='' port='' health_port='' admin_port='' tls='' tls_port='' fresh='' no_dashboard='' install=false
+parse_options "$@"
+if [[ $tls_port ]]; then tls=true; fi
 
 require_sdk
-if ! container_runtime_answers && ! has_postgres; then
-  may_install || fail "neither a container runtime (docker, podman) answers nor is PostgreSQL installed: start one, or install it ($(install_hint postgresql postgresql@17 postgresql-server))"
-  install_postgres
-fi
+container_runtime_answers || require_postgres 'no container runtime (docker, podman) answers, and PostgreSQL is not installed: start one, or install it'
 
-# In this process's place: what stops up.sh is received by the AppHost, which stops the rest in order.
+apphost_options=()
+# The AppHost's name for health_port is HealthPort, in any case.
+for option in replicas sidecars port health_port admin_port tls tls_port fresh; do
+  [[ -z ${!option} ]] || apphost_options+=("--${option//_/}" "${!option}")
+done
+[[ -z $no_dashboard ]] || apphost_options+=(--Dashboard false)
+
+# Replaces this process, so that a signal to up.sh reaches the AppHost, which stops everything in order.
 exec dotnet run --project UserSvc.AppHost -- ${apphost_options[@]+"${apphost_options[@]}"}

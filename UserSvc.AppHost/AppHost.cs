@@ -5,43 +5,27 @@ using UserSvc.AppHost.Topology;
 try
 {
     var options = TopologyOptions.Read(args);
-    var builder = DistributedApplication.CreateBuilder(LocalRun.BuilderOptions(options, args));
+    LocalRun.MoveDashboardOffTakenPorts();
+    var builder = DistributedApplication.CreateBuilder(new DistributedApplicationOptions { Args = args, DisableDashboard = !options.Dashboard });
     await using var local = await LocalRun.PrepareAsync(builder, options, args);
 
     var adminKey = builder.AddParameter("admin-key", secret: true);
     var postgresPassword = builder.AddParameter("postgres-password", secret: true);
 
     var users = builder.AddPostgres("postgres", password: postgresPassword)
-        .WithUsersCluster(local)
+        .WithUserData(local)
         .AddDatabase("users")
-        .MadeByItsCluster();
+        .CreatedWithServer();
 
-    var instances = local.InstanceNames.Select(name => builder.AddProject<Projects.UserSvc_Api>(name, ServiceProjects.Explicit)
-        .WithReferenceEnvironment(ReferenceEnvironmentInjectionFlags.ConnectionString)
+    var instances = local.InstanceNames.Select(name => builder.AddInstance(name, local)
         .WithReference(users)
         .WaitFor(users)
-        .WithEnvironment("Admin__Key", adminKey)
-        .WithInstanceEndpoint(local)
-        .WithLocalEnvironment(local)
-        .WithHttpProbe(ProbeType.Liveness, "/alive")
-        .WithHttpProbe(ProbeType.Readiness, "/health")
-        .WithReplicas(local.ReplicasOfEach)
-        .WithInstanceDisplay(local)).ToList();
+        .WithEnvironment("Admin__Key", adminKey)).ToList();
 
-    var sidecars = instances.Where(_ => local.HasSidecars).Select(instance => builder.AddProject<Projects.UserSvc_Edge>($"{instance.Resource.Name}-sidecar", ServiceProjects.Explicit)
-        .AsSidecarOf(instance)
-        .WithLocalEnvironment(local)
-        .WithHttpProbe(ProbeType.Liveness, "/alive", endpointName: "health")
-        .WithHttpProbe(ProbeType.Readiness, "/ready", endpointName: "health")
-        .WithSidecarDisplay(instance)).ToList();
+    var destinations = local.HasSidecars ? instances.ConvertAll(instance => builder.AddSidecar(instance, local)) : instances;
 
-    builder.AddProject<Projects.UserSvc_Edge>("edge", ServiceProjects.Explicit)
-        .WithDestinations("usersvc", local.HasSidecars ? sidecars : instances)
-        .WithEdgeEndpoints(local)
-        .WithLocalEnvironment(local)
-        .WithHttpProbe(ProbeType.Liveness, "/alive", endpointName: "health")
-        .WithHttpProbe(ProbeType.Readiness, "/ready", endpointName: "health")
-        .WithEdgeDisplay(local)
+    builder.AddEdge("edge", local)
+        .WithDestinations("usersvc", destinations)
         .OnResourceReady(local.WelcomeAsync);
 
     if (PublishesChart(builder))
@@ -61,19 +45,19 @@ catch (LaunchException failure)
 
 internal sealed partial class Program
 {
-    // aspire-manifest.json is for aspirate, which cannot read the projects of a model with a compute environment.
+    // aspire-manifest.json is for aspirate, which cannot read a model with a compute environment.
     private static bool PublishesChart(IDistributedApplicationBuilder builder) =>
         builder.ExecutionContext.IsPublishMode && builder.Configuration["Publishing:Publisher"] != "manifest" && builder.Configuration["Pipeline:Step"] != "publish-manifest";
 
-    // Its body, in Kubernetes/, is compiled with ChartPublisher=true.
+    // Implemented in Kubernetes/, which is compiled with ChartPublisher=true.
     static partial void AddChart(IDistributedApplicationBuilder builder, string[] args);
 
-    // Without a target Aspire publishes nothing and calls it a success.
+    // Without a compute environment, Aspire publishes nothing and reports success.
     private static void RequireChart(IDistributedApplicationBuilder builder)
     {
         if (!builder.Resources.OfType<IComputeEnvironmentResource>().Any())
         {
-            throw new LaunchException("Publishing the chart needs the package Aspire.Hosting.Kubernetes, and this build is without it: publish with ChartPublisher=true in the environment.");
+            throw new LaunchException("Publishing the chart needs the package Aspire.Hosting.Kubernetes, which this build leaves out: set ChartPublisher=true in the environment and publish again.");
         }
     }
 }

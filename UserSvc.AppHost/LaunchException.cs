@@ -1,4 +1,4 @@
 namespace UserSvc.AppHost;
 
-/// <summary>The system cannot be started as asked; the message, for the person who asked, names the reason and the remedy.</summary>
+/// <summary>The system cannot start as requested. The message tells the user why and what to do.</summary>
 internal sealed class LaunchException(string message, Exception? inner = null) : Exception(message, inner);

@@ -1,32 +1,23 @@
 #!/usr/bin/env bash
 set -euo pipefail
 
-usage() {
-    cat <<'TEXT'
-usage: bench/discovery.sh [--changes N] [--seconds N] [--quick] [--help]
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-Measures how soon a change of a Kubernetes Service's EndpointSlices is routed by, and what it costs the edge, against an API of its
-own on loopback; writes bench/results/discovery.md. About four minutes; see bench/README.md.
+readonly usage="Usage: bench/discovery.sh [options]
+
+Measures how soon the edge routes by a change of a Kubernetes Service's EndpointSlices, and what changes cost it, against a fake API on
+loopback. Writes bench/results/discovery.md. Takes about four minutes; see bench/README.md.
 
   --changes N   measured changes at each size (default 300)
-  --seconds N   how long CPU is measured, without changes and with ten a second (default 20)
-  --quick       30 changes and 3 s, to see that it runs; writes nothing
-  --help        this text
-TEXT
-}
+  --seconds N   how long to measure CPU, without changes and with ten a second (default 20)
+  --quick       30 changes and 3 s, as a smoke test; writes no results
+  --help        print this text"
 
-changes=300 seconds=20 quick=false
-while (($#)); do
-    case $1 in
-        --changes) changes=${2:?--changes needs a number}; shift 2 ;;
-        --seconds) seconds=${2:?--seconds needs a number}; shift 2 ;;
-        --quick) changes=30 seconds=3 quick=true; shift ;;
-        --help) usage; exit ;;
-        *) usage >&2; exit 2 ;;
-    esac
-done
+changes='' seconds='' quick=false
+parse_options "$@"
+if $quick; then : "${changes:=30}" "${seconds:=3}"; fi
+: "${changes:=300}" "${seconds:=20}"
 
-. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 need curl curl
 need dotnet dotnet-sdk-10.0
 
@@ -35,15 +26,15 @@ for project in UserSvc.Edge bench/DiscoveryLoad; do publish "$project"; done
 export DOTNET_ENVIRONMENT=Production ASPNETCORE_ENVIRONMENT=Production Drain__Time=00:00:00
 unset "${!OTEL_@}"
 
-# load ARGUMENT...: DiscoveryLoad's line into $figures.
-load() { figures=$("$work/bin/DiscoveryLoad/DiscoveryLoad" "$@" 2>"$work/load.log") || { cat "$work/load.log" >&2; die "DiscoveryLoad failed"; }; }
+# load ARGUMENT...: runs DiscoveryLoad and keeps its line in $figures.
+load() { figures=$("$work/bin/DiscoveryLoad/DiscoveryLoad" "$@" 2>"$work/load.log") || { cat "$work/load.log" >&2; fail "DiscoveryLoad failed"; }; }
 
-# cost ENDPOINTS: the same, of an edge in a process of its own.
+# cost ENDPOINTS: the same against an edge in its own process.
 cost() {
     local api health
     api=$(free_port)
     health=http://127.0.0.1:$(free_port)
-    # The endpoints are made up: probing them would be most of the work.
+    # Without probes: the endpoints do not exist, and probing them would be most of the work.
     start edge env --chdir="$work/bin/UserSvc.Edge" Kestrel__Endpoints__Http__Url="http://127.0.0.1:$(free_port)" Kestrel__Endpoints__Health__Url="$health" \
         Kestrel__Endpoints__Admin__Url=http://127.0.0.1:0 \
         ReverseProxy__Clusters__usersvc__HealthCheck__Active__Enabled=false \
@@ -60,9 +51,9 @@ report="$work/discovery.md"
 {
     echo "# Discovery: from an EndpointSlice's change to routing"
     echo
-    echo "$changes changes at each size, one pod in the place of another, 30 to 100 ms apart, from before the API sends one until the edge's cluster has the new pod,"
-    echo "looked at every millisecond; 20 ms of it are the time in which the edge gathers changes. CPU of an edge in a process of its own, in % of a core, over"
-    echo "$seconds s, without probes. On $(nproc) cores that also carried the API and others' work (load average at the start: $(cut -d' ' -f1 /proc/loadavg)). Written by bench/discovery.sh."
+    echo "$changes changes at each size, each replacing one pod, 30 to 100 ms apart. The time is from before the API sends a change until the edge's cluster has the new pod,"
+    echo "checked every millisecond; the edge gathers changes for 20 ms of it. CPU is that of an edge in its own process, in % of a core, over"
+    echo "$seconds s, without probes. On $(nproc) cores that also ran the API and other work (load average at the start: $(cut -d' ' -f1 /proc/loadavg)). Written by bench/discovery.sh."
     echo
     echo "| endpoints | p50 ms | p99 ms | longest ms | CPU without changes | CPU with ten changes a second | resident MB |"
     echo "| --- | --- | --- | --- | --- | --- | --- |"
@@ -77,8 +68,4 @@ report="$work/discovery.md"
 } >"$report"
 
 cat "$report"
-if ! $quick; then
-    mkdir -p "$bench/results"
-    cp "$report" "$bench/results/"
-    echo "Written to bench/results/discovery.md."
-fi
+$quick || keep_results "$report"

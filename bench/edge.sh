@@ -1,51 +1,42 @@
 #!/usr/bin/env bash
 set -euo pipefail
 
-usage() {
-    cat <<'TEXT'
-usage: bench/edge.sh [--scenarios LIST] [--proxies LIST] [--rate N] [--before DIR]
-                     [--rounds N] [--seconds N] [--quick] [--help]
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-Measures what the edge costs a request beside HAProxy and nginx that do the same work, rounds taken in turn, and writes
-bench/results/edge.md and edge-*.svg. About twelve minutes; see bench/README.md.
+readonly usage="Usage: bench/edge.sh [options]
+
+Measures what the edge costs a request beside HAProxy and nginx that do the same work, in turn, and writes bench/results/edge.md and
+edge-*.svg. Takes about twelve minutes; see bench/README.md.
 
   --scenarios LIST  of plain,fixed,tls,h2,connections,sidecars (default: all)
   --proxies LIST    of haproxy,nginx,edge0,edge (default: all); edge0 is the edge without telemetry
-  --rate N          requests a second of the fixed rate, a multiple of 1000 up to 6000 (default: half of the slowest's)
-  --before DIR      an edge published earlier (dotnet publish -c Release -o DIR) is measured as well, as before0 and before
-  --rounds N        measured rounds of each, after one that only warms up (default 5)
-  --seconds N       how long a round takes (default 4)
-  --quick           1 round of 2 s, to see that it runs
-  --help            this text
+  --rate N          requests a second at the fixed rate, a multiple of 1000 up to 6000 (default: half of what the slowest proxy does)
+  --before DIR      also measure an earlier edge, published with dotnet publish -c Release -o DIR, as before0 and before
+  --rounds N        measured rounds of each, after one to warm up (default 5)
+  --seconds N       length of a round (default 4)
+  --quick           1 round of 2 s, as a smoke test
+  --help            print this text
 
-The results are written only by a whole run: with all scenarios and proxies, and without --quick.
-TEXT
-}
+Only a whole run writes results: with all scenarios and proxies, without --before and --quick."
 
-scenarios=(plain fixed tls h2 connections sidecars) proxies=(haproxy nginx edge0 edge) rate= before= rounds=5 seconds=4 whole=true
-while (($#)); do
-    case $1 in
-        --scenarios) IFS=, read -ra scenarios <<<"${2:?--scenarios needs a list}"; whole=false; shift 2 ;;
-        --proxies) IFS=, read -ra proxies <<<"${2:?--proxies needs a list}"; whole=false; shift 2 ;;
-        --rate) rate=${2:?--rate needs a number}; shift 2 ;;
-        --before) before=$(cd "${2:?--before needs a folder}" && pwd); whole=false; shift 2 ;;
-        --rounds) rounds=${2:?--rounds needs a number}; shift 2 ;;
-        --seconds) seconds=${2:?--seconds needs a number}; shift 2 ;;
-        --quick) rounds=1 seconds=2 whole=false; shift ;;
-        --help) usage; exit ;;
-        *) usage >&2; exit 2 ;;
-    esac
-done
+scenarios='' proxies='' rate='' before='' rounds='' seconds='' quick=false
+parse_options "$@"
+whole=true
+if $quick || [[ $scenarios$proxies$before ]]; then whole=false; fi
+if $quick; then : "${rounds:=1}" "${seconds:=2}"; fi
+: "${rounds:=5}" "${seconds:=4}"
+IFS=, read -ra scenarios <<<"${scenarios:-plain,fixed,tls,h2,connections,sidecars}"
+IFS=, read -ra proxies <<<"${proxies:-haproxy,nginx,edge0,edge}"
 
-. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 PATH=$PATH:/usr/sbin
-for scenario in "${scenarios[@]}"; do [[ $scenario =~ ^(plain|fixed|tls|h2|connections|sidecars)$ ]] || die "$scenario is no scenario"; done
-for proxy in "${proxies[@]}"; do [[ $proxy =~ ^(haproxy|nginx|edge0|edge)$ ]] || die "$proxy is no proxy"; done
+for scenario in "${scenarios[@]}"; do [[ $scenario =~ ^(plain|fixed|tls|h2|connections|sidecars)$ ]] || fail "there is no scenario $scenario; see --help"; done
+for proxy in "${proxies[@]}"; do [[ $proxy =~ ^(haproxy|nginx|edge0|edge)$ ]] || fail "there is no proxy $proxy; see --help"; done
 if [[ $before ]]; then
-    [[ -x $before/UserSvc.Edge ]] || die "$before holds no published edge"
+    [[ -x $before/UserSvc.Edge ]] || fail "there is no published edge in $before"
+    before=$(cd "$before" && pwd)
     proxies+=(before0 before)
 fi
-[[ $rate =~ ^([1-6]000)?$ ]] || die "--rate is a multiple of 1000 up to 6000"
+[[ $rate =~ ^([1-6]000)?$ ]] || fail "--rate needs a multiple of 1000 up to 6000, not $rate"
 need wrk wrk
 need h2load nghttp2-client
 need haproxy haproxy
@@ -54,7 +45,7 @@ need openssl openssl
 need curl curl
 need dotnet dotnet-sdk-10.0
 ulimit -n "$(ulimit -Hn)"
-[[ $(ulimit -n) == unlimited ]] || (($(ulimit -n) >= 8192)) || die "1,000 connections on both sides need 8192 open files; ulimit -n allows $(ulimit -n)"
+[[ $(ulimit -n) == unlimited ]] || (($(ulimit -n) >= 8192)) || fail "1,000 connections on both sides need 8192 open files, but ulimit -n allows $(ulimit -n)"
 
 includes() { [[ " ${scenarios[*]} " == *" $1 "* ]]; }
 
@@ -64,14 +55,14 @@ export DOTNET_ENVIRONMENT=Production ASPNETCORE_ENVIRONMENT=Production Drain__Ti
 unset "${!OTEL_@}"
 
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1 \
-    -keyout "$work/key.pem" -out "$work/cert.pem" 2>"$work/openssl.log" || die "openssl failed: $(cat "$work/openssl.log")"
+    -keyout "$work/key.pem" -out "$work/cert.pem" 2>"$work/openssl.log" || fail "openssl failed: $(cat "$work/openssl.log")"
 cat "$work/cert.pem" "$work/key.pem" >"$work/both.pem"
 
-# --- who takes part --------------------------------------------------------------------------------------------------------
-# Each started proxy has processes, a cleartext and a TLS address.
+# --- the participants --------------------------------------------------------------------------------------------------------
+# The processes, cleartext address and TLS address of each started proxy.
 declare -A processes url tls
 
-# nginx needs folders of its own when it does not run as root.
+# Without root, nginx cannot use its default folders.
 nginx_head() {
     echo "daemon off; pid $work/$1.pid; worker_rlimit_nofile $(ulimit -n); error_log stderr;"
     echo "events { worker_connections 4096; }"
@@ -79,7 +70,7 @@ nginx_head() {
     for kind in client_body proxy fastcgi uwsgi scgi; do echo "${kind}_temp_path $work/$1-$kind;"; done
 }
 
-# upstream NAME: one worker that answers a user, and under /user/echo what has reached it.
+# upstream NAME: an nginx worker that answers a user, and under /user/echo the headers it received.
 upstream() {
     local port
     port=$(free_port)
@@ -103,15 +94,15 @@ CONF
     wait_http "${url[$1]}/health" "$1" "$pid"
 }
 
-# The three kinds: NAME PATH SERVER... forwards what is below PATH. The path is /user/ before the upstreams; a sidecar forwards all, and
-# believes what the proxy before it says of the client.
+# start_KIND NAME PATH SERVER...: a proxy that forwards what is below PATH. The path is /user/ in front of the upstreams; a sidecar forwards
+# everything and trusts what the proxy in front of it says about the client.
 start_haproxy() {
     local server n=0 given="{ req.hdr(X-Request-Id) -m reg ^[A-Za-z0-9._-]{1,128}\$ }"
     {
         cat <<CONF
 global
     maxconn 4000
-    # Idle connections stay open while 1,000 are in use on either side.
+    # Keep idle connections open while 1,000 are in use on either side.
     tune.pool-low-fd-ratio 80
     tune.pool-high-fd-ratio 90
     ssl-default-bind-options ssl-min-ver TLSv1.2
@@ -173,7 +164,7 @@ start_nginx() {
         echo "worker_processes auto;"
         nginx_head "$1"
         echo "map \$http_x_request_id \$id { '~^[A-Za-z0-9._-]{1,128}\$' \$http_x_request_id; default \$request_id; }"
-        # The zone has the workers share one round and one count of failures.
+        # With the zone, workers share the round robin and the failure counts.
         echo "upstream upstreams { zone upstreams 256k; keepalive 512; keepalive_requests 1000000000;"
         for server in "${@:3}"; do echo "server ${server#http://} max_fails=5 fail_timeout=30s;"; done
         cat <<CONF
@@ -222,7 +213,7 @@ start_edge() {
         if [[ -f $folder/appsettings.Sidecar.json ]]; then settings+=(Edge__Mode=Sidecar); else settings+=(ReverseProxy__Routes__user__Match__Path='/{**rest}'); fi
     fi
     [[ $name =~ ^(edge|before)0 ]] || settings+=(OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf OTEL_EXPORTER_OTLP_ENDPOINT="${url[receiver]}")
-    # The name by which a sidecar has its one destination already.
+    # A sidecar's settings already name its one destination.
     if [[ $2 == / ]]; then settings+=(ReverseProxy__Clusters__usersvc__Destinations__local__Address="$3")
     else for server in "${@:3}"; do settings+=(ReverseProxy__Clusters__usersvc__Destinations__$((++n))__Address="$server"); done; fi
     url[$name-health]=http://127.0.0.1:$(free_port)
@@ -264,12 +255,12 @@ for proxy in "${proxies[@]}"; do
     fi
 done
 
-# verify TARGET ADDRESS CURL-OPTION...: 40 requests are answered as they should be, and reach both upstreams with all their headers.
+# verify TARGET ADDRESS CURL-OPTION...: checks that 40 requests get the right answer and reach both upstreams with all headers.
 verify() {
     local name=$1 address=$2 out
     out=$(curl -fsS --cacert "$work/cert.pem" "${@:3}" "$address/user/alice")
     [[ $out =~ ^'{"ok":true,"uuid":"0197C3D2A5B47E11B1F2A9C8D7E6F504","fullname":"Alice Anderson","hostname":"usersvc-'[12]'","resolvedname":"127.0.0.1"}'$ ]] ||
-        die "$name answers $out"
+        fail "$name answers $out"
     curl -fsSi --cacert "$work/cert.pem" "${@:3}" "$address/user/echo?[1-40]" | tr -d '\r' >"$work/echo"
     awk -v proto="${address%%:*}" -v host="${address#*//}" -v client="$([[ $name == *-sidecars ]] && echo "127.0.0.1, 127.0.0.1" || echo 127.0.0.1)" '
         tolower($1) == "x-request-id:" { answered = $2 }
@@ -277,7 +268,7 @@ verify() {
             if ($2 == answered && !seen[$2]++ && $0 == $1 " " $2 " " client " " proto " " host) served[$1]++; else { print "unexpected: " $0; exit 1 }
         }
         END { if (served["usersvc-1"] + served["usersvc-2"] != 40 || served["usersvc-1"] < 18 || served["usersvc-1"] > 22) { print served["usersvc-1"] + 0, served["usersvc-2"] + 0; exit 1 } }
-    ' "$work/echo" >"$work/echo.log" || die "$name does not forward as it should: $(cat "$work/echo.log")"
+    ' "$work/echo" >"$work/echo.log" || fail "$name does not forward as it should: $(cat "$work/echo.log")"
 }
 for target in "${targets[@]}"; do
     verify "$target" "${url[$target]}"
@@ -285,23 +276,23 @@ for target in "${targets[@]}"; do
     verify "$target" "${tls[$target]}" --http2
 done
 
-# --- how it is measured ----------------------------------------------------------------------------------------------------
+# --- the measurements ----------------------------------------------------------------------------------------------------
 # Each sets $requests, $duration, $p50 and $p99 (in microseconds).
 run_wrk() {
     local out errors
-    out=$(wrk -t1 -c"$1" -d"${seconds}s" --timeout 10s -s "$bench/figures.lua" "$2/user/alice") || die "wrk failed: $out"
+    out=$(wrk -t1 -c"$1" -d"${seconds}s" --timeout 10s -s "$bench/figures.lua" "$2/user/alice") || fail "wrk failed: $out"
     read -r _ requests duration p50 p99 errors < <(grep ^figures <<<"$out")
-    ((errors == 0)) || die "$errors of $requests requests to $2 failed: $out"
+    ((errors == 0)) || fail "$errors of $requests requests to $2 failed: $out"
 }
 
-# run_h2load SECONDS-LEFT-OUT ARGUMENT...: percentiles are of the requests that began after the first so many seconds.
+# run_h2load SKIP ARGUMENT...: percentiles leave out requests that began in the first SKIP seconds.
 run_h2load() {
     local out done_
     rm -f "$work/h2load"
-    out=$(h2load --log-file="$work/h2load" "${@:2}") || die "h2load failed: $out"
+    out=$(h2load --log-file="$work/h2load" "${@:2}") || fail "h2load failed: $out"
     read -r requests done_ duration < <(awk '/^finished in/ { sub(/,/, "", $3); if (sub(/ms$/, "", $3)) us = $3 * 1e3; else { sub(/s$/, "", $3); us = $3 * 1e6 } }
         /^requests:/ { n = $8; bad = $10 + $12 + $14 } /^status codes:/ { ok = $3 } END { printf "%d %d %d\n", ok, ok == n && bad == 0, us }' <<<"$out")
-    ((done_ == 1)) || die "requests failed: $out"
+    ((done_ == 1)) || fail "requests failed: $out"
     read -r p50 p99 < <(awk -F'\t' -v skip="$1" 'NR == 1 { from = $1 + skip * 1000000 } $1 >= from { print $3 }' "$work/h2load" | percentiles)
 }
 
@@ -309,7 +300,7 @@ run_h2load() {
 run() {
     case $1 in
         plain | sidecars) run_wrk 64 "${url[$2]}" ;;
-        # Without -r all 64 clients would send at the same moment, every time; what is sent in the first second still does.
+        # Without -r all 64 clients would always send at the same moment; in the first second they still do.
         fixed) run_h2load 1 --h1 -c64 -r "$((rate / 1000))" --rate-period=1ms --rps "$(awk -v r="$rate" 'BEGIN { print r / 64 }')" \
             -n "$((rate * (seconds + 1)))" "${url[$2]}/user/alice" ;;
         tls) run_wrk 64 "${tls[$2]}" ;;
@@ -320,7 +311,7 @@ run() {
 
 target() { [[ $1 == sidecars ]] && echo "$2-sidecars" || echo "$2"; }
 
-# What has been used so far: by the proxy, the upstreams, the receiver, the other proxies, the load generators, the whole machine.
+# CPU time so far of the proxy, the upstreams, the receiver, the other proxies, the load generators and the whole machine.
 usage_now() {
     local own=${processes[$1]} name others=()
     for name in "${targets[@]}"; do [[ $name == "$1" ]] || others+=(${processes[$name]}); done
@@ -332,8 +323,8 @@ usage_now() {
     cpu_machine
 }
 
-# measure SCENARIO PROXY FILE: appends scenario.proxy, requests/s, p50, p99, CPU of the proxy, upstreams and receiver (each in
-# microseconds a request), MB of the proxy, and the CPU that all others took meanwhile, in % of a core.
+# measure SCENARIO PROXY FILE: appends scenario.proxy, requests/s, p50, p99, CPU of proxy, upstreams and receiver (in microseconds a
+# request), the proxy's memory in MB, and the CPU that everything else used, in % of a core.
 measure() {
     local before after target
     target=$(target "$1" "$2")
@@ -350,17 +341,17 @@ measure() {
 
 served() { curl -fsS "${url[$1]}/served" | awk 'NR == 3 { print $3 }'; }
 
-# The edge is compiled again as it runs, and the fixed rate is half of what the slowest then does.
+# Lets the JIT optimise the edge, and sets the fixed rate to half of what the slowest proxy then does.
 echo "Compiling..."
 slowest=0
 for target in "${targets[@]}"; do
     for ((i = 0; i < 2; i++)); do
         from=($(served usersvc-1) $(served usersvc-2))
         run_wrk 64 "${url[$target]}"
-        # Probes, and the question itself, are among them.
+        # Includes probes and the requests for /served.
         one=$(($(served usersvc-1) - from[0])) two=$(($(served usersvc-2) - from[1]))
         ((one + two >= requests && one * 100 / (one + two) >= 49 && two * 100 / (one + two) >= 49)) ||
-            die "of $requests requests to $target the upstreams have seen $one and $two"
+            fail "of $requests requests to $target the upstreams received $one and $two"
     done
     ((rps = requests * 1000000 / duration))
     if [[ $target != *-sidecars ]] && ((slowest == 0 || rps < slowest)); then slowest=$rps; fi
@@ -377,7 +368,7 @@ done
 
 # --- the report ------------------------------------------------------------------------------------------------------------
 declare -A title=(
-    [plain]="HTTP/1.1, 64 connections, as fast as it goes" [fixed]="HTTP/1.1, 64 connections, $rate requests a second"
+    [plain]="HTTP/1.1, 64 connections, as fast as possible" [fixed]="HTTP/1.1, 64 connections, $rate requests a second"
     [tls]="HTTP/1.1 over TLS, 64 connections" [h2]="HTTP/2 over TLS, 8 connections of 8 streams" [connections]="HTTP/1.1, 1,000 connections"
     [sidecars]="HTTP/1.1, 64 connections, a sidecar of the same kind before each upstream"
     [haproxy]="HAProxy" [nginx]="nginx" [edge0]="edge, no telemetry" [edge]="edge, telemetry as shipped"
@@ -391,10 +382,10 @@ ratio() { awk -v x="$(value "$1" 5)" -v y="$(value "$2" 5)" 'BEGIN { if (y > 0) 
 {
     echo "# What the edge costs, beside HAProxy and nginx"
     echo
-    echo "Medians of $rounds rounds of $seconds s each, taken in turn, on $(nproc) cores that also carried the load generator and the two upstreams; the range"
-    echo "of the rounds in brackets. CPU is the proxy's own, its workers and sidecars included; others is what the rest of the machine used meanwhile, in % of a core."
-    echo "All send the forwarding headers and a request id both ways, retry, time out, eject and count; HAProxy and the edge probe each second, open-source nginx only"
-    echo "notices failed requests. None logs requests. Memory is with its workers and sidecars, what they share counted once. At a fixed rate the first second is left out."
+    echo "Medians of $rounds rounds of $seconds s each, taken in turn, on $(nproc) cores that also ran the load generator and the two upstreams; the range"
+    echo "of the rounds is in brackets. CPU is that of the proxy with its workers and sidecars; others is what the rest of the machine used meanwhile, in % of a core."
+    echo "All send forwarding headers and a request id both ways, retry, time out, eject and count; HAProxy and the edge probe every second, open-source nginx only"
+    echo "notices failed requests. None logs requests. Memory includes workers and sidecars and counts shared pages once. At a fixed rate the first second is left out."
     echo "$(haproxy -v | awk 'NR == 1 { print "HAProxy " $3 }'), $(nginx -v 2>&1 | sed 's/.*: //; s,/, ,'), .NET $(dotnet --version). Written by bench/edge.sh."
     for scenario in "${scenarios[@]}"; do
         echo
@@ -435,8 +426,4 @@ rows 2 1 %.0f $(printf '%s\n' "${scenarios[@]}" | grep -vx fixed) | chart "Reque
 if includes fixed; then rows 4 1000 %.2f fixed | chart "p99 in ms at a fixed rate" >"$work/edge-latency.svg"; fi
 
 cat "$report"
-if $whole; then
-    mkdir -p "$bench/results"
-    cp "$report" "$work"/edge-*.svg "$bench/results/"
-    echo "Written to bench/results/edge.md and edge-cpu.svg, edge-rate.svg, edge-latency.svg."
-fi
+! $whole || keep_results "$report" "$work"/edge-*.svg

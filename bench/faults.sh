@@ -1,33 +1,24 @@
 #!/usr/bin/env bash
 set -euo pipefail
 
-usage() {
-    cat <<'TEXT'
-usage: bench/faults.sh [--rounds N] [--reads N] [--quick] [--help]
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-Measures what clients see while a part of the system fails, behind this project's edge, as shipped, and behind HAProxy with the same health
-checks, in turn: the scenarios of the chaos tests, under the same load. Then how long a failover of PostgreSQL takes. Writes
-bench/results/faults.md. About ten minutes a round; see bench/README.md.
+readonly usage="Usage: bench/faults.sh [options]
+
+Measures what clients see while a part of the system fails, behind the edge as shipped and behind HAProxy with the same health checks,
+timeouts and retries, in turn. The faults and the load are those of the chaos tests. Then measures how long a failover of PostgreSQL
+takes. Writes bench/results/faults.md. Takes about ten minutes a round; see bench/README.md.
 
   --rounds N   rounds of each fault behind each proxy (default 1)
   --reads N    minimum GETs per fault (default 20000)
-  --quick      1 round of 2000, to see that it runs; writes no results
-  --help       this text
-TEXT
-}
+  --quick      1 round of 2000 GETs, as a smoke test; writes no results
+  --help       print this text"
 
-rounds=1 reads=20000 quick=false
-while (($#)); do
-    case $1 in
-        --rounds) rounds=${2:?--rounds needs a number}; shift 2 ;;
-        --reads) reads=${2:?--reads needs a number}; shift 2 ;;
-        --quick) rounds=1 reads=2000 quick=true; shift ;;
-        --help) usage; exit ;;
-        *) usage >&2; exit 2 ;;
-    esac
-done
+rounds=1 reads='' quick=false
+parse_options "$@"
+if $quick; then : "${reads:=2000}"; fi
+: "${reads:=20000}"
 
-. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 PATH=$PATH:/usr/sbin
 need haproxy haproxy
 need dotnet dotnet-sdk-10.0
@@ -43,4 +34,4 @@ report="$work/faults.md"
     dotnet run --project "$bench/FaultLoad" -c Release --no-build -- "$rounds" "$reads"
 } >"$report"
 cat "$report"
-$quick || cp "$report" "$bench/results/faults.md"
+$quick || keep_results "$report"

@@ -1,4 +1,4 @@
--- wrk's script: GET /user/{name} with a random name of the 100,000, and one line of figures at the end.
+-- For wrk: sends GET /user/{name} with random names out of 100,000, and prints a line of figures at the end.
 function init()
   math.randomseed(os.time())
 end

@@ -1,32 +1,23 @@
 #!/usr/bin/env bash
 set -euo pipefail
 
-usage() {
-    cat <<'TEXT'
-usage: bench/reads.sh [--rounds N] [--seconds N] [--quick] [--help]
-
-Measures GET /user/{name} on this machine against pgbench and a plain variant, rounds taken in turn, and writes
-bench/results/reads.md and reads.svg. About half an hour; see bench/README.md.
-
-  --rounds N    measured rounds of each variant, after one that only warms up (default 7)
-  --seconds N   how long a round takes (default 10)
-  --quick       2 rounds of 2 s, to see that it runs; writes nothing
-  --help        this text
-TEXT
-}
-
-rounds=7 seconds=10 quick=false
-while (($#)); do
-    case $1 in
-        --rounds) rounds=${2:?--rounds needs a number}; shift 2 ;;
-        --seconds) seconds=${2:?--seconds needs a number}; shift 2 ;;
-        --quick) rounds=2 seconds=2 quick=true; shift ;;
-        --help) usage; exit ;;
-        *) usage >&2; exit 2 ;;
-    esac
-done
-
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+readonly usage="Usage: bench/reads.sh [options]
+
+Measures GET /user/{name} on this machine against pgbench and a plain variant, in turn, and writes bench/results/reads.md and reads.svg.
+Takes about half an hour; see bench/README.md.
+
+  --rounds N    measured rounds of each variant, after one to warm up (default 7)
+  --seconds N   length of a round (default 10)
+  --quick       2 rounds of 2 s, as a smoke test; writes no results
+  --help        print this text"
+
+rounds='' seconds='' quick=false
+parse_options "$@"
+if $quick; then : "${rounds:=2}" "${seconds:=2}"; fi
+: "${rounds:=7}" "${seconds:=10}"
+
 need wrk wrk
 need pgbench postgresql
 need psql postgresql-client
@@ -41,7 +32,7 @@ export DOTNET_ENVIRONMENT=Production ASPNETCORE_ENVIRONMENT=Production Drain__Ti
 unset "${!OTEL_@}"
 
 declare -A process url
-# serve NAME PROJECT SETTING...: starts a service on a port of its own; the settings are environment variables.
+# serve NAME PROJECT SETTING...: starts a service on a free port; settings are environment variables.
 serve() {
     local name=$1 project=$2
     url[$name]=http://127.0.0.1:$(free_port)
@@ -53,10 +44,10 @@ serve receiver OtlpReceiver
 wait_http "${url[receiver]}/" receiver "$pid"
 telemetry=(OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf OTEL_EXPORTER_OTLP_ENDPOINT="${url[receiver]}")
 
-# The first instance brings the schema.
+# The first instance creates the schema.
 serve api0 UserSvc.Api
 wait_http "${url[api0]}/health" api0 "$pid"
-# Names of six digits, which pgbench can make.
+# Six-digit names, which pgbench can generate.
 psql -q users <<'SQL'
 INSERT INTO users (uuid, username, fullname, password_hash)
 SELECT gen_random_uuid(), n, 'User Number ' || n, '$argon2id$v=19$m=19456,t=2,p=1$' || repeat('x', 66) FROM generate_series(100000, 199999) n;
@@ -64,7 +55,7 @@ VACUUM ANALYZE users;
 SQL
 
 echo "Starting..."
-# Ready is GET /health; five starts, the last one stays.
+# Time until GET /health answers 200, over five starts; the last instance stays.
 for ((i = 0; i < 5; i++)); do
     if [[ ${process[api]:-} ]]; then kill -TERM "${process[api]}"; wait "${process[api]}" || true; unset 'pids[-1]'; fi
     from=${EPOCHREALTIME/./}
@@ -85,10 +76,10 @@ cat >"$work/select.sql" <<'SQL'
 SELECT uuid, username, fullname, version FROM users WHERE username = :name;
 SQL
 
-# Each sets $requests, $duration, $p50, $p99 (all in microseconds) and $errors.
+# Each sets $requests, $duration, $p50 and $p99 (times in microseconds) and $errors.
 run_pgbench() {
     local out
-    out=$(cd "$work" && pgbench -M prepared -n -f select.sql -j 1 -c "$1" -T "$seconds" --log --log-prefix=latency --sampling-rate=0.05 users 2>&1) || die "pgbench failed: $out"
+    out=$(cd "$work" && pgbench -M prepared -n -f select.sql -j 1 -c "$1" -T "$seconds" --log --log-prefix=latency --sampling-rate=0.05 users 2>&1) || fail "pgbench failed: $out"
     read -r requests duration < <(awk '/actually processed/ { n = $NF } /^tps/ { tps = $3 } END { printf "%d %d\n", n, n / tps * 1e6 }' <<<"$out")
     read -r p50 p99 < <(cut -d' ' -f3 "$work"/latency.* | percentiles)
     rm "$work"/latency.*
@@ -97,12 +88,12 @@ run_pgbench() {
 
 run_wrk() {
     local out
-    out=$(wrk -t1 -c"$1" -d"${seconds}s" -s "$bench/reads.lua" "${url[$2]}") || die "wrk failed: $out"
+    out=$(wrk -t1 -c"$1" -d"${seconds}s" -s "$bench/reads.lua" "${url[$2]}") || fail "wrk failed: $out"
     read -r _ requests duration p50 p99 errors < <(grep ^figures <<<"$out")
-    ((errors == 0)) || die "$errors of $requests requests failed: $(tail "$work/$2.log")"
+    ((errors == 0)) || fail "$errors of $requests requests failed: $(tail "$work/$2.log")"
 }
 
-# The variants, in the order of the rounds: key, service that answers, what runs.
+# The variants, in the order of a round.
 best=
 run() {
     case $1 in
@@ -120,7 +111,7 @@ run() {
 variants=(a a-best b b0 c d d0 b0-one d0-one)
 declare -A service=([b]=api [b0]=api0 [c]=api [d]=plain [d0]=plain0 [b0-one]=api0 [d0-one]=plain0)
 
-# What has been used so far: by each process, by the load generators, by the whole machine.
+# CPU time so far of each process, the load generators and the whole machine.
 usage_now() {
     local name
     for name in api api0 plain plain0 edge receiver; do cpu "${process[$name]}"; done
@@ -129,8 +120,8 @@ usage_now() {
     cpu_machine
 }
 
-# measure VARIANT FILE: appends variant, requests/s, p50, p99, CPU of service, edge, postgres, receiver (each in
-# microseconds a request) and the CPU that others took meanwhile, in % of a core.
+# measure VARIANT FILE: appends variant, requests/s, p50, p99, CPU of service, edge, PostgreSQL and receiver (in microseconds a request), and
+# the CPU that everything else used, in % of a core.
 measure() {
     local before after
     before=$(usage_now)
@@ -171,8 +162,8 @@ ratio() { awk -v x="$(value "$1" 2)" -v y="$(value "$2" 2)" 'BEGIN { printf "%.2
 {
     echo "# Reads: GET /user/{name}, random names out of 100,000"
     echo
-    echo "Medians of $rounds rounds of $seconds s each, taken in turn, on $(nproc) shared cores that also carried the load generator; the range of the"
-    echo "rounds in brackets. Written by bench/reads.sh."
+    echo "Medians of $rounds rounds of $seconds s each, taken in turn, on $(nproc) shared cores that also ran the load generator; the range of the"
+    echo "rounds is in brackets. Written by bench/reads.sh."
     echo
     echo "| | requests/s | p50 ms | p99 ms | CPU µs a request: service | edge | PostgreSQL | receiver |"
     echo "| --- | --- | --- | --- | --- | --- | --- | --- |"
@@ -200,8 +191,4 @@ for variant in a a-best b b0 c d d0; do
 done | chart "GET /user/{name}, requests a second, 64 connections" >"$work/reads.svg"
 
 cat "$report"
-if ! $quick; then
-    mkdir -p "$bench/results"
-    cp "$report" "$work/reads.svg" "$bench/results/"
-    echo "Written to bench/results/reads.md and reads.svg."
-fi
+$quick || keep_results "$report" "$work/reads.svg"

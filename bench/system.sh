@@ -1,42 +1,36 @@
 #!/usr/bin/env bash
 set -euo pipefail
 
-usage() {
-    cat <<'TEXT'
-usage: bench/system.sh [--loads LIST] [--workers N] [--rounds N] [--seconds N] [--quick] [--help]
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-Measures this system end to end, edge, instances and PostgreSQL, against the same contract served by Python behind nginx: reads, creates
-and a mix of both, at one and at three instances, rounds taken in turn. Writes bench/results/system.md and system.svg. About twelve
-minutes; see bench/README.md.
+readonly usage="Usage: bench/system.sh [options]
+
+Measures the whole system (edge, instances, PostgreSQL) against the same contract served by Python behind nginx: reads, creates and a mix
+of both, at one and at three instances, in turn. Writes bench/results/system.md and system.svg. Takes about twelve minutes; see
+bench/README.md.
 
   --loads LIST  of reads,creates,mixed (default: all)
-  --workers N   the peer's workers in each instance (default: as many as read fastest, found out first)
-  --rounds N    measured rounds of each, after one that only warms up (default 5)
-  --seconds N   how long a round takes (default 4)
-  --quick       1 round of 1 s, cold, to see that it runs
-  --help        this text
+  --workers N   the peer's workers in each instance (default: the number that reads fastest, searched for first)
+  --rounds N    measured rounds of each, after one to warm up (default 5)
+  --seconds N   length of a round (default 4)
+  --quick       1 round of 1 s, cold, as a smoke test
+  --help        print this text
 
-The results are written only by a whole run: with all loads, without --workers and --quick, and when no request has failed.
-TEXT
-}
+Only a whole run writes results: with all loads, without --workers and --quick, and if no request failed."
 
-loads=(reads creates mixed) candidates=() rounds=5 seconds=4 quick=false whole=true
-while (($#)); do
-    case $1 in
-        --loads) IFS=, read -ra loads <<<"${2:?--loads needs a list}"; whole=false; shift 2 ;;
-        --workers) candidates=("${2:?--workers needs a number}"); whole=false; shift 2 ;;
-        --rounds) rounds=${2:?--rounds needs a number}; shift 2 ;;
-        --seconds) seconds=${2:?--seconds needs a number}; shift 2 ;;
-        --quick) rounds=1 seconds=1 quick=true whole=false; shift ;;
-        --help) usage; exit ;;
-        *) usage >&2; exit 2 ;;
-    esac
-done
+loads='' workers='' rounds='' seconds='' quick=false
+parse_options "$@"
+whole=true
+if $quick || [[ $loads$workers ]]; then whole=false; fi
+if $quick; then : "${rounds:=1}" "${seconds:=1}"; fi
+: "${rounds:=5}" "${seconds:=4}"
+IFS=, read -ra loads <<<"${loads:-reads,creates,mixed}"
+candidates=(${workers:+"$workers"})
+unset workers
 
-. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-for load in "${loads[@]}"; do [[ $load =~ ^(reads|creates|mixed)$ ]] || die "$load is no load"; done
+for load in "${loads[@]}"; do [[ $load =~ ^(reads|creates|mixed)$ ]] || fail "there is no load $load; see --help"; done
 PATH=$PATH:/usr/sbin
-# Debian's own, which sees Debian's packages, whatever stands before it in PATH.
+# Debian's own interpreter, which finds Debian's packages, whatever PATH has.
 python=/usr/bin/python3
 need wrk wrk
 need nginx nginx-light
@@ -46,7 +40,7 @@ need dotnet dotnet-sdk-10.0
 need "$python" python3
 # Module and package.
 while read -r module package; do
-    "$python" -c "import $module" 2>"$work/import.log" || die "Python's $module is missing; on Debian or Ubuntu: sudo apt-get install -y $package"
+    "$python" -c "import $module" 2>"$work/import.log" || fail "Python's $module is missing; on Debian or Ubuntu: sudo apt-get install -y $package"
 done <<'TEXT'
 fastapi python3-fastapi
 uvicorn python3-uvicorn
@@ -63,14 +57,14 @@ echo "Building..."
 for project in UserSvc.Api UserSvc.Edge bench/OtlpReceiver; do publish "$project"; done
 read -r hash_there hash_here < <("$python" "$bench/PythonUsers/hash_cost.py" "$work/bin/UserSvc.Api/runtimes/linux-$(uname -m | sed 's/x86_64/x64/; s/aarch64/arm64/')/native/libsodium.so" ||
     echo failed)
-[[ ${hash_here:-} ]] || die "the cost of a hash could not be measured"
+[[ ${hash_here:-} ]] || fail "the cost of a hash could not be measured"
 
 start_postgres
 export DOTNET_ENVIRONMENT=Production ASPNETCORE_ENVIRONMENT=Production Drain__Time=00:00:00
 unset "${!OTEL_@}"
 
-# --- who takes part --------------------------------------------------------------------------------------------------------
-# Systems are ours, ours0 (without telemetry) and peer; SYSTEM.N is one with N instances: its address, and the processes of its parts.
+# --- the participants --------------------------------------------------------------------------------------------------------
+# The systems are ours, ours0 (without telemetry) and peer. SYSTEM.N has N instances: its address and the processes of its parts.
 declare -A url service proxy workers
 
 # stop PID...
@@ -80,17 +74,17 @@ stop() {
     pids=($(printf '%s\n' "${pids[@]}" | grep -vxF "$(printf '%s\n' "$@")"))
 }
 
-# serve NAME PROJECT SETTING...: the settings are environment variables.
+# serve NAME PROJECT SETTING...: starts a service on a free port; settings are environment variables.
 serve() {
     url[$1]=http://127.0.0.1:$(free_port)
     start "$1" env --chdir="$work/bin/$2" Kestrel__Endpoints__Http__Url="${url[$1]}" Instance__Name="$1" Instance__Address=127.0.0.1 "${@:3}" "./$2"
 }
 
-# start_ours SYSTEM SETTING...: three instances, an edge before all of them and one before the first alone.
+# start_ours SYSTEM SETTING...: three instances, an edge in front of all of them and one in front of the first only.
 start_ours() {
     local system=$1 n health settings=() instances=()
     for n in 1 2 3; do
-        # The peer hashes on as many threads as there are cores; half of them is what is shipped.
+        # As many hashing threads as cores, like the peer; half as many are shipped.
         serve "$system-$n" UserSvc.Api "${@:2}" ConnectionStrings__users="$ConnectionStrings__users;Application Name=$system-$n" Passwords__Concurrency="$cores"
         wait_http "${url[$system-$n]}/health" "$system-$n" "$pid"
         settings+=(ReverseProxy__Clusters__usersvc__Destinations__${n}__Address="${url[$system-$n]}")
@@ -104,7 +98,7 @@ start_ours() {
     done
 }
 
-# start_peer N WORKERS: so many instances of so many workers each, behind nginx.
+# start_peer N WORKERS: N instances with WORKERS workers each, behind nginx.
 start_peer() {
     local instance address servers=() kind
     service[peer.$1]= url[peer.$1]=http://127.0.0.1:$(free_port) workers[$1]=$2
@@ -158,45 +152,45 @@ CONF
 
 stop_peer() { stop ${proxy[peer.$1]} ${service[peer.$1]}; }
 
-# conforms SYSTEM.N DATABASE: what is measured is the same contract.
+# conforms SYSTEM.N DATABASE: checks that it serves the contract.
 conforms() {
     local system=$1 database=$2 name="check-$1" base="${url[$1]}/user" uuid row
     local user='^\{"ok":true,"uuid":"([0-9A-F]{32})","fullname":"Ann Ö\.","hostname":"[a-z0-9]+-[1-3]","resolvedname":"127\.0\.0\.1"\}$'
-    # ask STATUS CURL-ARGUMENT...: the body into $body, the headers into $work/headers.
+    # ask STATUS CURL-ARGUMENT...: keeps the body in $body and the headers in $work/headers.
     ask() {
         local status
         status=$(curl -sS -m 10 -D "$work/headers" -o "$work/body" -w '%{http_code}' "${@:2}")
         body=$(<"$work/body")
-        [[ $status == "$1" ]] || die "$system answers $status instead of $1 to ${*:2}: $body"
-        [[ $body != *'very secret'* ]] || die "$system answers with a password"
-        (($1 < 400)) || [[ $body == *'"ok":false'* && $body == *'"error":"'* && $body == *'"hostname":"'* ]] || die "$system's $1 is $body"
+        [[ $status == "$1" ]] || fail "$system answers $status instead of $1 to ${*:2}: $body"
+        [[ $body != *'very secret'* ]] || fail "$system answers with a password"
+        (($1 < 400)) || [[ $body == *'"ok":false'* && $body == *'"error":"'* && $body == *'"hostname":"'* ]] || fail "$system's $1 is $body"
     }
     put() { ask "$1" -X PUT -H 'Content-Type: application/json' -d "$3" "$base/$2"; }
     put 201 "$name" '{"fullname":"Ann Ö.","password":"very secret"}'
-    grep -qix "location: /user/$name"$'\r' "$work/headers" || die "$system says no Location: $(<"$work/headers")"
-    [[ $body =~ $user ]] || die "$system answers $body"
+    grep -qix "location: /user/$name"$'\r' "$work/headers" || fail "$system sends no Location: $(<"$work/headers")"
+    [[ $body =~ $user ]] || fail "$system answers $body"
     uuid=${BASH_REMATCH[1]}
     put 200 "$name" '{"fullname":"Ann Ö.","password":"very secret"}'
-    [[ $body =~ $user && ${BASH_REMATCH[1]} == "$uuid" ]] || die "$system answers $body to the same PUT"
+    [[ $body =~ $user && ${BASH_REMATCH[1]} == "$uuid" ]] || fail "$system answers $body to the same PUT"
     put 409 "$name" '{"fullname":"Bob","password":"very secret"}'
     put 409 "$name" '{"fullname":"Ann Ö.","password":"another secret"}'
     put 400 "$name" '{"fullname":"Ann Ö."}'
     put 400 "$name" '{'
     put 400 "-$name" '{"fullname":"Ann Ö.","password":"very secret"}'
     ask 200 "$base/$name"
-    [[ $body =~ $user && ${BASH_REMATCH[1]} == "$uuid" ]] || die "$system answers $body"
+    [[ $body =~ $user && ${BASH_REMATCH[1]} == "$uuid" ]] || fail "$system answers $body"
     ask 304 -H "If-None-Match: W/\"$uuid-1\"" "$base/$name"
     ask 200 "$base/123456"
-    [[ $body == *'"fullname":"User Number 123456"'* ]] || die "$system answers $body"
+    [[ $body == *'"fullname":"User Number 123456"'* ]] || fail "$system answers $body"
     ask 404 "$base/nobody"
     row=$(psql -Atc "SELECT upper(replace(uuid::text, '-', '')), fullname, left(password_hash, 30), version FROM users WHERE username = '$name'" "$database")
-    [[ $row == "$uuid|Ann Ö.|\$argon2id\$v=19\$m=19456,t=2,p=1|1" ]] || die "$system has stored $row"
+    [[ $row == "$uuid|Ann Ö.|\$argon2id\$v=19\$m=19456,t=2,p=1|1" ]] || fail "$system stored $row"
 }
 
 serve receiver OtlpReceiver
 wait_http "${url[receiver]}/" receiver "$pid"
 
-# The first instance brings the schema; the peer's database is a copy, users and all.
+# The first instance creates the schema; the peer's database is a copy, users included.
 serve first UserSvc.Api
 wait_http "${url[first]}/health" first "$pid"
 stop "$pid"
@@ -207,20 +201,20 @@ SQL
 psql -qc 'CREATE DATABASE peer TEMPLATE users' postgres
 for database in users peer; do psql -qc 'VACUUM ANALYZE users' "$database"; done
 
-# --- how it is measured ----------------------------------------------------------------------------------------------------
+# --- the measurements ----------------------------------------------------------------------------------------------------
 declare -A connections=([reads]=64 [creates]=16 [mixed]=64) share=([reads]=0 [creates]=100 [mixed]=5)
 serial=0
 
-# run LOAD SYSTEM.N: sets $requests (answered without an error), $duration, $p50, $p99 (in microseconds), $errors and $creates.
+# run LOAD SYSTEM.N: sets $requests (answered without an error), $duration, $p50 and $p99 (in microseconds), $errors and $creates.
 run() {
     local out
     ((++serial))
-    out=$(wrk -t1 -c"${connections[$1]}" -d"${seconds}s" --timeout 10s -s "$bench/users.lua" "${url[$2]}" -- "${share[$1]}" "n$serial-") || die "wrk failed: $out"
+    out=$(wrk -t1 -c"${connections[$1]}" -d"${seconds}s" --timeout 10s -s "$bench/users.lua" "${url[$2]}" -- "${share[$1]}" "n$serial-") || fail "wrk failed: $out"
     read -r _ requests duration p50 p99 errors creates < <(grep ^figures <<<"$out")
-    ((requests > 0)) || die "$2 has answered nothing: $out"
+    ((requests > 0)) || fail "$2 answered nothing: $out"
 }
 
-# What has been used so far: by the instances, the proxy, PostgreSQL, all systems, the load generators, the whole machine.
+# CPU time so far of the instances, the proxy, PostgreSQL, all systems, the load generators and the whole machine.
 usage_now() {
     cpu_tree ${service[$1]}
     cpu_tree ${proxy[$1]}
@@ -232,8 +226,8 @@ usage_now() {
 
 users() { psql -Atc 'SELECT count(*) FROM users' "$([[ $1 == peer* ]] && echo peer || echo users)"; }
 
-# measure LOAD SYSTEM.N FILE: appends LOAD.SYSTEM.N, requests/s, p50, p99, CPU of instances, proxy, PostgreSQL and of the three (each in
-# microseconds a request), errors, requests, and the CPU that the other systems and all else took meanwhile, in % of a core.
+# measure LOAD SYSTEM.N FILE: appends LOAD.SYSTEM.N, requests/s, p50, p99, CPU of instances, proxy, PostgreSQL and all three (in microseconds
+# a request), errors, requests, and the CPU that the other systems and everything else used, in % of a core.
 measure() {
     local before after stored
     stored=$(users "$2")
@@ -248,17 +242,17 @@ measure() {
                 used[1] / n, used[2] / n, used[3] / n, all / n, errors, n, (used[4] - used[1] - used[2]) / us * 100, (used[6] - used[5] - used[4] - used[3]) / us * 100
         }' >>"$3"
     [[ $1 != reads ]] || return 0
-    # What the generator left behind at its end is still hashed, by some. Of those nobody knows whether they count.
+    # Requests that were in flight at the end may still be hashed and stored, or not.
     sleep 1
     stored=$(($(users "$2") - stored))
-    ((stored <= creates && stored >= creates - errors - connections[$1] - 1)) || die "of $creates creates that $2 was sent, $errors failed and $stored are stored"
+    ((stored <= creates && stored >= creates - errors - connections[$1] - 1)) || fail "of $creates creates sent to $2, $errors failed and $stored were stored"
 }
 
-# The peer as it reads best: one worker, one a core as FastAPI and uvicorn have it, one more, two a core and one as gunicorn has it.
+# The peer's fastest number of workers for reads: one; one a core, as FastAPI and uvicorn advise; one more; two a core and one, as gunicorn advises.
 if ((${#candidates[@]} == 0)); then
     if $quick; then candidates=("$cores"); else mapfile -t candidates < <(printf '%s\n' 1 "$cores" $((cores + 1)) $((2 * cores + 1)) | sort -nu); fi
 fi
-tried=()
+searched=()
 for n in 1 3; do
     best=${candidates[0]}
     if ((${#candidates[@]} > 1)); then
@@ -267,7 +261,7 @@ for n in 1 3; do
             start_peer "$n" "$count"
             for ((round = 0; round < 3; round++)); do seconds=2 measure reads "peer.$n" "$work/$( ((round)) && echo "search-$n-$count" || echo warm-up)"; done
             stop_peer "$n"
-            tried+=("$n × $count: $(median "$work/search-$n-$count" "reads.peer.$n" 2)")
+            searched+=("$n × $count: $(median "$work/search-$n-$count" "reads.peer.$n" 2)")
         done
         best=$(for count in "${candidates[@]}"; do echo "$(median "$work/search-$n-$count" "reads.peer.$n" 2) $count"; done | sort -n | tail -n 1 | cut -d' ' -f2)
     fi
@@ -282,7 +276,7 @@ for system in "${systems[@]}"; do
     for n in 1 3; do conforms "$system.$n" "$([[ $system == peer ]] && echo peer || echo users)"; done
 done
 
-# Creates are too few to have an edge compiled as it runs in the end: reads do that, whatever is measured.
+# Creates are too few for the JIT to optimise the edge, so reads go first, whatever is measured.
 $quick || for system in "${systems[@]}"; do for n in 1 3; do run reads "$system.$n"; done; done
 for ((round = $($quick && echo 1 || echo 0); round <= rounds; round++)); do
     ((round == 0)) && echo "Warming up..." || echo "Round $round of $rounds..."
@@ -305,7 +299,7 @@ ratio() { awk -v x="$(value "$1" "$3")" -v y="$(value "$2" "$3")" 'BEGIN { print
 sum() { awk -F'\t' -v v="$1" -v c="$2" '$1 == v { t += $c } END { printf "%d", t }' "$work/rounds"; }
 failed=$(awk -F'\t' '{ t += $9 } END { printf "%d", t }' "$work/rounds")
 
-# resident SYSTEM PID...: MB. What the peer's workers share is counted once; this system's processes are one each.
+# resident SYSTEM PID...: memory in MB. Counts pages that the peer's workers share once.
 resident() {
     local process total=0
     if [[ $1 == peer* ]]; then memory_tree "${@:2}"; return; fi
@@ -313,7 +307,7 @@ resident() {
     echo "$total"
 }
 
-# backends SYSTEM.N: how many connections to the database its instances hold, and what these take of PostgreSQL's memory, in MB.
+# backends SYSTEM.N: its instances' connections to the database, and PostgreSQL's memory for them in MB.
 backends() {
     local names="${1%.*}-[1-${1#*.}]" process
     [[ $1 != peer* ]] || names="peer${1#*.}-[1-${1#*.}]"
@@ -325,9 +319,9 @@ backends() {
 {
     echo "# The whole system, beside the same contract served by Python behind nginx"
     echo
-    echo "Medians of $rounds rounds of $seconds s each, taken in turn, on $cores cores that also carried the load generator and PostgreSQL; the range of the rounds in"
-    echo "brackets. CPU is in microseconds a request, of the instances, the proxy (edge or nginx) and PostgreSQL; waiting is what the systems whose"
-    echo "turn it was not used meanwhile, others the rest of the machine without the load generator, both in % of a core. Requests that failed are not counted as answered. Written by bench/system.sh."
+    echo "Medians of $rounds rounds of $seconds s each, taken in turn, on $cores cores that also ran the load generator and PostgreSQL; the range of the rounds is in"
+    echo "brackets. CPU is in microseconds a request, of the instances, the proxy (edge or nginx) and PostgreSQL. Waiting is what the other systems used"
+    echo "meanwhile, others is the rest of the machine without the load generator, both in % of a core. Failed requests do not count as answered. Written by bench/system.sh."
     for load in "${loads[@]}"; do
         for n in 1 3; do
             echo
@@ -368,7 +362,7 @@ backends() {
     done
     echo
     echo "The peer ran with ${workers[1]} workers at one instance and ${workers[3]} in each of three."
-    ((${#tried[@]} == 0)) || echo "They are the best of what was tried (instances × workers: reads a second): $(IFS=,; echo "${tried[*]}" | sed 's/,/, /g')."
+    ((${#searched[@]} == 0)) || echo "They read fastest of these (instances × workers: reads a second): $(IFS=,; echo "${searched[*]}" | sed 's/,/, /g')."
 } >"$report"
 
 for load in "${loads[@]}"; do
@@ -379,9 +373,5 @@ for load in "${loads[@]}"; do
 done | chart "Requests a second, the whole system; each group by its own scale" each >"$work/system.svg"
 
 cat "$report"
-((failed == 0)) || die "$failed requests failed; nothing is written"
-if $whole; then
-    mkdir -p "$bench/results"
-    cp "$report" "$work/system.svg" "$bench/results/"
-    echo "Written to bench/results/system.md and system.svg."
-fi
+((failed == 0)) || fail "$failed requests failed, so no results are written"
+! $whole || keep_results "$report" "$work/system.svg"

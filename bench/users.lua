@@ -1,5 +1,5 @@
--- wrk's script: creates users of new names and reads random ones of the 100,000. Arguments: how many of a hundred requests create, and
--- what the new names begin with. One line of figures at the end, with how many creates have been sent.
+-- For wrk: creates users with new names and reads random ones out of 100,000. Arguments: how many of a hundred requests create, and the
+-- prefix of new names. Prints a line of figures at the end, with the number of creates sent.
 local threads = {}
 
 function setup(thread)

@@ -6,19 +6,19 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 readonly usage="Usage: deploy/down.sh [options]
 
-Removes what deploy/up.sh installed, by Helm or by Kustomize. The users stay, on the database's disk, and so does the Secret with
-the database's password: deploy/up.sh finds both again. Images stay in their registry.
+Removes what deploy/up.sh installed with Helm or Kustomize. The users stay on the database's disk, and the Secret with the database's
+password stays too, so that deploy/up.sh can use both again. Images stay in their registry.
 
   --context C      kubectl's context (default: the current one)
   --namespace N    default usersvc
-  --delete-data    delete the users too, for good, and the namespace if deploy/up.sh made it and nothing else is in it
-  --dry-run        show what would be done; change nothing
-  --help           this text"
+  --delete-data    also delete the users, for good, and the namespace if deploy/up.sh created it and nothing else is in it
+  --dry-run        show what would happen; change nothing
+  --help           print this text"
 
 delete_data=false
 parse_options "$@"
 find_cluster
-exists namespace "$namespace" || { say "there is no namespace '$namespace': nothing to remove"; exit 0; }
+exists namespace "$namespace" || { say "there is no namespace '$namespace', so there is nothing to remove"; exit 0; }
 
 say "removing the system from $namespace"
 if has_release; then
@@ -26,7 +26,7 @@ if has_release; then
   run "${helm[@]}" uninstall "$release" --wait --timeout 300s
 fi
 kinds=deployments,statefulsets,services,configmaps,serviceaccounts,roles,rolebindings,poddisruptionbudgets,horizontalpodautoscalers,networkpolicies
-# Not every cluster knows these.
+# Some clusters lack these kinds.
 for kind in gateways.gateway.networking.k8s.io httproutes.gateway.networking.k8s.io healthcheckpolicies.networking.gke.io podmonitorings.monitoring.googleapis.com; do
   ! "${kubectl[@]}" get crd "$kind" >/dev/null 2>&1 || kinds+=,$kind
 done
@@ -39,8 +39,8 @@ if $delete_data; then
   exists namespace --selector app.kubernetes.io/created-by=usersvc --field-selector metadata.name="$namespace" || exit 0
   exists all,configmaps,secrets,persistentvolumeclaims || true
   others=$(grep -vE '^configmap/(kube-root-ca|openshift-service-ca)\.crt$' <<<"$found" | tr "\n" " " || true)
-  $dry_run || [[ -z "${others// /}" ]] || { say "the namespace $namespace stays: it holds $others"; exit 0; }
+  $dry_run || [[ -z "${others// /}" ]] || { say "the namespace $namespace stays, because it holds $others"; exit 0; }
   run "${kubectl[@]}" delete namespace "$namespace" --timeout 120s
 elif exists persistentvolumeclaim/data-postgres-0; then
-  say "the users stay, in persistentvolumeclaim/data-postgres-0 with secret/postgres-secrets; --delete-data deletes them"
+  say "the users stay in persistentvolumeclaim/data-postgres-0 and secret/postgres-secrets; --delete-data deletes both"
 fi

@@ -8,22 +8,22 @@ source "$root/deploy/common.sh"
 readonly usage="Usage: deploy/up.sh --registry R [options]
 
 Builds the images of the user service and the edge, pushes them to registry R, installs the system in a Kubernetes cluster (1.30 or
-later), waits until it is ready and prints the edge's address. Running it again updates what is there. See docs/gke.md.
+later), waits until it is ready and prints the edge's address. Run it again to update. See docs/gke.md.
 
   --registry R          where images go, such as europe-west1-docker.pkg.dev/PROJECT/REPO; the cluster must be able to pull from it
   --context C           kubectl's context (default: the current one)
-  --namespace N         default usersvc; made if it is missing, with the Pod Security level restricted
-  --chart DIR           the chart to install (default deploy/helm); docs/gke.md says how to publish one of another shape
-  --values FILE         values for the chart, may be given several times
-  --kustomize           install by Kustomize instead, from deploy/aspirate/overlays/local
-  --overlay NAME        install by Kustomize from another overlay
+  --namespace N         default usersvc; created if it is missing, with Pod Security level restricted
+  --chart DIR           the chart to install (default deploy/helm); docs/gke.md explains how to publish others
+  --values FILE         values for the chart; may be repeated
+  --kustomize           install with Kustomize instead, from deploy/aspirate/overlays/local
+  --overlay NAME        install with Kustomize from another overlay
   --tag T               the images' tag (default: the commit)
-  --no-build            the images are in the registry already, under that tag
-  --base-image I        build upon this image instead of Microsoft's aspnet:10.0-noble-chiseled-extra
+  --no-build            the registry already has the images with that tag
+  --base-image I        build on this image instead of Microsoft's aspnet:10.0-noble-chiseled-extra
   --postgres-image I    run this image instead of docker.io/library/postgres
   --timeout SECONDS     how long to wait for the system (default 300)
-  --dry-run             check and show what would be done; change nothing
-  --help                this text"
+  --dry-run             check, and show what would happen; change nothing
+  --help                print this text"
 
 check_options() {
   [[ -n "$registry" ]] || fail '--registry is required; see --help'
@@ -41,14 +41,14 @@ check_options() {
     require_tool helm https://helm.sh/docs/intro/install/
   fi
   if [[ -z "$tag" ]]; then
-    tag=$(git -C "$root" rev-parse --short=12 HEAD 2>/dev/null) || fail 'there is no commit to name the images by: give --tag'
-    # Different content gets a different tag: nodes keep what they have pulled.
+    tag=$(git -C "$root" rev-parse --short=12 HEAD 2>/dev/null) || fail 'there is no commit to name the images after: give --tag'
+    # Uncommitted changes get a different tag, because nodes keep the images they have pulled.
     $no_build || [[ -z "$(git -C "$root" status --porcelain -- UserSvc.Api UserSvc.Edge UserSvc.ServiceDefaults 'Directory.*' global.json)" ]] || tag+=-$(date -u +%Y%m%d%H%M%S)
   fi
   [[ "$tag" =~ ^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$ ]] || fail "'$tag' cannot be an image's tag"
 }
 
-# What a command prints is shown only when it fails.
+# Shows a command's output only if it fails.
 quietly() {
   run "$@" >"$work/log" 2>&1 || { tail -n 20 "$work/log" >&2 && return 1; }
   ! $dry_run || cat "$work/log"
@@ -57,11 +57,11 @@ quietly() {
 build_image() { # project, image
   local host=${registry%%/*} path=$registry/$2
   say "building and pushing $path:$tag"
-  # A registry on this machine speaks plain HTTP.
+  # A local registry speaks plain HTTP.
   case $host in localhost | localhost:* | 127.0.0.1:*) export DOTNET_CONTAINER_INSECURE_REGISTRIES=$host ;; esac
   (cd "$root" && quietly dotnet publish "$1" --configuration Release --target:PublishContainer --verbosity quiet --nologo -p:ContainerRegistry="$host" \
     -p:ContainerRepository="${path#*/}" -p:ContainerImageTag="$tag" ${base_image:+-p:ContainerBaseImage="$base_image"}) ||
-    fail "the image $2 was not built or not pushed to $registry, for the reason above (are you logged in to it? On Google Cloud: gcloud auth configure-docker $host)"
+    fail "could not build the image $2 or push it to $registry; the reason is above (are you logged in? On Google Cloud: gcloud auth configure-docker $host)"
 }
 
 make_namespace() {
@@ -70,22 +70,22 @@ make_namespace() {
 }
 
 check_release() {
-  ! $kustomize || { ! has_release || fail "the namespace $namespace holds the system as a Helm release: go on without --kustomize, or run deploy/down.sh first"; return; }
+  ! $kustomize || { ! has_release || fail "the namespace $namespace holds the system as a Helm release: leave out --kustomize, or run deploy/down.sh first"; return; }
   case $("${helm[@]}" status "$release" 2>/dev/null | sed -n 's/^STATUS: //p') in
-    pending-install) fail "an earlier installation is still running or was cut off. If nobody is at it: deploy/down.sh --context $context --namespace $namespace, then this again" ;;
-    pending-*) fail "an earlier update or rollback is still running or was cut off. If nobody is at it: ${helm[*]} rollback $release --force-conflicts (Helm 3: without that), then this again" ;;
-    '') ! exists deployment/edge || fail "the namespace $namespace holds an edge that Helm did not install: go on with --kustomize, or run deploy/down.sh first" ;;
+    pending-install) fail "an earlier installation is still running or was interrupted. If it is not running: deploy/down.sh --context $context --namespace $namespace, then this again" ;;
+    pending-*) fail "an earlier update or rollback is still running or was interrupted. If it is not running: ${helm[*]} rollback $release --force-conflicts (Helm 3: without that), then this again" ;;
+    '') ! exists deployment/edge || fail "the namespace $namespace holds an edge that Helm did not install: add --kustomize, or run deploy/down.sh first" ;;
   esac
 }
 
 install_chart() {
-  # Version 1 of the chart made it, and its pods need it until they are replaced.
+  # Version 1 of the chart created it, and its pods need it until they are replaced.
   ! exists secret/usersvc-secrets || run "${kubectl[@]}" annotate --overwrite secret/usersvc-secrets helm.sh/resource-policy=keep
-  # Helm 4 refuses to change what kubectl has set.
+  # Helm 4 refuses to change fields that kubectl has set.
   [[ "$(helm version --template '{{.Version}}')" == v3* ]] || helm_options+=(--server-side true --force-conflicts)
   helm_options+=(--set-string "image.registry=$registry,image.tag=$tag${postgres_image:+,postgres.image=$postgres_image}")
   quietly "${helm[@]}" upgrade --install "$release" "${chart:-$root/deploy/helm}" "${helm_options[@]}" --wait --timeout "${timeout}s" ||
-    { show_pods; fail 'the chart was not installed, or the system did not become ready, for the reasons above'; }
+    { show_pods; fail 'could not install the chart, or the system did not become ready; the reasons are above'; }
 }
 
 make_secret() { # name, key
@@ -101,7 +101,7 @@ install_overlay() {
     case $address in *:*) address+=/128 ;; *) address+=/32 ;; esac
     api_server+="${api_server:+, }{ \"ipBlock\": { \"cidr\": \"$address\" } }"
   done
-  [[ -n "$api_server" ]] || fail "the edge has to reach the API server, whose addresses cannot be read from the EndpointSlices of the Service kubernetes"
+  [[ -n "$api_server" ]] || fail "the NetworkPolicy needs the API server's addresses, which cannot be read from the EndpointSlices of the Service kubernetes"
   [[ -z "$postgres_image" ]] || postgres="- { name: docker.io/library/postgres, newName: ${postgres_image%:*}, newTag: '${postgres_image##*:}' }"
   cat >"$work/kustomization.yaml" <<KUSTOMIZATION
 namespace: $namespace
@@ -114,12 +114,12 @@ images:
 - { name: edge, newName: $registry/edge, newTag: "$tag" }
 $postgres
 KUSTOMIZATION
-  kubectl kustomize "$work" >"$work/system.yaml" || fail "the overlay $overlay cannot be rendered, for the reason above"
-  [[ "$(grep -cE "image: $registry/(usersvc|edge):$tag\$" "$work/system.yaml")" -ge 2 ]] || fail "the overlay $overlay names images of its own: leave them as usersvc and edge, which up.sh replaces"
+  kubectl kustomize "$work" >"$work/system.yaml" || fail "could not render the overlay $overlay; the reason is above"
+  [[ "$(grep -cE "image: $registry/(usersvc|edge):$tag\$" "$work/system.yaml")" -ge 2 ]] || fail "the overlay $overlay names other images: call them usersvc and edge, which up.sh replaces"
   exists secret/usersvc-admin || [[ -z "$("${kubectl[@]}" get deployment/usersvc --ignore-not-found -o 'jsonpath={..secretRef.name}')" ]] || fail "an earlier version runs here: copy its administrator's key first, as deploy/aspirate/README.md says"
   make_secret usersvc-admin Admin__Key
   make_secret postgres-secrets POSTGRES_PASSWORD
-  quietly "${kubectl[@]}" apply -f "$work/system.yaml" || fail 'the overlay was not applied, for the reasons above'
+  quietly "${kubectl[@]}" apply -f "$work/system.yaml" || fail 'could not apply the overlay; the reasons are above'
   exists deployments,statefulsets --selector "$ours" || true
   for workload in $found; do
     quietly "${kubectl[@]}" rollout status "$workload" --timeout "${timeout}s" || { show_pods; fail "$workload did not become ready within $timeout s"; }

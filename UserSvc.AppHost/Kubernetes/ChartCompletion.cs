@@ -10,7 +10,10 @@ namespace UserSvc.AppHost.Kubernetes;
 /// </summary>
 internal static partial class ChartCompletion
 {
-    /// <summary>In which objects (kind/name) each named template stands: at the end of the mapping at this path.</summary>
+    /// <summary>
+    /// In which objects (kind/name) each named template stands: at the end of the mapping at this path. It takes the values of the object's component,
+    /// or of the one named after the hyphen.
+    /// </summary>
     private static readonly (string Objects, string Path, string Template)[] Places =
     [
         ("Deployment/.*", "spec", "replicas"),
@@ -19,8 +22,7 @@ internal static partial class ChartCompletion
         ("Deployment/.*|StatefulSet/.*", "spec/template/spec", "scheduling"),
         ("Pod/.*", "spec", "scheduling"),
         ("Deployment/.*|StatefulSet/.*", "spec/template/spec/containers/0", "resources"),
-        ("Deployment/usersvc", "spec/template/spec/initContainers/0", "sidecarResources"),
-        ("StatefulSet/.*", "spec/volumeClaimTemplates/0/spec", "storageClass"),
+        ("Deployment/usersvc", "spec/template/spec/initContainers/0", "resources-sidecar"),
         ("ServiceAccount/edge|ServiceAccount/usersvc", "metadata", "serviceAccountAnnotations"),
         ("Service/edge", "metadata", "serviceAnnotations"),
         ("Service/edge", "spec", "serviceOptions"),
@@ -89,7 +91,8 @@ internal static partial class ChartCompletion
         {
             if (Find(root, place.Path) is YamlMappingNode mapping)
             {
-                mapping.Add(new YamlScalarNode($"helm-{place.Template}") { Style = ScalarStyle.Plain }, new YamlScalarNode("") { Style = ScalarStyle.Plain });
+                var block = place.Template.Contains('-') ? place.Template : $"{place.Template}-{component}";
+                mapping.Add(new YamlScalarNode($"helm-{block}") { Style = ScalarStyle.Plain }, new YamlScalarNode("") { Style = ScalarStyle.Plain });
             }
         }
 
@@ -97,7 +100,7 @@ internal static partial class ChartCompletion
         new YamlStream(new YamlDocument(root)).Save(new Emitter(text, EmitterSettings.Default.WithIndentedSequences()), false);
         var template = PlacePattern().Replace(
             text.ToString().Replace("\n...\n", "\n"),
-            place => $"{place.Groups[1]}{{{{- include \"usersvc.{place.Groups[2]}\" (list . \"{component}\") | nindent {place.Groups[1].Length} }}}}");
+            place => $"{place.Groups[1]}{{{{- include \"usersvc.{place.Groups[2]}\" (list . \"{place.Groups[3]}\") | nindent {place.Groups[1].Length} }}}}");
         return Conditions.TryGetValue(kind, out var condition) ? $"{{{{- {string.Format(null, condition, component, name)} }}}}\n{template}{{{{- end }}}}\n" : template;
     }
 
@@ -124,6 +127,6 @@ internal static partial class ChartCompletion
     [GeneratedRegex(@"^(?!(true|false|yes|no|on|off|null|y|n)$)[A-Za-z/-][\w./@;=-]*$", RegexOptions.IgnoreCase)]
     private static partial Regex PlainPattern();
 
-    [GeneratedRegex("^( *)helm-(\\w+): *(''|\"\")?$", RegexOptions.Multiline)]
+    [GeneratedRegex("^( *)helm-(\\w+)-(\\w+): *(''|\"\")?$", RegexOptions.Multiline)]
     private static partial Regex PlacePattern();
 }

@@ -18,12 +18,9 @@ internal static class EdgePods
         var pod = edge.Workload!.PodTemplate.Spec.Restrict(Name, Pods.User);
         // It watches EndpointSlices.
         pod.AutomountServiceAccountToken = true;
-        pod.TerminationGracePeriodSeconds = 45;
 
         var container = edge.Container().Restrict().NamePod().WithProbes(HealthPort, "/ready");
         container.Image = Pods.Image(Name);
-        // A load balancer takes longer than the instances' edge to learn that a pod leaves.
-        container.Lifecycle = Pods.Sleep(10);
         edge.Replicate(Name, shape.Autoscaling);
         edge.Settings(Name);
         Discovery(edge);

@@ -20,7 +20,7 @@ internal static class Pods
     }
 
     /// <summary>Short names, as <c>edge</c> where Aspire has <c>edge-deployment</c> and <c>edge-service</c>.</summary>
-    public static void NameAll(this KubernetesResource resource, string name) => 
+    public static void NameAll(this KubernetesResource resource, string name) =>
         (resource.Workload!.Metadata.Name, resource.Service!.Metadata.Name) = ($"{name}-{resource.Workload.Kind!.ToLowerInvariant()}", $"{name}-service");
 
     public static LabelSelectorV1 Selector(this KubernetesResource resource) => new(new Dictionary<string, string>(resource.Workload!.PodTemplate.Metadata.Labels));
@@ -69,6 +69,10 @@ internal static class Pods
         deployment.Spec.Strategy = new() { RollingUpdate = new() { MaxSurge = 1, MaxUnavailable = 0 } };
         deployment.Spec.MinReadySeconds = 2;
         deployment.Spec.ProgressDeadlineSeconds = 300;
+        // Load balancers may take that long to learn that a pod leaves. There is no preStop, because while it sleeps, clients are not told to close.
+        resource.ConfigMap!.Data["Drain__Time"] = "00:00:15";
+        // Longer than the drain and Drain__Grace, 20 s, together.
+        deployment.Spec.Template.Spec.TerminationGracePeriodSeconds = 40;
         foreach (var domain in (string[])["topology.kubernetes.io/zone", "kubernetes.io/hostname"])
         {
             deployment.Spec.Template.Spec.TopologySpreadConstraints.Add(new()
@@ -164,10 +168,4 @@ internal static class Pods
         container.ReadinessProbe = Probe(readiness, port, period: 2, timeout: 2, failures: 2);
         return container;
     }
-
-    /// <summary>
-    /// The pod is out of its Service at once; what still sends to it learns of that while it sleeps. Aspire's type has the other kinds of
-    /// handler too, empty, which the API server refuses.
-    /// </summary>
-    public static LifecycleV1 Sleep(int seconds) => new() { PreStop = new() { Sleep = new() { Seconds = seconds }, Exec = null!, HttpGet = null!, TcpSocket = null! } };
 }

@@ -59,7 +59,13 @@ internal static class PostgresPods
             ApiVersion = null,
             Kind = null,
             Metadata = { Name = Volume },
-            Spec = { AccessModes = { "ReadWriteOnce" }, Resources = { Requests = { ["storage"] = "{{ .Values.postgres.storage.size }}" } } },
+            Spec =
+            {
+                AccessModes = { "ReadWriteOnce" },
+                // Null is the cluster's default class.
+                StorageClassName = "{{ .Values.postgres.storage.className | default nil | toJson }}",
+                Resources = { Requests = { ["storage"] = "{{ .Values.postgres.storage.size }}" } },
+            },
         });
 
         postgres.Add(Name, new ServiceAccount());

@@ -8,7 +8,7 @@ internal static class TestPod
 {
     private const string Script = """
         set -eu
-        url=http://edge/user/helm-test-$RANDOM$RANDOM
+        url=http://edge/user/helm-test-$(date +%s)
         # Where the edge redirects to https, after it; the certificate is another name's.
         ask() { curl --fail --silent --show-error --max-time 10 --location-trusted --insecure "$@"; echo; }
         ask --request PUT "$url" --header 'Content-Type: application/json' --data '{"fullname":"Helm Test","password":"correct horse battery"}'

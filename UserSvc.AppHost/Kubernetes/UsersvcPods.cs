@@ -16,11 +16,9 @@ internal static class UsersvcPods
     {
         usersvc.NameAll(Name);
         var pod = usersvc.Workload!.PodTemplate.Spec.Restrict(Name, Pods.User);
-        pod.TerminationGracePeriodSeconds = 40;
 
         var container = usersvc.Container().Restrict().NamePod().WithProbes(Port, "/health");
         container.Image = Pods.Image(Name);
-        container.Lifecycle = Pods.Sleep(5);
         usersvc.Replicate(Name, shape.Autoscaling);
         usersvc.Add(Name, new ServiceAccount());
         usersvc.Add(Name, NetworkPolicies.Usersvc(usersvc, shape));

@@ -3,7 +3,7 @@ using UserSvc.AppHost.Processes;
 
 namespace UserSvc.AppHost.Postgres;
 
-/// <summary>The command line of docker or podman, whichever has an engine that answers.</summary>
+/// <summary>Docker's or Podman's command line, whichever has an engine that answers.</summary>
 internal sealed record ContainerRuntime(string Program)
 {
     private static readonly TimeSpan AnswerTime = TimeSpan.FromSeconds(5);
@@ -15,7 +15,7 @@ internal sealed record ContainerRuntime(string Program)
     {
         foreach (var name in (string[])["docker", "podman"])
         {
-            // Unlike 'version', 'ps' fails where there is only a client.
+            // Unlike 'version', 'ps' fails when only the client is installed.
             if (Command.OnPath(name) is { } program
                 && new ContainerRuntime(program) is var runtime
                 && (await runtime.RunAsync(["ps", "--quiet"], AnswerTime, cancellationToken)).Succeeded)
@@ -27,7 +27,7 @@ internal sealed record ContainerRuntime(string Program)
         return null;
     }
 
-    /// <summary>Pulls the image unless it is there, and says so first: it takes minutes on a slow link. Null when it is there now, else the reason.</summary>
+    /// <summary>Pulls the image if it is missing, and logs that first: a slow link takes minutes. Null on success, otherwise the problem.</summary>
     public async Task<string?> PullAsync(string image, Action<string> log, CancellationToken cancellationToken)
     {
         if ((await RunAsync(["image", "inspect", image], CommandTime, cancellationToken)).Succeeded)
@@ -41,31 +41,31 @@ internal sealed record ContainerRuntime(string Program)
     }
 
     /// <summary>
-    /// Stops and removes every container that uses the volume: two servers on the same data would destroy it. Null when none is left, else the reason.
+    /// Stops and removes every container that uses the volume, because two servers on the same data would destroy it. Null on success, otherwise the problem.
     /// </summary>
     public async Task<string?> ReleaseAsync(string volume, CancellationToken cancellationToken)
     {
-        // The orchestrator of a killed AppHost removes its containers too, so a command may fail although all is well.
+        // A killed AppHost's orchestrator may be removing its containers at the same time, so a failed command is not a problem yet.
         for (var elapsed = Stopwatch.StartNew(); ; await Task.Delay(Pause, cancellationToken))
         {
-            var users = await RunAsync(["ps", "--all", "--quiet", "--filter", $"volume={volume}"], CommandTime, cancellationToken);
-            if (users is { Succeeded: true, Output: "" })
+            var containers = await RunAsync(["ps", "--all", "--quiet", "--filter", $"volume={volume}"], CommandTime, cancellationToken);
+            if (containers is { Succeeded: true, Output: "" })
             {
                 return null;
             }
 
             if (elapsed.Elapsed > CommandTime)
             {
-                return $"volume {volume} is still in use (remove its containers): {(users.Succeeded ? users.Output.ReplaceLineEndings(", ") : users.Error)}";
+                return $"volume {volume} is still in use (remove its containers): {(containers.Succeeded ? containers.Output.ReplaceLineEndings(", ") : containers.Error)}";
             }
 
-            var containers = users.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
-            await RunAsync(["stop", .. containers], CommandTime, cancellationToken);
-            await RunAsync(["rm", "--force", .. containers], CommandTime, cancellationToken);
+            var ids = containers.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+            await RunAsync(["stop", .. ids], CommandTime, cancellationToken);
+            await RunAsync(["rm", "--force", .. ids], CommandTime, cancellationToken);
         }
     }
 
-    /// <summary>Null when the volume is gone, else the reason.</summary>
+    /// <summary>Null on success, otherwise the problem.</summary>
     public async Task<string?> DeleteVolumeAsync(string volume, CancellationToken cancellationToken) =>
         await ReleaseAsync(volume, cancellationToken) is { } used ? used
         : await RunAsync(["volume", "rm", "--force", volume], CommandTime, cancellationToken) is { Succeeded: false } failed ? failed.Error

@@ -4,35 +4,35 @@ using UserSvc.AppHost.Processes;
 
 namespace UserSvc.AppHost.Postgres;
 
-/// <summary>PostgreSQL's binaries and data on this machine, used as an unprivileged user.</summary>
-/// <exception cref="LaunchException">The process is root's, and the system has no user to run the server as.</exception>
+/// <summary>This machine's PostgreSQL binaries and a data folder, used as an unprivileged user.</summary>
+/// <exception cref="LaunchException">This process runs as root, and there is no other user to run the server as.</exception>
 internal sealed class LocalPostgres(PostgresOptions options)
 {
     public const string User = "postgres";
 
-    /// <summary>Text in UTF-8, ordered by code point; a container's cluster is made the same.</summary>
+    /// <summary>UTF-8 text, ordered by code point, in containers too.</summary>
     public static readonly string[] InitDbOptions = ["--encoding=UTF8", "--locale=C", "--auth=scram-sha-256"];
 
     // The server refuses to run as root.
     private readonly SystemUser? _user = Environment.IsPrivilegedProcess && !OperatingSystem.IsWindows()
-        ? SystemUser.Find("postgres", "nobody") ?? throw new LaunchException("PostgreSQL does not run as root, and the system has neither a user 'postgres' nor 'nobody'.")
+        ? SystemUser.Find("postgres", "nobody") ?? throw new LaunchException("PostgreSQL refuses to run as root, and there is no user 'postgres' or 'nobody' to run it as. Create one, or run as another user.")
         : null;
 
     private const UnixFileMode Traversable = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
 
-    // Used where the server's user cannot reach the options' folder.
-    private readonly string _otherFolder = Path.Combine("/var/lib/usersvc", FolderKey.Create(options.Folder));
+    // For when the server's user cannot reach the configured folder.
+    private readonly string _fallbackFolder = Path.Combine("/var/lib/usersvc", options.FolderKey);
 
     private string _data = Path.Combine(Path.GetFullPath(options.Folder), "data");
 
-    /// <exception cref="LaunchException">They are not installed.</exception>
+    /// <exception cref="LaunchException">PostgreSQL is not installed.</exception>
     private static string Binaries => PostgresBinaries.Find()
-        ?? throw new LaunchException($"PostgreSQL's programs are missing: install them ({PostgresBinaries.InstallHint}).");
+        ?? throw new LaunchException($"PostgreSQL is not installed. Install it: {PostgresBinaries.InstallHint}.");
 
-    /// <summary>For the log: what runs and where its data is.</summary>
+    /// <summary>What runs and where its data is, for the log.</summary>
     public string Description => $"PostgreSQL from {Binaries}{(_user is null ? "" : $" as user {_user.Name}")}, data in {_data}";
 
-    /// <summary>Makes the data folder when missing, and ends a server left over by an AppHost that was killed.</summary>
+    /// <summary>Creates the data folder if it is missing, and stops a server that a killed AppHost left running.</summary>
     public async Task PrepareAsync(string password, CancellationToken cancellationToken)
     {
         await ChooseFolderAsync(cancellationToken);
@@ -44,17 +44,17 @@ internal sealed class LocalPostgres(PostgresOptions options)
         await StopOrphanAsync(_data, cancellationToken);
     }
 
-    public ProcessStartInfo Command(int port) => Processes.Command.InOwnSession(Runs(
+    public ProcessStartInfo Command(int port) => Processes.Command.InOwnSession(AsUser(
     [
         Path.Combine(Binaries, "postgres"), "-D", _data, "-p", port.ToString(CultureInfo.InvariantCulture),
         "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
         .. options.Settings.SelectMany(setting => new[] { "-c", $"{setting.Key}={setting.Value}" }),
     ]));
 
-    /// <summary>Deletes the data, in whichever folder it is, and first ends a server that still runs on it.</summary>
+    /// <summary>Stops a server that still uses the data, then deletes it from either folder.</summary>
     public async Task DeleteDataAsync(CancellationToken cancellationToken)
     {
-        foreach (var folder in (string[])[Path.GetFullPath(options.Folder), _otherFolder])
+        foreach (var folder in (string[])[Path.GetFullPath(options.Folder), _fallbackFolder])
         {
             var data = Path.Combine(folder, "data");
             await StopOrphanAsync(data, cancellationToken);
@@ -64,13 +64,13 @@ internal sealed class LocalPostgres(PostgresOptions options)
             }
         }
 
-        if (Directory.Exists(_otherFolder))
+        if (Directory.Exists(_fallbackFolder))
         {
-            Directory.Delete(_otherFolder, recursive: true);
+            Directory.Delete(_fallbackFolder, recursive: true);
         }
     }
 
-    /// <summary>The clone may lie in a folder that is closed to the server's user (/root is): the data then goes to /var/lib/usersvc.</summary>
+    /// <summary>The clone may be in a folder that the server's user cannot enter, such as /root: the data then goes to /var/lib/usersvc.</summary>
     private async Task ChooseFolderAsync(CancellationToken cancellationToken)
     {
         var folder = Path.GetDirectoryName(_data)!;
@@ -85,22 +85,22 @@ internal sealed class LocalPostgres(PostgresOptions options)
             return;
         }
 
-        Directory.CreateDirectory(_otherFolder);
-        File.SetUnixFileMode(Path.GetDirectoryName(_otherFolder)!, Traversable);
-        File.SetUnixFileMode(_otherFolder, Traversable);
-        File.WriteAllText(Path.Combine(_otherFolder, "belongs-to"), folder + "\n");
-        _data = Path.Combine(_otherFolder, "data");
-        options.Log($"user {_user.Name} cannot reach {folder}: the data is in {_data}");
+        Directory.CreateDirectory(_fallbackFolder);
+        File.SetUnixFileMode(Path.GetDirectoryName(_fallbackFolder)!, Traversable);
+        File.SetUnixFileMode(_fallbackFolder, Traversable);
+        File.WriteAllText(Path.Combine(_fallbackFolder, "belongs-to"), folder + "\n");
+        _data = Path.Combine(_fallbackFolder, "data");
+        options.Log($"user {_user.Name} cannot enter {folder}; the data is in {_data}");
     }
 
     private async Task InitializeAsync(string password, CancellationToken cancellationToken)
     {
         if (OperatingSystem.IsWindows())
         {
-            throw new LaunchException("On Windows PostgreSQL runs in a container only: start a container runtime.");
+            throw new LaunchException("On Windows, PostgreSQL only runs in a container: start a container runtime.");
         }
 
-        // Under its final name only when complete: an initdb that was cut off is not taken for a server's data.
+        // Renamed when complete, so that the remains of an interrupted initdb are not taken for data.
         var unfinished = _data + ".new";
         if (Directory.Exists(unfinished))
         {
@@ -112,8 +112,8 @@ internal sealed class LocalPostgres(PostgresOptions options)
         SecretFile.Write(passwordFile, password);
         if (_user is not null)
         {
-            Signals.ChangeOwner(unfinished, _user);
-            Signals.ChangeOwner(passwordFile, _user);
+            _user.TakeOwnership(unfinished);
+            _user.TakeOwnership(passwordFile);
         }
 
         try
@@ -134,10 +134,10 @@ internal sealed class LocalPostgres(PostgresOptions options)
         Directory.Move(unfinished, _data);
     }
 
-    /// <summary>An AppHost that was killed leaves its server running. The lock is free, so nobody uses that server.</summary>
+    /// <summary>Stops a server that a killed AppHost left running. This process holds the folder's lock, so nobody else uses that server.</summary>
     private async Task StopOrphanAsync(string data, CancellationToken cancellationToken)
     {
-        // Line 1 of postmaster.pid is the process id; the file may outlive the process, and the id may be another program's by now.
+        // Line 1 of postmaster.pid is the process id. The file may outlive the process, and the id may belong to another program by now.
         var pidFile = Path.Combine(data, "postmaster.pid");
         if (!File.Exists(pidFile)
             || !int.TryParse(File.ReadLines(pidFile).FirstOrDefault(), CultureInfo.InvariantCulture, out var id)
@@ -148,7 +148,7 @@ internal sealed class LocalPostgres(PostgresOptions options)
 
         using (orphan)
         {
-            // The postmaster's working folder is its data folder, where the system can tell (Linux).
+            // The postmaster's working folder is its data folder; only Linux tells.
             if (Directory.ResolveLinkTarget($"/proc/{id}/cwd", returnFinalTarget: false) is { } folder && folder.FullName != RealPath(data))
             {
                 return;
@@ -173,8 +173,8 @@ internal sealed class LocalPostgres(PostgresOptions options)
         return link ?? (parent is null ? folder : Path.Combine(RealPath(parent), Path.GetFileName(folder)));
     }
 
-    private IReadOnlyList<string> Runs(IReadOnlyList<string> command) => _user is null ? command : _user.Runs(command);
+    private IReadOnlyList<string> AsUser(IReadOnlyList<string> command) => _user?.RunAs(command) ?? command;
 
     private Task<CommandResult> RunAsync(IReadOnlyList<string> command, CancellationToken cancellationToken) =>
-        Processes.Command.RunAsync(Runs(command), options.StartTimeout, cancellationToken, ("LC_ALL", "C"));
+        Processes.Command.RunAsync(AsUser(command), options.StartTimeout, cancellationToken, ("LC_ALL", "C"));
 }

@@ -3,7 +3,7 @@ using UserSvc.AppHost.Processes;
 
 namespace UserSvc.AppHost.Postgres;
 
-/// <summary>Where <c>postgres</c> and <c>initdb</c> are: on PATH, else in the folders of the distributions, the newest first.</summary>
+/// <summary>Finds <c>postgres</c> and <c>initdb</c>: on PATH, otherwise in the distributions' folders, newest version first.</summary>
 internal static partial class PostgresBinaries
 {
     private static readonly string[] Roots =
@@ -19,14 +19,14 @@ internal static partial class PostgresBinaries
         OperatingSystem.IsMacOS() ? "brew install postgresql@17"
         : File.Exists("/etc/debian_version") ? "sudo apt-get install postgresql"
         : File.Exists("/etc/fedora-release") || File.Exists("/etc/redhat-release") ? "sudo dnf install postgresql-server"
-        : "the package that holds PostgreSQL's server, by your system's package manager";
+        : "your system's package of the PostgreSQL server";
 
-    /// <summary>The folder that holds both programs; null when there is none.</summary>
+    /// <summary>The folder that holds both programs; null if there is none.</summary>
     public static string? Find() =>
         PathFolders().Concat(Roots.SelectMany(Expand))
             .FirstOrDefault(folder => File.Exists(Path.Combine(folder, "postgres")) && File.Exists(Path.Combine(folder, "initdb")));
 
-    // A link on PATH (Homebrew, some distributions) is followed: initdb looks for its templates beside the real file.
+    // Follows a link on PATH (Homebrew, some distributions): initdb looks for its templates beside the real file.
     private static IEnumerable<string> PathFolders() =>
         Command.OnPath("postgres") is { } found
             ? [Path.GetDirectoryName(File.ResolveLinkTarget(found, returnFinalTarget: true)?.FullName ?? found)!]

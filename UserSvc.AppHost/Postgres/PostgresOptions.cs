@@ -1,14 +1,23 @@
+using System.Security.Cryptography;
+using System.Text;
+
 namespace UserSvc.AppHost.Postgres;
 
 internal sealed record PostgresOptions
 {
-    /// <summary>Holds the data, the password and the lock; made when missing.</summary>
+    /// <summary>Holds the data, the password and the lock; created when missing.</summary>
     public required string Folder { get; init; }
 
-    /// <summary>The superuser's password, made when missing.</summary>
+    /// <summary>Twelve hex digits that stand for the folder where its path cannot.</summary>
+    public string FolderKey => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Path.GetFullPath(Folder))))[..12];
+
+    /// <summary>The volume that holds a container's data.</summary>
+    public string Volume => $"usersvc-postgres-{FolderKey}";
+
+    /// <summary>The superuser's password; created when missing.</summary>
     public string PasswordFile => Path.Combine(Folder, "password");
 
-    /// <summary>The TCP port on loopback; 0, the default, takes a free one and keeps it over restarts.</summary>
+    /// <summary>The TCP port on loopback; 0, the default, picks a free one and keeps it over restarts.</summary>
     public int Port { get; init; }
 
     /// <summary>Created when missing.</summary>
@@ -20,12 +29,12 @@ internal sealed record PostgresOptions
     /// <summary>How long a start may take, recovery after a crash included. Default: one minute.</summary>
     public TimeSpan StartTimeout { get; init; } = TimeSpan.FromMinutes(1);
 
-    /// <summary>For a fast shutdown, which aborts transactions and writes a checkpoint; past it the server is told to quit at once. Default: 2.5 s.</summary>
+    /// <summary>How long a fast shutdown may take, which aborts transactions and writes a checkpoint, before an immediate one. Default: 2.5 s.</summary>
     public TimeSpan StopTimeout { get; init; } = TimeSpan.FromSeconds(2.5);
 
-    /// <summary>Deletes folder and data when the server is disposed of. Default: false.</summary>
+    /// <summary>Deletes the folder and the data when the server is disposed. Default: false.</summary>
     public bool Temporary { get; init; }
 
-    /// <summary>Receives the server's own lines, and a line when it is started again.</summary>
+    /// <summary>Receives the server's own lines and what happens to the server.</summary>
     public Action<string> Log { get; init; } = _ => { };
 }

@@ -5,9 +5,7 @@ using UserSvc.AppHost.Processes;
 
 namespace UserSvc.AppHost.Postgres;
 
-/// <summary>
-/// A PostgreSQL server that lives as long as this object: started again on its port and data when it dies, stopped when disposed of.
-/// </summary>
+/// <summary>A PostgreSQL server that lives as long as this object. It restarts on the same port and data when it dies.</summary>
 internal sealed class PostgresServer : IAsyncDisposable
 {
     public const string LockName = "lock";
@@ -38,14 +36,14 @@ internal sealed class PostgresServer : IAsyncDisposable
 
     public int Port { get; private set; }
 
-    /// <summary>The postmaster's, for <c>kill -9</c>; another one after each start.</summary>
+    /// <summary>The postmaster's process id. Each start changes it.</summary>
     public int ProcessId { get; private set; }
 
     public string Folder => _options.Folder;
 
     public string Description => _local.Description;
 
-    /// <exception cref="LaunchException">No server can be started; the message names the reason and the remedy.</exception>
+    /// <exception cref="LaunchException">The server cannot be started; the message says why and what to do.</exception>
     public static async Task<PostgresServer> StartAsync(PostgresOptions options, CancellationToken cancellationToken)
     {
         Directory.CreateDirectory(options.Folder);
@@ -86,7 +84,7 @@ internal sealed class PostgresServer : IAsyncDisposable
     /// <summary>An Npgsql connection string.</summary>
     public string ConnectionString(string database) => Connection(database).ConnectionString;
 
-    /// <summary>Creates the database, in UTF-8 and ordered by code point, unless it is there.</summary>
+    /// <summary>Creates the database if it is missing.</summary>
     public async Task CreateDatabaseAsync(string name, CancellationToken cancellationToken)
     {
         await using var connection = new NpgsqlConnection(Connection("postgres", pooling: false).ConnectionString);
@@ -99,7 +97,7 @@ internal sealed class PostgresServer : IAsyncDisposable
         }
     }
 
-    /// <summary>Starts a stopped or killed server on the same port and data. Nothing happens to one that runs.</summary>
+    /// <summary>Starts a stopped or killed server on the same port and data; does nothing if it runs.</summary>
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         await _startOrStop.WaitAsync(cancellationToken);
@@ -118,13 +116,13 @@ internal sealed class PostgresServer : IAsyncDisposable
         }
     }
 
-    /// <summary>Fast shutdown (transactions are aborted, all that was committed stays), bounded by time. The server stays down.</summary>
+    /// <summary>Shuts down fast: aborts transactions, keeps everything committed, and kills the server if it takes too long. It stays down.</summary>
     public Task StopAsync() => EndAsync([(Signals.Interrupt, _options.StopTimeout), (Signals.Quit, QuitTimeout), (Signals.Kill, QuitTimeout)]);
 
-    /// <summary>Kills the postmaster, as a crash would. The server stays down.</summary>
+    /// <summary>Kills the postmaster, like a crash. The server stays down.</summary>
     public Task CrashAsync() => EndAsync([(Signals.Kill, _options.StopTimeout)]);
 
-    /// <summary>Kills the postmaster, as a crash would. It is started again, like after any kill.</summary>
+    /// <summary>Kills the postmaster, like a crash. The server restarts.</summary>
     public void Kill() => Signals.Send(_process!.Id, Signals.Kill);
 
     public async ValueTask DisposeAsync()
@@ -149,35 +147,25 @@ internal sealed class PostgresServer : IAsyncDisposable
         await _startOrStop.WaitAsync();
         try
         {
-            await EndProcessAsync(steps);
+            await _stopping.CancelAsync();
+            await _supervision.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            foreach (var (signal, timeout) in steps)
+            {
+                if (_process is { HasExited: false })
+                {
+                    Signals.Send(_process.Id, signal);
+                    await _process.ExitsWithinAsync(timeout);
+                }
+            }
+
+            _process?.Dispose();
+            _process = null;
+            ProcessId = 0;
         }
         finally
         {
             _startOrStop.Release();
         }
-    }
-
-    private async Task EndProcessAsync(IEnumerable<(int Signal, TimeSpan Timeout)> steps)
-    {
-        await _stopping.CancelAsync();
-        await _supervision.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        if (_process is null)
-        {
-            return;
-        }
-
-        foreach (var (signal, timeout) in steps)
-        {
-            if (!_process.HasExited)
-            {
-                Signals.Send(_process.Id, signal);
-                await _process.ExitsWithinAsync(timeout);
-            }
-        }
-
-        _process.Dispose();
-        _process = null;
-        ProcessId = 0;
     }
 
     private async Task SuperviseAsync(CancellationToken cancellationToken)
@@ -186,7 +174,7 @@ internal sealed class PostgresServer : IAsyncDisposable
         while (true)
         {
             await _process!.WaitForExitAsync(cancellationToken);
-            _options.Log($"PostgreSQL ended with exit code {_process.ExitCode}; starting it again");
+            _options.Log($"PostgreSQL exited with code {_process.ExitCode}; restarting it");
             try
             {
                 await LaunchAsync(cancellationToken);
@@ -213,7 +201,7 @@ internal sealed class PostgresServer : IAsyncDisposable
 
             if (!Ports.IsFree(IPAddress.Loopback, Port))
             {
-                // A server that has just died may hold it for a moment; another program's would answer the readiness check below.
+                // A server that just died may hold the port for a moment. Another program's server would answer the readiness check below.
                 if (_hasRun && deadline.Elapsed < _options.StopTimeout)
                 {
                     await Task.Delay(Probe, cancellationToken);
@@ -250,7 +238,7 @@ internal sealed class PostgresServer : IAsyncDisposable
         }
     }
 
-    /// <summary>After a crash the last backends may hold the shared memory for a moment; and a port found free may be taken since.</summary>
+    /// <summary>After a crash the last backends may hold the shared memory for a moment, and another program may have taken a port that was free.</summary>
     private bool IsTransient(string lines)
     {
         if (_options.Port == 0 && !_hasRun && lines.Contains("address already in use", StringComparison.OrdinalIgnoreCase))
@@ -276,7 +264,7 @@ internal sealed class PostgresServer : IAsyncDisposable
             catch (PostgresException failure) when (failure.SqlState == PostgresErrorCodes.InvalidPassword)
             {
                 throw new LaunchException(
-                    $"The server refuses the password in {_options.PasswordFile}: its data was made with another one. Bring that file back, or start empty.", failure);
+                    $"PostgreSQL refuses the password in {_options.PasswordFile}: the data was created with another one. Restore that file, or delete the data.", failure);
             }
             catch (NpgsqlException)
             {

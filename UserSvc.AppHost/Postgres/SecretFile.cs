@@ -2,10 +2,10 @@ using System.Security.Cryptography;
 
 namespace UserSvc.AppHost.Postgres;
 
-/// <summary>A secret in a file that only its owner may read.</summary>
+/// <summary>A file with a secret, readable by its owner only.</summary>
 internal static class SecretFile
 {
-    /// <summary>The file's content; when it is missing, 32 random hex digits, written once.</summary>
+    /// <summary>The file's content. A missing file is created with 32 random hex digits.</summary>
     public static string ReadOrCreate(string path)
     {
         if (!File.Exists(path))
@@ -20,7 +20,7 @@ internal static class SecretFile
 
     public static void Write(string path, string secret)
     {
-        // The mode applies to a new file only.
+        // The mode only applies to a new file.
         File.Delete(path);
         var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
         if (!OperatingSystem.IsWindows())

@@ -18,11 +18,13 @@ internal static class Command
             .FirstOrDefault(File.Exists);
 
     /// <summary>
-    /// Describes a child in its own session: a terminal's Ctrl-C reaches the AppHost alone, which stops its parts in order. Without setsid (macOS) the child shares the terminal's signals and stops earlier, as cleanly.
+    /// Describes a child in its own session: Ctrl-C in a terminal then reaches only the AppHost, which stops its parts in order. Without setsid
+    /// (macOS) the child gets the signal too and stops earlier, just as cleanly.
     /// </summary>
     public static ProcessStartInfo InOwnSession(IReadOnlyList<string> command) => Describe(SetSid is null ? command : [SetSid, .. command]);
 
-    /// <summary>Runs a command to its end; past the timeout it is killed and a <see cref="TimeoutException"/> is thrown.</summary>
+    /// <summary>Runs a command to its end.</summary>
+    /// <exception cref="TimeoutException">It ran too long and was killed.</exception>
     public static async Task<CommandResult> RunAsync(
         IReadOnlyList<string> command, TimeSpan timeout, CancellationToken cancellationToken, params IEnumerable<(string Name, string Value)> environment)
     {

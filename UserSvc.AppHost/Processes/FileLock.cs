@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace UserSvc.AppHost.Processes;
 
-/// <summary>Held by one process at a time; the system releases it however that process ends. The file stays.</summary>
+/// <summary>A lock that one process holds at a time. The system releases it however that process ends; the file stays.</summary>
 internal sealed class FileLock : IDisposable
 {
     private readonly FileStream _file;
@@ -16,16 +16,16 @@ internal sealed class FileLock : IDisposable
         File.WriteAllText(holderFile, Environment.ProcessId.ToString(CultureInfo.InvariantCulture));
     }
 
-    /// <summary>The holder before this one was killed: what it started may still be ending.</summary>
+    /// <summary>Whether the previous holder was killed; processes that it started may still be ending.</summary>
     public bool WasAbandoned { get; }
 
-    /// <summary>Null when another process holds it: <see cref="Holder"/> tells which.</summary>
+    /// <summary>Null when another process holds the lock; <see cref="Holder"/> names it.</summary>
     public static FileLock? TryTake(string path)
     {
         FileStream file;
         try
         {
-            // FileShare.None is an exclusive flock, and the descriptor is not inherited by children.
+            // FileShare.None takes an exclusive flock, and children do not inherit the descriptor.
             file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
         }
         catch (IOException) when (File.Exists(path))
@@ -36,12 +36,12 @@ internal sealed class FileLock : IDisposable
         return new(file, HolderFile(path));
     }
 
-    /// <summary>The process id of the latest holder, for a message.</summary>
+    /// <summary>The last holder's process id, for a message.</summary>
     public static string Holder(string path) => File.Exists(HolderFile(path)) ? File.ReadAllText(HolderFile(path)) : "?";
 
     public void Dispose()
     {
-        // The folder may be gone.
+        // Its folder may have been deleted.
         if (File.Exists(_holderFile))
         {
             File.Delete(_holderFile);
@@ -50,6 +50,6 @@ internal sealed class FileLock : IDisposable
         _file.Dispose();
     }
 
-    // A file beside the locked one: opening that, even to read, asks for a lock too.
+    // Not in the locked file itself: opening that, even to read, asks for the lock.
     private static string HolderFile(string path) => path + ".holder";
 }

@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace UserSvc.AppHost.Processes;
 
-/// <summary>Passes a process's lines on, and keeps the last ten: what it said before it died.</summary>
+/// <summary>Passes a process's output on and keeps the last ten lines, to report why it died.</summary>
 internal sealed class OutputTail(Action<string> log)
 {
     private const int Kept = 10;
@@ -20,7 +20,7 @@ internal sealed class OutputTail(Action<string> log)
         }
     }
 
-    /// <summary>Ends when both outputs are closed, which children of the process may delay.</summary>
+    /// <summary>Completes when both streams are closed, which children of the process may delay.</summary>
     public Task ReadAsync(Process process) => Task.WhenAll(ReadAsync(process.StandardOutput), ReadAsync(process.StandardError));
 
     private async Task ReadAsync(StreamReader output)

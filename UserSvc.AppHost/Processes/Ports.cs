@@ -6,8 +6,8 @@ namespace UserSvc.AppHost.Processes;
 internal static class Ports
 {
     /// <summary>
-    /// A free port on loopback, from below the range that systems take for outgoing connections: a server that is started again on
-    /// its port would now and then find it taken by such a connection.
+    /// A free port on loopback, below the range that systems use for outgoing connections: such a connection could take the port
+    /// while its server restarts.
     /// </summary>
     public static int Free()
     {

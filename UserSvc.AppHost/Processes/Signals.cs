@@ -1,8 +1,9 @@
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 
 namespace UserSvc.AppHost.Processes;
 
-/// <summary>POSIX signals and ownership, which the framework does not offer.</summary>
+/// <summary>POSIX signals, which .NET cannot send.</summary>
 internal static class Signals
 {
     public const int Interrupt = 2;
@@ -10,26 +11,58 @@ internal static class Signals
     public const int Kill = 9;
     public const int Terminate = 15;
 
-    /// <summary>SIGSTOP, which no process can refuse.</summary>
+    // The numbers of SIGSTOP and SIGCONT differ between systems.
     public static readonly int Stop = OperatingSystem.IsMacOS() ? 17 : 19;
-
-    /// <summary>SIGCONT: a stopped process goes on.</summary>
     public static readonly int Continue = OperatingSystem.IsMacOS() ? 19 : 18;
 
-    /// <summary>False when there is no such process (any more), or it is somebody else's.</summary>
+    /// <summary>False when the process does not exist or belongs to another user.</summary>
     public static bool Send(int processId, int signal) => SendSignal(processId, signal) == 0;
-
-    public static void ChangeOwner(string path, SystemUser user)
-    {
-        if (SetOwner(path, user.UserId, user.GroupId) != 0)
-        {
-            throw new IOException($"{path} cannot be given to user {user.Name}: {Marshal.GetLastPInvokeErrorMessage()}");
-        }
-    }
 
     [DllImport("libc", EntryPoint = "kill", SetLastError = true)]
     private static extern int SendSignal(int processId, int signal);
+}
 
-    [DllImport("libc", EntryPoint = "chown", SetLastError = true, CharSet = CharSet.Ansi, BestFitMapping = false, ThrowOnUnmappableChar = true)]
-    private static extern int SetOwner([MarshalAs(UnmanagedType.LPUTF8Str)] string path, uint user, uint group);
+internal static class ProcessExtensions
+{
+    /// <summary>Null when the process does not exist.</summary>
+    public static Process? Find(int id)
+    {
+        try
+        {
+            return Process.GetProcessById(id);
+        }
+        catch (ArgumentException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Sends SIGTERM; after the grace period, SIGKILL to the process and everything it started. False if that was needed.</summary>
+    public static async Task<bool> EndAsync(this Process process, TimeSpan grace)
+    {
+        Signals.Send(process.Id, Signals.Terminate);
+        if (await process.ExitsWithinAsync(grace))
+        {
+            return true;
+        }
+
+        process.Kill(entireProcessTree: true);
+        await process.WaitForExitAsync();
+        return false;
+    }
+
+    public static async Task<bool> ExitsWithinAsync(this Process process, TimeSpan timeout, CancellationToken cancellationToken = default)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        limit.CancelAfter(timeout);
+        try
+        {
+            await process.WaitForExitAsync(limit.Token);
+            return true;
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            return process.HasExited;
+        }
+    }
 }

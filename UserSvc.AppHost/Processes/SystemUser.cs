@@ -1,10 +1,11 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 
 namespace UserSvc.AppHost.Processes;
 
 internal sealed record SystemUser(string Name, uint UserId, uint GroupId)
 {
-    /// <summary>The first of the names that the system knows; null when it knows none.</summary>
+    /// <summary>The first of these users that exists; null when none does.</summary>
     public static SystemUser? Find(params ReadOnlySpan<string> names)
     {
         // name:password:uid:gid:comment:home:shell
@@ -20,7 +21,18 @@ internal sealed record SystemUser(string Name, uint UserId, uint GroupId)
         return null;
     }
 
-    /// <summary>The command, run as this user; the process id stays the one that was started.</summary>
-    public IReadOnlyList<string> Runs(IReadOnlyList<string> command) =>
+    /// <summary>The command line that runs a command as this user. It replaces itself with the command, so the process id stays.</summary>
+    public IReadOnlyList<string> RunAs(IReadOnlyList<string> command) =>
         ["setpriv", $"--reuid={UserId}", $"--regid={GroupId}", "--clear-groups", "--", .. command];
+
+    public void TakeOwnership(string path)
+    {
+        if (SetOwner(path, UserId, GroupId) != 0)
+        {
+            throw new IOException($"User {Name} cannot become the owner of {path}: {Marshal.GetLastPInvokeErrorMessage()}");
+        }
+    }
+
+    [DllImport("libc", EntryPoint = "chown", SetLastError = true, CharSet = CharSet.Ansi, BestFitMapping = false, ThrowOnUnmappableChar = true)]
+    private static extern int SetOwner([MarshalAs(UnmanagedType.LPUTF8Str)] string path, uint user, uint group);
 }

@@ -5,7 +5,7 @@ using UserSvc.AppHost.Processes;
 
 namespace UserSvc.AppHost.Resources;
 
-/// <summary>Commands in the dashboard that break a part, to watch the edge hide it.</summary>
+/// <summary>Dashboard commands that break something, to watch the edge hide it.</summary>
 internal static class FaultCommands
 {
     private static readonly TimeSpan FreezeTime = TimeSpan.FromSeconds(5);
@@ -14,14 +14,14 @@ internal static class FaultCommands
     {
         instance.WithCommand("kill", "Kill", Kill, new()
         {
-            Description = "SIGKILL: requests in flight are cut. It starts again after 5 s.",
+            Description = "SIGKILL: cuts requests in flight. The instance restarts after 5 s.",
             IconName = "PlugDisconnected",
             ConfirmationMessage = $"Kill {instance.Resource.Name}?",
             UpdateState = EnabledWhileRunning,
         });
         return OperatingSystem.IsWindows() ? instance : instance.WithCommand("freeze", "Freeze 5 s", FreezeAsync, new()
         {
-            Description = "SIGSTOP, then SIGCONT: its connections stay open and nothing is answered.",
+            Description = "SIGSTOP, then SIGCONT: connections stay open, but nothing is answered.",
             IconName = "WeatherSnowflake",
             UpdateState = EnabledWhileRunning,
         });
@@ -30,13 +30,13 @@ internal static class FaultCommands
     public static IResourceBuilder<ProjectResource> WithHealthCheckCommands(this IResourceBuilder<ProjectResource> edge) => edge
         .WithHttpCommand("/healthcheck/fail", "Fail health check", endpointName: "admin", commandName: "fail-health-check", commandOptions: new()
         {
-            Description = "/ready answers 503 from now on, so that a load balancer sends no more requests.",
+            Description = "Makes /ready answer 503, so that a load balancer stops sending requests.",
             IconName = "HeartBroken",
             ConfirmationMessage = "Take the edge out of service?",
         })
         .WithHttpCommand("/healthcheck/ok", "Restore", endpointName: "admin", commandName: "restore-health-check", commandOptions: new()
         {
-            Description = "Takes 'Fail health check' back.",
+            Description = "Makes /ready answer 200 again.",
             IconName = "Heart",
         });
 
@@ -48,7 +48,7 @@ internal static class FaultCommands
             UpdateState = EnabledWhileRunning,
         });
 
-    /// <summary>The process of a running project; null when it has ended.</summary>
+    /// <summary>The process of a running resource; null if it is not running.</summary>
     public static System.Diagnostics.Process? FindProcess(this ResourceNotificationService notifications, string resource) =>
         notifications.TryGetCurrentState(resource, out var current)
         && current.Snapshot.State?.Text == KnownResourceStates.Running

@@ -7,7 +7,7 @@ using UserSvc.AppHost.Topology;
 
 namespace UserSvc.AppHost.Resources;
 
-/// <summary>What a run on one machine adds to the model. While publishing it adds nothing, and every member gives the cluster's value.</summary>
+/// <summary>What a run on this machine adds to the model. While publishing it adds nothing, and its members have the values of a cluster.</summary>
 internal sealed class LocalRun : IAsyncDisposable
 {
     private const int ClusterReplicas = 3;
@@ -30,25 +30,29 @@ internal sealed class LocalRun : IAsyncDisposable
     /// <summary>Null while publishing.</summary>
     public PostgresKind? PostgresKind { get; }
 
-    /// <summary>One resource an instance: behind the proxy that replicas share, the edge would see a single destination.</summary>
+    /// <summary>Locally each instance is a resource: behind the proxy that Aspire puts in front of replicas, the edge would see one destination.</summary>
     public IEnumerable<string> InstanceNames => Options is null ? ["usersvc"] : Enumerable.Range(1, Options.Replicas).Select(i => $"usersvc-{i}");
 
     public int ReplicasOfEach => Options is null ? ClusterReplicas : 1;
 
-    /// <summary>A sidecar stands before each instance. Never while publishing: in a cluster it is a container of the instance's pod, no resource.</summary>
+    /// <summary>Whether each instance has a sidecar. False while publishing: in a cluster the sidecar is a container in the instance's pod.</summary>
     public bool HasSidecars => Options?.Sidecars == true;
 
     /// <summary>Null without TLS, and while publishing.</summary>
     public LocalCertificate? Certificate => _state?.Certificate;
 
-    /// <summary>The server from local binaries, from the moment it is being started.</summary>
+    public PostgresOptions PostgresOptions => _state!.Postgres;
+
+    public string PostgresVolume => _state?.Postgres.Volume ?? "postgres-data";
+
+    /// <summary>The server from local binaries, set when its start begins.</summary>
     public Task<PostgresServer>? Postgres { get; set; }
 
     public int ExitCode { get; set; }
 
-    public static DistributedApplicationOptions BuilderOptions(TopologyOptions options, string[] args)
+    /// <summary>Another dashboard on the usual ports is no reason to fail: nothing else needs to know this one's.</summary>
+    public static void MoveDashboardOffTakenPorts()
     {
-        // The dashboard's ports matter to nobody: another dashboard on them is no reason to fail.
         foreach (var name in (string[])["ASPNETCORE_URLS", "ASPIRE_DASHBOARD_OTLP_ENDPOINT_URL"])
         {
             if (Uri.TryCreate(Environment.GetEnvironmentVariable(name), UriKind.Absolute, out var url) && url.IsLoopback && !Ports.IsFree(IPAddress.Loopback, url.Port))
@@ -56,11 +60,9 @@ internal sealed class LocalRun : IAsyncDisposable
                 Environment.SetEnvironmentVariable(name, $"{url.Scheme}://{url.Host}:{Ports.Free()}");
             }
         }
-
-        return new() { Args = args, DisableDashboard = !options.Dashboard };
     }
 
-    /// <exception cref="LaunchException">An option is out of range, another run holds the state, a port is taken, or there is no PostgreSQL.</exception>
+    /// <exception cref="LaunchException">An option is unknown, another AppHost runs, a port is taken, or there is no PostgreSQL.</exception>
     public static async Task<LocalRun> PrepareAsync(IDistributedApplicationBuilder builder, TopologyOptions options, string[] args)
     {
         if (builder.ExecutionContext.IsPublishMode)
@@ -73,17 +75,16 @@ internal sealed class LocalRun : IAsyncDisposable
         try
         {
             await state.RequireFreePortsAsync();
-            var choice = new PostgresChoice(state.Postgres.Folder, Console.WriteLine);
             if (options.Fresh)
             {
-                await choice.DeleteDataAsync(CancellationToken.None);
+                await new PostgresData(state.Postgres).DeleteAsync(CancellationToken.None);
             }
 
-            var kind = await choice.DecideAsync(options.Postgres, CancellationToken.None);
+            var kind = await PostgresChoice.MakeAsync(options.Postgres, state.Postgres, CancellationToken.None);
             builder.Configuration["Parameters:admin-key"] = state.AdminKey;
             builder.Configuration["Parameters:postgres-password"] = state.PostgresPassword;
             builder.Services.AddHostedService<Supervision>();
-            // PostgreSQL from local binaries stops after that, when nothing uses it any more.
+            // A local PostgreSQL server stops after the resources, when nothing uses it any more.
             builder.Configuration["DcpPublisher:WaitForResourceCleanup"] = "true";
             return new(builder.Configuration, options, state, kind);
         }
@@ -93,10 +94,6 @@ internal sealed class LocalRun : IAsyncDisposable
             throw;
         }
     }
-
-    public PostgresOptions PostgresOptions => _state!.Postgres;
-
-    public string PostgresVolume => _state?.PostgresVolume ?? "postgres-data";
 
     public async Task WelcomeAsync(IResource edge, ResourceReadyEvent ready, CancellationToken cancellationToken)
     {

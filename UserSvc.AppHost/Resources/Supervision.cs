@@ -5,8 +5,8 @@ using UserSvc.AppHost.Processes;
 namespace UserSvc.AppHost.Resources;
 
 /// <summary>
-/// Starts an instance, a sidecar or the edge again after its process has died, as the kubelet would; what was stopped in the dashboard stays stopped.
-/// In the end it ends the edge, then the instances with their sidecars, before the orchestrator ends what is left, which it would do in any order.
+/// Restarts an instance, a sidecar or the edge after its process has died, as the kubelet would; what was stopped in the dashboard stays stopped.
+/// At shutdown it stops the edge, then the instances and their sidecars, before the orchestrator stops what is left in any order.
 /// </summary>
 internal sealed class Supervision(
     DistributedApplicationModel model, ResourceNotificationService notifications, ResourceCommandService commands, IHostApplicationLifetime lifetime)
@@ -15,7 +15,7 @@ internal sealed class Supervision(
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(2);
 
-    // The host does not handle a terminal that is closed: everything would be left running.
+    // The host ignores SIGHUP: closing the terminal would leave everything running.
     private readonly PosixSignalRegistration _hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, signal =>
     {
         signal.Cancel = true;
@@ -26,7 +26,7 @@ internal sealed class Supervision(
 
     private IEnumerable<ProjectResource> Projects => model.Resources.OfType<ProjectResource>();
 
-    // Before any service's StartAsync: the orchestrator's returns only when everything runs.
+    // Before StartAsync: the orchestrator's returns only when everything runs.
     public Task StartingAsync(CancellationToken cancellationToken)
     {
         _restarts = Task.WhenAll(Projects.Select(project => KeepRunningAsync(project, lifetime.ApplicationStopping)));
@@ -71,13 +71,13 @@ internal sealed class Supervision(
             await Task.Delay(Pause, cancellationToken);
             if (notifications.TryGetCurrentState(change.ResourceId, out var current) && HasEnded(current))
             {
-                // Only the first start waits for others: one of them may have been stopped in the dashboard.
+                // Only the first start waits for other resources: one of them may have been stopped in the dashboard.
                 foreach (var wait in project.Annotations.OfType<WaitAnnotation>().ToList())
                 {
                     project.Annotations.Remove(wait);
                 }
 
-                // What fails is tried again after the next pause.
+                // If this fails, the next round starts it again.
                 await commands.ExecuteCommandAsync(change.ResourceId, KnownResourceCommands.StartCommand, cancellationToken);
             }
         }

@@ -6,12 +6,12 @@ using UserSvc.AppHost.Postgres;
 namespace UserSvc.AppHost.Topology;
 
 /// <summary>
-/// A certificate for localhost and its key in PEM files: the .NET development certificate (<c>dotnet dev-certs https</c>) where there is one
-/// whose key can be had, otherwise one made here, which is kept until a month before it ends.
+/// A certificate for localhost and its key, in PEM files: the .NET development certificate (<c>dotnet dev-certs https</c>) if its key can be
+/// exported, otherwise one created here and renewed a month before it expires.
 /// </summary>
 internal sealed record LocalCertificate(string Path, string KeyPath)
 {
-    // What marks the development certificate.
+    // The extension that marks a development certificate.
     private const string DevelopmentExtension = "1.3.6.1.4.1.311.84.1.1";
     private const string ServerAuthentication = "1.3.6.1.5.5.7.3.1";
 
@@ -22,19 +22,19 @@ internal sealed record LocalCertificate(string Path, string KeyPath)
     {
         var files = new LocalCertificate(System.IO.Path.Combine(folder, "localhost.crt"), System.IO.Path.Combine(folder, "localhost.key"));
         Directory.CreateDirectory(folder);
-        if (Development() is var (certificate, key))
+        if (FindDevelopment() is var (certificate, key))
         {
             files.Write(certificate, key);
         }
-        else if (!files.AreGood())
+        else if (!files.AreUsable())
         {
-            files.Make();
+            files.Create();
         }
 
         return files;
     }
 
-    private static (string Certificate, string Key)? Development()
+    private static (string Certificate, string Key)? FindDevelopment()
     {
         using var store = new X509Store(StoreName.My, StoreLocation.CurrentUser);
         try
@@ -49,12 +49,12 @@ internal sealed record LocalCertificate(string Path, string KeyPath)
         }
         catch (CryptographicException)
         {
-            // No store, or a key that must not leave it.
+            // There is no store, or the key cannot be exported.
             return null;
         }
     }
 
-    private bool AreGood()
+    private bool AreUsable()
     {
         try
         {
@@ -67,7 +67,7 @@ internal sealed record LocalCertificate(string Path, string KeyPath)
         }
     }
 
-    private void Make()
+    private void Create()
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var names = new SubjectAlternativeNameBuilder();

@@ -6,7 +6,7 @@ using UserSvc.AppHost.Processes;
 
 namespace UserSvc.AppHost.Topology;
 
-/// <summary>What a local run keeps in its state folder, held by one AppHost at a time.</summary>
+/// <summary>What a local run keeps in its state folder, which one AppHost uses at a time.</summary>
 internal sealed class LocalState : IDisposable
 {
     private static readonly TimeSpan CleanUpTime = TimeSpan.FromSeconds(15);
@@ -18,7 +18,7 @@ internal sealed class LocalState : IDisposable
     {
         _options = options;
         _folderLock = folderLock;
-        Postgres = new() { Folder = Path.Combine(options.StateFolder, "postgres"), Databases = ["users"] };
+        Postgres = new() { Folder = Path.Combine(options.StateFolder, "postgres"), Databases = ["users"], Log = Console.WriteLine };
         AdminKey = SecretFile.ReadOrCreate(AdminKeyFile);
         Certificate = options.Tls ? LocalCertificate.Prepare(Path.Combine(options.StateFolder, "tls")) : null;
     }
@@ -27,12 +27,14 @@ internal sealed class LocalState : IDisposable
 
     public string AdminKey { get; }
 
+    public PostgresOptions Postgres { get; }
+
     public string PostgresPassword => SecretFile.ReadOrCreate(Postgres.PasswordFile);
 
     /// <summary>Null without TLS.</summary>
     public LocalCertificate? Certificate { get; }
 
-    /// <exception cref="LaunchException">Another AppHost runs.</exception>
+    /// <exception cref="LaunchException">Another AppHost uses the folder.</exception>
     public static LocalState Take(TopologyOptions options)
     {
         Directory.CreateDirectory(options.StateFolder);
@@ -51,10 +53,10 @@ internal sealed class LocalState : IDisposable
         }
     }
 
-    /// <exception cref="LaunchException">A port of the edge's is taken; the message names it and the option.</exception>
+    /// <exception cref="LaunchException">One of the edge's ports is taken; the message names the port and its option.</exception>
     public async Task RequireFreePortsAsync()
     {
-        // The orchestrator needs a few seconds to end what a killed AppHost left.
+        // After an AppHost was killed, its orchestrator needs a few seconds to stop the services.
         for (var age = Stopwatch.StartNew(); _folderLock.WasAbandoned && TakenPort() is not null && age.Elapsed < CleanUpTime; await Task.Delay(CleanUpTime / 100))
         {
         }
@@ -64,10 +66,6 @@ internal sealed class LocalState : IDisposable
             throw new LaunchException($"Port {port} is taken by another program: stop that one, or choose another port with {option} (up.sh: {upOption}).");
         }
     }
-
-    public PostgresOptions Postgres { get; }
-
-    public string PostgresVolume => PostgresChoice.VolumeOf(Postgres.Folder);
 
     public void Dispose() => _folderLock.Dispose();
 

@@ -5,15 +5,13 @@ using UserSvc.AppHost.Postgres;
 
 namespace UserSvc.AppHost.Topology;
 
-/// <summary>
-/// What the person who starts the system may choose, by command line (<c>--Replicas 5</c>) or environment (<c>Replicas=5</c>).
-/// </summary>
+/// <summary>The options of a local run, from the command line (<c>--Replicas 5</c>) or the environment (<c>Replicas=5</c>).</summary>
 internal sealed record TopologyOptions
 {
     /// <summary>Instances of the user service: 1 to 20, default 3.</summary>
     public required int Replicas { get; init; }
 
-    /// <summary>Whether each instance listens on loopback alone, behind a sidecar of its own. Default false.</summary>
+    /// <summary>Whether each instance listens on loopback only, behind its own sidecar. Default false.</summary>
     public required bool Sidecars { get; init; }
 
     /// <summary>The edge's public port, default 8080.</summary>
@@ -22,31 +20,31 @@ internal sealed record TopologyOptions
     /// <summary>The edge's health port, default 8002.</summary>
     public required int HealthPort { get; init; }
 
-    /// <summary>The edge's admin port, default 8001; on 127.0.0.1 alone.</summary>
+    /// <summary>The edge's admin port, default 8001; on 127.0.0.1 only.</summary>
     public required int AdminPort { get; init; }
 
     /// <summary>Whether the edge also serves https, with a certificate for localhost. Default false.</summary>
     public required bool Tls { get; init; }
 
-    /// <summary>The edge's port for that, default 8443.</summary>
+    /// <summary>The edge's https port, default 8443.</summary>
     public required int TlsPort { get; init; }
 
-    /// <summary>The host or address that the edge's public ports are bound to, default <c>localhost</c>; <c>*</c> opens it to the network.</summary>
+    /// <summary>The host or address that the edge's public ports listen on, default <c>localhost</c>; <c>*</c> opens them to the network.</summary>
     public required string BindAddress { get; init; }
 
-    /// <summary>Whether the Aspire dashboard is shown, default true.</summary>
+    /// <summary>Whether the Aspire dashboard runs, default true.</summary>
     public required bool Dashboard { get; init; }
 
-    /// <summary>Deletes all users first. Default false.</summary>
+    /// <summary>Whether to delete all users first. Default false.</summary>
     public required bool Fresh { get; init; }
 
-    /// <summary><c>Container</c> or <c>Local</c>; unset, what there is.</summary>
+    /// <summary><c>Container</c> or <c>Local</c>; null lets <see cref="PostgresChoice"/> decide.</summary>
     public required PostgresKind? Postgres { get; init; }
 
-    /// <summary>Holds data, secrets and locks of the local run; default <c>.local</c> in the clone.</summary>
+    /// <summary>Holds the run's data, secrets and locks; default <c>.local</c> in the clone.</summary>
     public required string StateFolder { get; init; }
 
-    /// <exception cref="LaunchException">A value is out of its range; the message names the option and the range.</exception>
+    /// <exception cref="LaunchException">A value is invalid; the message names the option and what it takes.</exception>
     public static TopologyOptions Read(string[] arguments)
     {
         IConfiguration configuration = new ConfigurationBuilder().AddEnvironmentVariables().AddCommandLine(arguments).Build();
@@ -65,11 +63,11 @@ internal sealed record TopologyOptions
             Postgres = Text(configuration, nameof(Postgres)) is not { } kind ? null
                 : Enum.TryParse<PostgresKind>(kind, ignoreCase: true, out var parsed) && Enum.IsDefined(parsed) ? parsed
                 : throw new LaunchException($"Postgres must be Container or Local, not '{kind}'."),
-            StateFolder = Path.GetFullPath(Text(configuration, nameof(StateFolder)) ?? BuildFact(nameof(StateFolder))),
+            StateFolder = Path.GetFullPath(Text(configuration, nameof(StateFolder)) ?? BuiltPath(nameof(StateFolder))),
         };
     }
 
-    /// <summary>Refuses what the command line provider would skip in silence: an unknown option, or one without a value.</summary>
+    /// <summary>Refuses what the command line provider ignores: an unknown option, or one without a value.</summary>
     /// <exception cref="LaunchException">The message names the option.</exception>
     public static void CheckNames<TOptions>(IReadOnlyList<string> arguments, params IEnumerable<string> others)
     {
@@ -84,13 +82,13 @@ internal sealed record TopologyOptions
 
             if (parts.Length == 1 && ++i == arguments.Count)
             {
-                throw new LaunchException($"{parts[0]} lacks its value.");
+                throw new LaunchException($"{parts[0]} needs a value.");
             }
         }
     }
 
-    /// <summary>A path that the build wrote into this assembly.</summary>
-    public static string BuildFact(string name) =>
+    /// <summary>A path that the build stored in this assembly.</summary>
+    public static string BuiltPath(string name) =>
         typeof(TopologyOptions).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().Single(fact => fact.Key == name).Value!;
 
     public static string? Text(IConfiguration configuration, string name) => configuration[name] is { Length: > 0 } value ? value : null;

@@ -2,7 +2,7 @@ namespace UserSvc.AppHost.Topology;
 
 internal static class Welcome
 {
-    /// <summary>Where everything is, and a request of each kind, ready to paste.</summary>
+    /// <summary>Where everything is, and one request of each kind to paste.</summary>
     public static string Text(TopologyOptions options, LocalState state, string postgres, string? dashboard)
     {
         var url = $"http://localhost:{options.Port}";
@@ -23,7 +23,7 @@ internal static class Welcome
               admin key   {{adminKeyFile}}
               database    {{postgres}}
 
-              # create, read, check, replace, list, delete, health
+              # create, read, verify, replace, list, delete, health
               curl -i -X PUT {{url}}/user/alice -H 'Content-Type: application/json' -d '{"fullname":"Alice","password":"correct horse"}'
               curl -i {{url}}/user/alice
               curl -i {{url}}/user/alice/verify -H 'Content-Type: application/json' -d '{"password":"correct horse"}'

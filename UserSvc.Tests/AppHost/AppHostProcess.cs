@@ -7,7 +7,7 @@ using UserSvc.AppHost.Processes;
 
 namespace UserSvc.Tests.AppHost;
 
-/// <summary>The AppHost as its own process, for what only a process has: signals, an exit code, what it leaves behind.</summary>
+/// <summary>The AppHost as a separate process, to test signals, exit codes and what it leaves behind.</summary>
 internal sealed class AppHostProcess : IAsyncDisposable
 {
     private readonly StringBuilder _output = new();
@@ -18,7 +18,7 @@ internal sealed class AppHostProcess : IAsyncDisposable
     {
         _stateFolder = stateFolder;
         var start = new ProcessStartInfo("dotnet", [typeof(LaunchException).Assembly.Location, .. options]) { RedirectStandardOutput = true, RedirectStandardError = true };
-        // Inherited by all that it starts, which is how it is found.
+        // Everything it starts inherits this variable, which is how Services finds it.
         start.Environment["StateFolder"] = stateFolder;
         start.Environment["Dashboard"] = "false";
         start.Environment["Postgres"] = "Local";
@@ -44,7 +44,7 @@ internal sealed class AppHostProcess : IAsyncDisposable
         }
     }
 
-    /// <summary>Returns when the whole system, with one instance, is ready. The ports are the edge's: http, health, admin.</summary>
+    /// <summary>Starts a system with one instance and returns when it is ready. The ports are the edge's: http, health, admin.</summary>
     public static async Task<AppHostProcess> ReadyAsync(string stateFolder, int[] ports, params IEnumerable<string> options)
     {
         var appHost = new AppHostProcess(stateFolder, ["--Replicas", "1", "--Port", $"{ports[0]}", "--HealthPort", $"{ports[1]}", "--AdminPort", $"{ports[2]}", .. options])
@@ -65,7 +65,7 @@ internal sealed class AppHostProcess : IAsyncDisposable
         }
     }
 
-    /// <summary>Runs it to its end, which comes at once where it refuses to start.</summary>
+    /// <summary>Runs the AppHost until it exits, which is immediately if it refuses to start.</summary>
     public static async Task<(int ExitCode, string Output)> RunAsync(string stateFolder, params IEnumerable<string> options)
     {
         await using var appHost = new AppHostProcess(stateFolder, options);
@@ -73,7 +73,7 @@ internal sealed class AppHostProcess : IAsyncDisposable
         return (appHost._process.ExitCode, appHost.Output.Trim());
     }
 
-    /// <summary>The services and the PostgreSQL server that it started.</summary>
+    /// <summary>The services and the PostgreSQL server that the AppHost started.</summary>
     public List<Process> Services()
     {
         var mark = $"StateFolder={_stateFolder}\0";

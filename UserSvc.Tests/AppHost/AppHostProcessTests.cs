@@ -14,7 +14,7 @@ public sealed class AppHostProcessTests : IDisposable
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     [Fact]
-    public async Task Interrupt_RunningSystem_EndsTheEdgeThenTheInstanceAndLeavesNoProcess()
+    public async Task Interrupt_RunningSystem_StopsTheEdgeThenTheInstanceAndLeavesNoProcess()
     {
         await using var appHost = await AppHostProcess.ReadyAsync(_folder, _ports);
         var services = appHost.Services();
@@ -45,7 +45,7 @@ public sealed class AppHostProcessTests : IDisposable
     }
 
     [Fact]
-    public async Task Start_AfterAKill_EndsWhatWasLeftAndKeepsUsers()
+    public async Task Start_AfterAKill_StopsTheLeftoversAndKeepsUsers()
     {
         List<Process> left;
         await using (var first = await AppHostProcess.ReadyAsync(_folder, _ports))
@@ -62,7 +62,7 @@ public sealed class AppHostProcessTests : IDisposable
     }
 
     [Fact]
-    public async Task Start_AgainAndThenFresh_KeepsTheUsersAndThenDeletesThem()
+    public async Task Start_AgainThenFresh_KeepsTheUsersThenDeletesThem()
     {
         await using (var first = await AppHostProcess.ReadyAsync(_folder, _ports))
         {
@@ -89,7 +89,7 @@ public sealed class AppHostProcessTests : IDisposable
     [InlineData("TlsPort must be a whole number from 1 to 65535, not '0'.", "--TlsPort", "0")]
     [InlineData("Postgres must be Container or Local, not 'remote'.", "--Postgres", "remote")]
     [InlineData("Fresh must be true or false, not 'yes'.", "--Fresh", "yes")]
-    [InlineData("--Port lacks its value.", "--Port")]
+    [InlineData("--Port needs a value.", "--Port")]
     [InlineData("Unknown option '--Replica'. Known: --Replicas, --Sidecars, --Port, --HealthPort, --AdminPort, --Tls, --TlsPort, --BindAddress, --Dashboard, --Fresh, --Postgres, --StateFolder, each with a value.", "--Replica", "3")]
     public async Task Start_BadOption_IsRefusedByName(string message, params string[] options) =>
         Assert.Equal((1, message), await AppHostProcess.RunAsync(_folder, options));

@@ -4,13 +4,13 @@ using UserSvc.AppHost.Topology;
 
 namespace UserSvc.Tests.AppHost;
 
-// They hold for the development certificate, where the machine has one, as for one made here.
+// These hold for the development certificate too, if the machine has one.
 public sealed class LocalCertificateTests : IDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("usersvc-certificate-").FullName;
 
     [Fact]
-    public void Certificate_Prepared_IsForLocalhostAndItsKeyForTheOwnerAlone()
+    public void Certificate_Prepared_IsForLocalhostAndItsKeyForTheOwnerOnly()
     {
         var files = LocalCertificate.Prepare(_folder);
 
@@ -35,7 +35,7 @@ public sealed class LocalCertificateTests : IDisposable
     [Theory]
     [InlineData(1)]
     [InlineData(29)]
-    public void Certificate_SoonToEnd_IsReplaced(int days)
+    public void Certificate_AboutToExpire_IsReplaced(int days)
     {
         var files = LocalCertificate.Prepare(_folder);
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
@@ -50,7 +50,7 @@ public sealed class LocalCertificateTests : IDisposable
     }
 
     [Fact]
-    public void Certificate_WithAKeyThatIsNotItsOwn_IsReplaced()
+    public void Certificate_WithAnotherKey_IsReplaced()
     {
         var files = LocalCertificate.Prepare(_folder);
         using var other = ECDsa.Create(ECCurve.NamedCurves.nistP256);

@@ -11,7 +11,7 @@ public sealed class ManifestTests(PostgresFixture postgres)
     private const string AdministratorsKey = "an-administrators-key";
 
     [Fact]
-    public void Manifest_Resources_AreTheDesigns()
+    public void Manifest_Resources_AreThoseOfTheDesign()
     {
         var resources = Manifest.Resources.Select(resource => $"{resource.Key} {resource.Value!["type"]}").Order(StringComparer.Ordinal);
 
@@ -26,7 +26,7 @@ public sealed class ManifestTests(PostgresFixture postgres)
     [Theory]
     [InlineData("http", "Http", true)]
     [InlineData("health", "Health", false)]
-    public void Edge_Binding_IsTheListenerOfItsSettings(string binding, string listener, bool external)
+    public void Edge_Binding_MatchesTheListenerInItsSettings(string binding, string listener, bool external)
     {
         var settings = new ConfigurationBuilder().AddJsonFile(Manifest.RepositoryFile("UserSvc.Edge/appsettings.json")).Build();
 
@@ -38,7 +38,7 @@ public sealed class ManifestTests(PostgresFixture postgres)
     }
 
     [Fact]
-    public void Edge_Environment_GivesTheClusterOfItsSettingsOneDestination()
+    public void Edge_Environment_AddsOneDestinationToTheClusterInItsSettings()
     {
         var settings = new ConfigurationBuilder().AddJsonFile(Manifest.RepositoryFile("UserSvc.Edge/appsettings.json")).Build();
         var cluster = settings.GetSection("ReverseProxy:Clusters").GetChildren().Single().Key;
@@ -49,7 +49,7 @@ public sealed class ManifestTests(PostgresFixture postgres)
     }
 
     [Fact]
-    public void Postgres_Environment_MakesTheUsersDatabaseInCodePointOrder()
+    public void Postgres_Environment_CreatesTheUsersDatabaseInCodePointOrder()
     {
         var environment = Manifest.Environment("postgres");
 
@@ -59,7 +59,7 @@ public sealed class ManifestTests(PostgresFixture postgres)
     }
 
     [Fact]
-    public async Task UserService_TheManifestsEnvironmentAlone_IsReadyAndKnowsItsAdministrator()
+    public async Task UserService_OnlyTheManifestsEnvironment_IsReadyAndKnowsItsAdministrator()
     {
         var (port, database) = (Ports.Free(), await postgres.CreateDatabaseAsync());
         var start = new ProcessStartInfo("dotnet", [typeof(UserSvc.Api.Program).Assembly.Location]) { WorkingDirectory = Manifest.RepositoryFile("UserSvc.Api") };

@@ -59,7 +59,7 @@ public sealed class PostgresServerTests : IDisposable
     }
 
     [Fact]
-    public async Task Kill_CommittedRow_IsThereAfterTheServerCameBackByItself()
+    public async Task Kill_CommittedRow_IsThereAfterTheServerRestarts()
     {
         await using var server = await StartAsync();
         await ScalarAsync(server, "CREATE TABLE kept (n int); INSERT INTO kept VALUES (42)");
@@ -108,7 +108,7 @@ public sealed class PostgresServerTests : IDisposable
     }
 
     [Fact]
-    public async Task Start_ServerLeftByAKilledLauncher_IsStoppedFirst()
+    public async Task Start_ServerLeftByAKilledAppHost_IsStoppedFirst()
     {
         var options = new PostgresOptions { Folder = _folder, Databases = ["users"], Temporary = true };
         var local = new LocalPostgres(options);

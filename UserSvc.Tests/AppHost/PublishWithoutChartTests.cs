@@ -4,7 +4,7 @@ namespace UserSvc.Tests.AppHost;
 public sealed class PublishWithoutChartTests
 {
     [Fact]
-    public async Task Publish_BuildWithoutTheChartPublisher_FailsAndNamesIt()
+    public async Task Publish_BuildWithoutTheChartPublisher_FailsAndNamesTheSwitch()
     {
         var folder = Directory.CreateTempSubdirectory("usersvc-chart-").FullName;
 
@@ -12,6 +12,6 @@ public sealed class PublishWithoutChartTests
         Directory.Delete(folder, recursive: true);
 
         Assert.Equal(
-            (1, "Publishing the chart needs the package Aspire.Hosting.Kubernetes, and this build is without it: publish with ChartPublisher=true in the environment."), refused);
+            (1, "Publishing the chart needs the package Aspire.Hosting.Kubernetes, which this build leaves out: set ChartPublisher=true in the environment and publish again."), refused);
     }
 }

@@ -8,7 +8,7 @@ namespace UserSvc.Tests.AppHost;
 [Scenario]
 public sealed class PublishedChartTests
 {
-    /// <summary>Every value that only an operator sets.</summary>
+    /// <summary>Every value that only operators set.</summary>
     private const string Values = """
         image: {registry: registry.example, tag: "1.0", pullPolicy: Always, pullSecrets: [{name: registry}]}
         usersvc:
@@ -29,7 +29,7 @@ public sealed class PublishedChartTests
         """;
 
     [Fact]
-    public async Task Publish_Chart_IsTheCommittedOneByteForByte()
+    public async Task Publish_Chart_EqualsTheCommittedOne()
     {
         using var published = await PublishedAsync();
 

@@ -7,7 +7,7 @@ namespace UserSvc.Tests.AppHost;
 public sealed class PublishedManifestTests
 {
     [Fact]
-    public async Task Publish_Manifest_IsTheCommittedOneByteForByte()
+    public async Task Publish_Manifest_EqualsTheCommittedOne()
     {
         var folder = Directory.CreateTempSubdirectory("usersvc-manifest-").FullName;
         var file = Path.Combine(folder, "aspire-manifest.json");
@@ -18,7 +18,7 @@ public sealed class PublishedManifestTests
         await publisher.WaitForExitAsync(TestContext.Current.CancellationToken);
 
         Assert.True(File.Exists(file), output);
-        // Its paths are relative to its folder.
+        // Paths in a manifest are relative to its folder.
         var published = File.ReadAllText(file).Replace(Path.GetRelativePath(folder, Path.GetDirectoryName(Manifest.File)!) + "/", "", StringComparison.Ordinal);
         Directory.Delete(folder, recursive: true);
         Assert.Equal(File.ReadAllText(Manifest.File), published);

@@ -9,7 +9,7 @@ using UserSvc.AppHost.Processes;
 
 namespace UserSvc.Tests.AppHost;
 
-/// <summary>The whole system, started by the AppHost in this process, on ports and a state folder of this run.</summary>
+/// <summary>The whole system, started by the AppHost in this process with free ports and a temporary state folder.</summary>
 public class RunningAppHost : IAsyncLifetime
 {
     private readonly string[] _options;
@@ -65,7 +65,7 @@ public class RunningAppHost : IAsyncLifetime
     internal CustomResourceSnapshot Snapshot(string resource) =>
         App.ResourceNotifications.TryGetCurrentState(resource, out var current) ? current.Snapshot : throw new InvalidOperationException($"{resource} is unknown.");
 
-    /// <summary>What the AppHost and its resources have logged since this was called last, for the output of a test that fails.</summary>
+    /// <summary>Adds what the AppHost and its resources have logged since the last call to the test's output.</summary>
     internal void WriteLog()
     {
         while (_log.Lines.TryDequeue(out var line))
@@ -74,14 +74,14 @@ public class RunningAppHost : IAsyncLifetime
         }
     }
 
-    /// <summary>A command, as a click in the dashboard runs it.</summary>
+    /// <summary>Runs a command like a click in the dashboard.</summary>
     internal async Task ExecuteAsync(string resource, string command)
     {
         var result = await App.ResourceCommands.ExecuteCommandAsync(resource, command, Cancellation);
         Assert.True(result.Success, result.Message);
     }
 
-    /// <summary>The instances that answer a number of requests in a row, each once, in order.</summary>
+    /// <summary>The instances that answer the next requests, sorted and without duplicates.</summary>
     internal async Task<string> AnsweringAsync(int requests)
     {
         var names = new SortedSet<string>(StringComparer.Ordinal);

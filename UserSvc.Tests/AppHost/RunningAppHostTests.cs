@@ -17,12 +17,12 @@ public sealed class RunningAppHostTests(RunningAppHost system) : IClassFixture<R
     public async Task Requests_ThroughTheEdge_AreAnsweredByThreeInstancesInTurn()
     {
         Assert.Equal(HttpStatusCode.Created, await PutAsync("alice"));
-        // Another test may have had one ejected.
+        // The edge may have ejected an instance in another test.
         await Eventually.HoldsAsync(async () => await system.AnsweringAsync(6) == All);
     }
 
     [Fact]
-    public void Links_OfEveryResource_AreNamedAndRight()
+    public void Links_EdgeAndInstance_AreNamedAndRight()
     {
         var edge = system.App.GetEndpoint("edge", "http");
         var admin = system.App.GetEndpoint("edge", "admin");
@@ -43,7 +43,7 @@ public sealed class RunningAppHostTests(RunningAppHost system) : IClassFixture<R
     public void Parameter_Secret_IsMasked(string name) => Assert.True(system.Snapshot(name).Properties.Single(property => property.Name == "Value").IsSensitive);
 
     [Fact]
-    public async Task Kill_OfAnInstanceAndTheEdge_IsFollowedByAStartAndAStoppedInstanceStaysStopped()
+    public async Task Kill_InstanceAndEdge_RestartWhileAStoppedInstanceStaysStopped()
     {
         await system.ExecuteAsync("usersvc-1", KnownResourceCommands.StopCommand);
         await system.InStateAsync("usersvc-1", KnownResourceStates.Finished);
@@ -65,7 +65,7 @@ public sealed class RunningAppHostTests(RunningAppHost system) : IClassFixture<R
     }
 
     [Fact]
-    public async Task Freeze_OfOneInstance_IsHiddenByTheEdge()
+    public async Task Freeze_OneInstance_IsHiddenByTheEdge()
     {
         using var process = system.App.ResourceNotifications.FindProcess("usersvc-3")!;
 
@@ -107,7 +107,7 @@ public sealed class RunningAppHostTests(RunningAppHost system) : IClassFixture<R
     }
 
     [Fact]
-    public async Task StopAndStart_OfThePostgresServer_IsAnOutageThatEnds()
+    public async Task StopAndStart_PostgresServer_IsAnOutageThatEnds()
     {
         await PutAsync("carol");
 
@@ -126,7 +126,7 @@ public sealed class RunningAppHostTests(RunningAppHost system) : IClassFixture<R
             await AppHostProcess.RunAsync(system.StateFolder));
 
     [Fact]
-    public async Task SecondAppHost_SamePort_IsRefusedWithTheOptionThatChangesIt()
+    public async Task SecondAppHost_SamePort_IsRefusedAndNamesTheOption()
     {
         var other = StateFolder.Create();
         var port = system.Edge.BaseAddress!.Port;

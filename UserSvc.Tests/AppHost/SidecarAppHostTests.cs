@@ -6,7 +6,7 @@ using UserSvc.AppHost.Processes;
 
 namespace UserSvc.Tests.AppHost;
 
-/// <summary>Two instances with a sidecar each, behind an edge that serves https too.</summary>
+/// <summary>Two instances with sidecars, behind an edge that also serves https.</summary>
 public sealed class SidecarAppHost() : RunningAppHost(["--Replicas", "2", "--Sidecars", "true", "--Tls", "true", "--TlsPort", $"{Ports.Free()}"]);
 
 [Scenario]
@@ -15,7 +15,7 @@ public sealed class SidecarAppHostTests(SidecarAppHost system) : IClassFixture<S
     public void Dispose() => system.WriteLog();
 
     [Fact]
-    public async Task Sidecars_AskedFor_AreWhatTheEdgeRoutesTo()
+    public async Task Sidecars_Enabled_AreTheEdgesDestinations()
     {
         using var registry = system.App.CreateHttpClient("edge", "health");
 
@@ -28,13 +28,13 @@ public sealed class SidecarAppHostTests(SidecarAppHost system) : IClassFixture<S
     }
 
     [Fact]
-    public void Sidecar_InTheDashboard_StandsUnderItsInstance() =>
+    public void Sidecar_InTheDashboard_IsAChildOfItsInstance() =>
         Assert.Equal(
             ["Parent usersvc-1", "Reference usersvc-1"],
             system.Snapshot("usersvc-1-sidecar").Relationships.Select(relationship => $"{relationship.Type} {relationship.ResourceName}").Order(StringComparer.Ordinal));
 
     [Fact]
-    public async Task Tls_AskedFor_ServesTheEdgeWithACertificateThatItsFileMakesTrusted()
+    public async Task Tls_Enabled_ServesHttpsThatTheCertificateFileMakesTrusted()
     {
         using var client = TrustedClient.Of(Path.Combine(system.StateFolder, "tls", "localhost.crt"), system.App.GetEndpoint("edge", "https"));
 

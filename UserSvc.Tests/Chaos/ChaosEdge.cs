@@ -3,10 +3,7 @@ using UserSvc.Tests.Edge;
 
 namespace UserSvc.Tests.Chaos;
 
-/// <summary>
-/// An edge with its shipped appsettings.json in its own folder. The destinations are in a second file, which <see cref="Route"/> rewrites while
-/// it runs.
-/// </summary>
+/// <summary>An edge with a copy of the shipped appsettings.json, and its destinations in a second file that <see cref="Route"/> rewrites while it runs.</summary>
 internal sealed class ChaosEdge : Proxy
 {
     private readonly string _settings;
@@ -43,7 +40,7 @@ internal sealed class ChaosEdge : Proxy
         {
             ReverseProxy = new { Clusters = new { usersvc = new { Destinations = destinations.ToDictionary(d => d.Name, d => new { d.Address }) } } },
         };
-        // As a whole, like a ConfigMap's file: a reader never sees half of it.
+        // Replaced as a whole, like a ConfigMap's file: the edge never reads half of it.
         File.WriteAllBytes(_settings + ".new", JsonSerializer.SerializeToUtf8Bytes(settings));
         File.Move(_settings + ".new", _settings, overwrite: true);
     }

@@ -4,7 +4,7 @@ using UserSvc.Tests.Edge;
 
 namespace UserSvc.Tests.Chaos;
 
-/// <summary>PostgreSQL, the instances usersvc-1 to -3 and an edge that knows them from its configuration, each a process.</summary>
+/// <summary>PostgreSQL, the instances usersvc-1 to usersvc-3, and an edge that has them in its configuration, each as a process.</summary>
 internal sealed class ChaosSystem : IAsyncDisposable
 {
     public static readonly string[] All = ["usersvc-1", "usersvc-2", "usersvc-3"];
@@ -17,7 +17,7 @@ internal sealed class ChaosSystem : IAsyncDisposable
 
     private ChaosSystem(PostgresServer postgres, ProductTime time, IReadOnlyList<(string, string)> settings) => (Postgres, _time, _settings) = (postgres, time, settings);
 
-    /// <summary>On Linux every instance listens on this port, each on an address of its own.</summary>
+    /// <summary>On Linux every instance listens on this port, each on a different address.</summary>
     public static int InstancePort { get; } = Ports.Free();
 
     public PostgresServer Postgres { get; }
@@ -26,12 +26,12 @@ internal sealed class ChaosSystem : IAsyncDisposable
 
     public Proxy Edge { get; private set; } = null!;
 
-    /// <summary>The instance of that name, created but not started on first use.</summary>
+    /// <summary>The instance of that name. Its first use creates it, but does not start it.</summary>
     public ServiceProcess this[string name] => _instances.TryGetValue(name, out var instance) ? instance : Add(name);
 
     /// <param name="time">The limits of edges and instances.</param>
     /// <param name="settings">The instances' other settings.</param>
-    /// <param name="edge">Creates the proxy from a name and a folder; by default this project's edge.</param>
+    /// <param name="edge">Creates a proxy from a name and a folder; by default this project's edge.</param>
     public static async Task<ChaosSystem> StartAsync(ProductTime time, IReadOnlyList<(string Key, string Value)> settings, Func<string, string, Proxy>? edge = null)
     {
         var system = new ChaosSystem(await TemporaryPostgres.StartAsync(TestContext.Current.CancellationToken), time, settings);
@@ -51,13 +51,13 @@ internal sealed class ChaosSystem : IAsyncDisposable
         }
     }
 
-    /// <summary>Routes the edge to these instances only.</summary>
+    /// <summary>Makes these instances the edge's only destinations.</summary>
     public void Register(params IReadOnlyList<string> instances) => Edge.Route(instances.Select(i => (i, $"{_addresses[i]}")));
 
     public void Register(Registry registry, Proxy edge, params IReadOnlyList<string> instances) =>
         registry.Register(edge, instances.ToDictionary(i => i, i => _addresses[i]));
 
-    /// <summary>Starts another edge, which finds the three instances through the registry.</summary>
+    /// <summary>Starts another edge, which finds the three instances in the registry.</summary>
     public async Task<Proxy> AddEdgeAsync(string name, Registry registry)
     {
         var edge = new ChaosEdge(name, _folder, [.. _time.Edge, .. registry.EdgeSettings]);
@@ -71,7 +71,7 @@ internal sealed class ChaosSystem : IAsyncDisposable
         return edge;
     }
 
-    /// <summary>Evidence for a failed scenario: the edge's counters and the last log lines of edge and instances.</summary>
+    /// <summary>The edge's counters and the last log lines of edge and instances, to explain a failed scenario.</summary>
     public async Task<string> DescribeAsync(Proxy edge)
     {
         string counters;

@@ -1,12 +1,12 @@
 namespace UserSvc.Tests.Chaos;
 
-/// <summary>The edge itself changes under load, and nothing fails.</summary>
+/// <summary>The edge itself restarts or reloads under load, and no request fails.</summary>
 [Scenario]
 [Collection(typeof(OneByOne))]
 public sealed class EdgeFaultTests(SharedSystem shared)
 {
     [Fact]
-    public async Task Restart_OfOneEdgeBesideASecond_FailsNothing()
+    public async Task Restart_OneOfTwoEdges_FailsNothing()
     {
         var system = await shared.GetAsync();
         await using var second = await system.AddEdgeAsync("edge-2", new Registry.Static());

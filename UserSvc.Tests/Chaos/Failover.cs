@@ -1,8 +1,8 @@
 namespace UserSvc.Tests.Chaos;
 
 /// <summary>
-/// Two instances under traffic, connected to a primary and its synchronous standby. The primary goes away, and the standby is promoted. Tests and
-/// <c>bench/faults.sh</c> share it.
+/// Two instances under traffic, connected to a primary and its synchronous standby. The primary fails, and the standby is promoted. Tests and
+/// <c>bench/faults.sh</c> share this.
 /// </summary>
 internal sealed class Failover : IAsyncDisposable
 {
@@ -19,12 +19,12 @@ internal sealed class Failover : IAsyncDisposable
 
     public FailoverTraffic Traffic { get; private set; } = null!;
 
-    /// <summary>When the promotion was done, on the traffic's clock.</summary>
+    /// <summary>The end of the promotion, on the traffic's clock.</summary>
     public TimeSpan Promoted { get; private set; }
 
     public static Task<Failover> AfterPrimaryKilledAsync() => RunAsync("primary", failover => failover.Postgres.First.CrashAsync());
 
-    /// <summary>A machine that is gone: nothing is refused, nothing is answered.</summary>
+    /// <summary>Like a machine that is gone: it refuses nothing and answers nothing.</summary>
     public static Task<Failover> AfterPrimaryVanishedAsync() => RunAsync("primary", failover => failover._network.VanishAsync());
 
     public static Task<Failover> AfterPrimaryMadeReadOnlyAsync() => RunAsync(
@@ -52,12 +52,12 @@ internal sealed class Failover : IAsyncDisposable
         try
         {
             failover.Traffic = new(await failover.InstanceAsync(target), await failover.InstanceAsync(target));
-            await failover.Traffic.GoesOnAsync();
+            await failover.Traffic.WaitForAnswersAsync();
             await fault(failover);
-            await failover.Traffic.IsRefusedAsync();
+            await failover.Traffic.WaitForRefusalsAsync();
             await failover.Postgres.PromoteAsync();
             failover.Promoted = failover.Traffic.Now;
-            await failover.Traffic.GoesOnAsync();
+            await failover.Traffic.WaitForAnswersAsync();
             return failover;
         }
         catch
@@ -67,7 +67,7 @@ internal sealed class Failover : IAsyncDisposable
         }
     }
 
-    // Cheap passwords, as two cores carry all of it.
+    // Cheap hashes, because two cores run all of this.
     private Task<HttpClient> InstanceAsync(string target)
     {
         _instances.Add(new(Postgres.ConnectionString(target, _network.Port), ("Passwords:MemoryKiB", "8192"), ("Passwords:Passes", "1")));

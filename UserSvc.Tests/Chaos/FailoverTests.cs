@@ -1,6 +1,6 @@
 namespace UserSvc.Tests.Chaos;
 
-/// <summary>When the standby is promoted, the service follows, in the same processes, and has lost no user that it acknowledged.</summary>
+/// <summary>When the standby is promoted, the running instances follow, and no acknowledged user is lost.</summary>
 [Scenario]
 public sealed class FailoverTests
 {
@@ -13,7 +13,7 @@ public sealed class FailoverTests
     {
         await using var failover = await Failover.AfterPrimaryKilledAsync();
         await failover.Postgres.RejoinAsync();
-        await failover.Traffic.GoesOnAsync();
+        await failover.Traffic.WaitForAnswersAsync();
 
         await KeepsEveryUserAsync(failover);
     }
@@ -44,7 +44,7 @@ public sealed class FailoverTests
         await postgres.Second.StopAsync();
 
         var created = await client.PutUserAsync("alice", "Alice", Password);
-        // The primary has her, whom its standby has not.
+        // Alice is on the primary, but not on its standby.
         await Eventually.HoldsAsync(async () => await client.AnswerToGetAsync("/user/alice") == Answer.User(200, "Alice"));
         var again = await client.PutUserAsync("alice", "Alice", Password);
         await postgres.Second.StartAsync(Cancellation);

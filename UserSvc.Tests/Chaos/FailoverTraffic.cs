@@ -5,8 +5,8 @@ using System.Net.Http.Json;
 namespace UserSvc.Tests.Chaos;
 
 /// <summary>
-/// Clients of instances without an edge between: writers that create one user after another, each again until it is acknowledged, and
-/// readers of acknowledged users. Every answer is kept, by instance.
+/// Clients that call instances directly: writers create one user after another, repeating each until it is acknowledged, and readers read
+/// acknowledged users. Keeps every answer by instance.
 /// </summary>
 internal sealed class FailoverTraffic : IAsyncDisposable
 {
@@ -35,29 +35,29 @@ internal sealed class FailoverTraffic : IAsyncDisposable
     /// <summary>The uuids of the acknowledged users, by name.</summary>
     public IReadOnlyDictionary<string, string> Acknowledged => _acknowledged;
 
-    /// <summary>What no client may see, each once with how many saw it.</summary>
+    /// <summary>Answers that no client may see, with their number.</summary>
     public string[] Unexpected =>
         [.. _answers.Where(a => a.Result is not ("200" or "201" or "503")).CountBy(a => $"{(a.Write ? "PUT" : "GET")}: {a.Result}").Select(c => $"{c.Key} × {c.Value}").Order()];
 
-    /// <summary>Goes on until each instance has answered so many more requests of both kinds rightly, counting those that begin from now on.</summary>
-    public Task GoesOnAsync(int count = 40)
+    /// <summary>Waits until each instance has answered this many reads and writes correctly that started from now on.</summary>
+    public Task WaitForAnswersAsync(int count = 40)
     {
         var from = Now;
         return Eventually.HoldsAsync(
-            () => Task.FromResult(_instances.Index().All(i => Right(i.Index, write: true, from).Count() >= count && Right(i.Index, write: false, from).Count() >= count)));
+            () => Task.FromResult(_instances.Index().All(i => Correct(i.Index, write: true, from).Count() >= count && Correct(i.Index, write: false, from).Count() >= count)));
     }
 
-    /// <summary>Goes on until each instance has refused a write that began from now on.</summary>
-    public Task IsRefusedAsync()
+    /// <summary>Waits until each instance has refused a write that started from now on.</summary>
+    public Task WaitForRefusalsAsync()
     {
         var from = Now;
         return Eventually.HoldsAsync(() => Task.FromResult(_instances.Index().All(i => _answers.Any(a => a.Instance == i.Index && a.Write && a.Result == "503" && a.At >= from))));
     }
 
-    /// <summary>The longest that it took an instance, from then on, to do its first write and its first read.</summary>
+    /// <summary>How long the slowest instance took, from then on, until its first write and its first read.</summary>
     public (TimeSpan Write, TimeSpan Read) Back(TimeSpan from) => (Longest(write: true, from), Longest(write: false, from));
 
-    /// <summary>How long the writes took that began then or later: the median and the longest.</summary>
+    /// <summary>The median and the longest duration of writes that started then or later.</summary>
     public (TimeSpan Median, TimeSpan Longest) Writes(TimeSpan from)
     {
         TimeSpan[] took = [.. _answers.Where(a => a.Write && a.At >= from).Select(a => a.Took).Order()];
@@ -70,7 +70,7 @@ internal sealed class FailoverTraffic : IAsyncDisposable
         await _workers;
     }
 
-    /// <returns>The acknowledged users that an instance does not answer as they were acknowledged.</returns>
+    /// <returns>The acknowledged users that an instance does not have, or has with another uuid.</returns>
     public async Task<string[]> NotReadAsync()
     {
         var missing = new ConcurrentBag<string>();
@@ -79,7 +79,7 @@ internal sealed class FailoverTraffic : IAsyncDisposable
             await Parallel.ForEachAsync(_acknowledged, new ParallelOptions { MaxDegreeOfParallelism = 8, CancellationToken = Cancellation }, async (user, _) =>
             {
                 var read = "";
-                // A service that is away for a moment has lost nobody.
+                // A temporary 503 does not mean that the user is lost.
                 await Eventually.HoldsAsync(async () =>
                 {
                     using var response = await instance.GetAsync($"/user/{user.Key}", Cancellation);
@@ -103,9 +103,9 @@ internal sealed class FailoverTraffic : IAsyncDisposable
         _ending.Dispose();
     }
 
-    private TimeSpan Longest(bool write, TimeSpan from) => _instances.Index().Max(i => Right(i.Index, write, from, end: true).Min(a => a.At + a.Took)) - from;
+    private TimeSpan Longest(bool write, TimeSpan from) => _instances.Index().Max(i => Correct(i.Index, write, from, end: true).Min(a => a.At + a.Took)) - from;
 
-    private IEnumerable<Answered> Right(int instance, bool write, TimeSpan from, bool end = false) =>
+    private IEnumerable<Answered> Correct(int instance, bool write, TimeSpan from, bool end = false) =>
         _answers.Where(a => a.Instance == instance && a.Write == write && a.Result is "200" or "201" && (end ? a.At + a.Took : a.At) >= from);
 
     private async Task WriteAsync(int instance, string writer)

@@ -1,11 +1,11 @@
 namespace UserSvc.Tests.Chaos;
 
-/// <summary>Faults under load. Each method injects one and returns once the system has recovered. Tests and <c>bench/faults.sh</c> share them.</summary>
+/// <summary>Faults under load. Each method injects one and returns when the system has recovered. Tests and <c>bench/faults.sh</c> share them.</summary>
 internal static class Faults
 {
     private const string Second = "usersvc-2";
 
-    // Reads while an instance is away: about two seconds of them.
+    // Reads while an instance is away: about two seconds' worth.
     private const int Away = 1_500;
 
     public static async Task KillInstanceAsync(ChaosSystem system, Load load)
@@ -55,14 +55,14 @@ internal static class Faults
 
     public static async Task KillPostgresAsync(ChaosSystem system, Load load)
     {
-        // Its supervisor starts it again.
+        // PostgresServer restarts it.
         system.Postgres.Kill();
         await load.IsFailingAsync();
         await load.IsAnsweredOnlyByAsync(ChaosSystem.All);
     }
 
     /// <summary>
-    /// 64 clients that send passwords only, the load's writers among them: as many as may wait at one instance, which on a starved machine gets them all.
+    /// 64 clients, the load's writers included, that only send passwords. One instance lets that many wait, and on a starved machine one gets them all.
     /// </summary>
     public static Task FloodWithPasswordsAsync(ChaosSystem system, Load load) => load.FloodAsync(clients: 64 - Load.Writers, requestsOfEach: 20);
 
@@ -70,7 +70,7 @@ internal static class Faults
     {
         for (var i = 0; i < 5; i++)
         {
-            // Another order and another set each time, of which two instances stay.
+            // Changes the order and the set each time; two instances stay.
             system.Register("usersvc-3", "usersvc-1");
             await load.IsAnsweredOnlyByAsync("usersvc-1", "usersvc-3");
             system.Register(ChaosSystem.All);
@@ -87,7 +87,7 @@ internal static class Faults
         await balancer.HasInRotationAsync(2);
     }
 
-    /// <summary>From 3 instances to 5, to 2, and back; <paramref name="register"/> tells the edge which there are.</summary>
+    /// <summary>Scales from 3 instances to 5, to 2, and back; <paramref name="register"/> tells the edge which ones exist.</summary>
     public static async Task ScaleAsync(ChaosSystem system, Load load, Action<string[]> register)
     {
         string[] five = [.. ChaosSystem.All, "usersvc-4", "usersvc-5"], two = ["usersvc-1", "usersvc-2"];

@@ -1,24 +1,24 @@
 namespace UserSvc.Tests.Chaos;
 
-/// <summary>One instance fails under load. No read fails, and at most one write for each writer.</summary>
+/// <summary>An instance fails under load. No read fails, and at most one write of each writer.</summary>
 [Scenario]
 [Collection(typeof(OneByOne))]
 public sealed class InstanceFaultTests(SharedSystem shared)
 {
     [Fact]
-    public Task KillNine_OfOneInstance_FailsNoRead() => shared.RunAsync(Faults.KillInstanceAsync, SharedSystem.IsHidden);
+    public Task Kill_OneInstance_FailsNoRead() => shared.RunAsync(Faults.KillInstanceAsync, SharedSystem.IsHidden);
 
     [Fact]
-    public Task GracefulRestart_OfOneInstance_FailsNoRead() => shared.RunAsync(Faults.RestartInstanceAsync, SharedSystem.IsHidden);
+    public Task Restart_OneInstance_FailsNoRead() => shared.RunAsync(Faults.RestartInstanceAsync, SharedSystem.IsHidden);
 
     [Fact]
-    public Task Freeze_OfOneInstance_FailsNoRead() => shared.RunAsync(Faults.FreezeInstanceAsync, SharedSystem.IsHidden);
+    public Task Freeze_OneInstance_FailsNoRead() => shared.RunAsync(Faults.FreezeInstanceAsync, SharedSystem.IsHidden);
 
     [Fact]
-    public Task RollingRestart_OfAllInstances_FailsNoRead() => shared.RunAsync(Faults.RestartEveryInstanceAsync, SharedSystem.IsHidden);
+    public Task RollingRestart_AllInstances_FailsNoRead() => shared.RunAsync(Faults.RestartEveryInstanceAsync, SharedSystem.IsHidden);
 
     [Fact]
-    public Task Flood_Of64ClientsWithPasswords_FailsNothingAndLeavesEveryInstanceInPlace() => shared.RunAsync(
+    public Task PasswordFlood_64Clients_FailsNothingAndTakesNoInstanceOut() => shared.RunAsync(
         async (system, load) =>
         {
             var before = system.Edge.Process.Log.Length;

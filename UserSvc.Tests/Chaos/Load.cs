@@ -7,13 +7,12 @@ using System.Text.Json;
 namespace UserSvc.Tests.Chaos;
 
 /// <summary>
-/// Steady traffic through the edge: readers of a fixed set of users and writers of ever new ones, each at a fixed pace that waits for the
-/// answer. An answer counts only with the right user in it. Nothing is tried again, except by SocketsHttpHandler on a pooled connection
-/// that was closed before a byte of an answer came, as any HTTP client does. A writer that is told to come back later (Retry-After) does so;
-/// readers go on, so that every failure is seen.
+/// Steady traffic through the edge: readers of a fixed set of users and writers of new ones, each at a fixed pace, one request at a time. An
+/// answer only counts with the right user in it. Nothing is retried, except by SocketsHttpHandler on a pooled connection that closes
+/// before the first byte of an answer, as in any HTTP client. Writers obey Retry-After; readers do not, so that they see every failure.
 /// </summary>
-/// <param name="edge">Asked before each request for the edge to send it to.</param>
-/// <param name="minReads">How many reads it sends at least: a fifth of them before a fault, another fifth after it.</param>
+/// <param name="edge">Called before each request for the address to send it to.</param>
+/// <param name="minReads">The minimum number of reads; a fifth of them comes before a fault, another fifth after it.</param>
 internal sealed class Load(Func<Uri> edge, int minReads = 2_000) : IAsyncDisposable
 {
     public const int Writers = 4;
@@ -22,8 +21,8 @@ internal sealed class Load(Func<Uri> edge, int minReads = 2_000) : IAsyncDisposa
     private const int Readers = 16;
     private const int Users = 64;
 
-    // At most 800 and 150 a second, with 16 readers and 4 writers: what two cores carry beside the load itself, so that what a bench measures is
-    // the system's time and not a queue's for a core.
+    // At most 800 reads and 150 writes a second, which two cores can serve next to the load itself: a benchmark then measures the system and not
+    // a queue for the cores.
     private static readonly TimeSpan ReadPeriod = TimeSpan.FromMilliseconds(20);
     private static readonly TimeSpan WritePeriod = TimeSpan.FromMilliseconds(26);
 
@@ -43,7 +42,7 @@ internal sealed class Load(Func<Uri> edge, int minReads = 2_000) : IAsyncDisposa
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
-    /// <summary>The users that were acknowledged, by name.</summary>
+    /// <summary>The acknowledged users, by name.</summary>
     public IReadOnlyDictionary<string, UserAnswer> Acknowledged => _acknowledged;
 
     /// <summary>The outcome of every request so far.</summary>
@@ -56,7 +55,7 @@ internal sealed class Load(Func<Uri> edge, int minReads = 2_000) : IAsyncDisposa
             async (i, _) =>
             {
                 _users[i] = await CreateAsync($"{_prefix}reader.{i}");
-                // The first requests of a process are slow ones. An instance that is restarted later has its own under load.
+                // A process is slow to answer its first requests. Instances that restart later do so under load.
                 await GetAsync(_users[i]);
             });
         _clock.Start();
@@ -65,7 +64,7 @@ internal sealed class Load(Func<Uri> edge, int minReads = 2_000) : IAsyncDisposa
             .. Enumerable.Range(0, Writers).Select(w => Task.Run(() => WriteAsync(w))),
         ]);
 
-        // Spread over the period, as requests of many clients are.
+        // Spread over the period, like requests of many clients.
         Task ReadAsync(int reader) => PaceAsync(ReadPeriod, ReadPeriod * reader / Readers, async i =>
         {
             _gets.Enqueue((await GetAsync(_users[(reader + (i * Readers)) % Users])).Outcome);
@@ -75,24 +74,24 @@ internal sealed class Load(Func<Uri> edge, int minReads = 2_000) : IAsyncDisposa
         Task WriteAsync(int writer) => PaceAsync(WritePeriod, TimeSpan.Zero, i => this.WriteAsync($"{_prefix}writer{writer}.{i}"));
     }
 
-    /// <summary>Goes on until so many more reads have been sent.</summary>
+    /// <summary>Waits until this many more reads have been answered.</summary>
     public async Task ReadsAsync(int more)
     {
         var until = _gets.Count + more;
         await Eventually.HoldsAsync(() => Task.FromResult(_gets.Count >= until));
     }
 
-    /// <summary>Goes on until the instance answers reads that begin from now on: an ejection may have to end first.</summary>
+    /// <summary>Waits until the instance answers a read that starts from now on; an ejection may have to end first.</summary>
     public Task IsAnsweredByAsync(string instance) => LastReadsAsync(last => last.Any(g => g.Hostname == instance), count: 1);
 
-    /// <summary>Goes on until a hundred reads in a row have been answered by these instances, by each of them and by no other.</summary>
+    /// <summary>Waits until a hundred reads in a row have been answered by these instances: each of them, and no others.</summary>
     public Task IsAnsweredOnlyByAsync(params string[] instances) =>
         LastReadsAsync(last => last.Select(g => g.Hostname ?? "").ToHashSet().SetEquals(instances), count: 100);
 
-    /// <summary>Goes on until a read has failed that began from now on.</summary>
+    /// <summary>Waits until a read fails that starts from now on.</summary>
     public Task IsFailingAsync() => LastReadsAsync(last => last.Any(g => g.Failed), count: 1);
 
-    /// <summary>The fault, from its cause to the system's return to what it was: quiet traffic before and after it.</summary>
+    /// <summary>Runs a fault until the system has recovered, with undisturbed traffic before and after it.</summary>
     public async Task<LoadReport> DuringAsync(Func<Task> fault)
     {
         await ReadsAsync(minReads / 5);
@@ -105,7 +104,7 @@ internal sealed class Load(Func<Uri> edge, int minReads = 2_000) : IAsyncDisposa
         return Report;
     }
 
-    /// <summary>Clients that send nothing but passwords, each as fast as it is answered: half of them create users, half verify those of readers.</summary>
+    /// <summary>Clients that only send passwords, each as fast as it is answered: half of them create users, half verify the readers' users.</summary>
     public Task FloodAsync(int clients, int requestsOfEach) => Task.WhenAll(Enumerable.Range(0, clients).Select(c => Task.Run(async () =>
     {
         for (var i = 0; i < requestsOfEach; i++)
@@ -128,7 +127,7 @@ internal sealed class Load(Func<Uri> edge, int minReads = 2_000) : IAsyncDisposa
         await Parallel.ForEachAsync(_acknowledged.Values, new ParallelOptions { MaxDegreeOfParallelism = 16, CancellationToken = Cancellation }, async (user, _) =>
         {
             Outcome read = default;
-            // A service that is away for a moment has lost nobody.
+            // A temporary 503 does not mean that the user is lost.
             await Eventually.HoldsAsync(async () => !(read = (await GetAsync(user)).Outcome).Result.StartsWith("503", StringComparison.Ordinal));
             if (read.Failed)
             {
@@ -146,7 +145,7 @@ internal sealed class Load(Func<Uri> edge, int minReads = 2_000) : IAsyncDisposa
         _ending.Dispose();
     }
 
-    // Of those that begin from now on.
+    // Only looks at reads that start from now on.
     private async Task LastReadsAsync(Func<IReadOnlyList<Outcome>, bool> hold, int count)
     {
         var now = _clock.Elapsed;
@@ -172,7 +171,7 @@ internal sealed class Load(Func<Uri> edge, int minReads = 2_000) : IAsyncDisposa
         }
     }
 
-    /// <returns>The pause that the service asks for.</returns>
+    /// <returns>The service's Retry-After.</returns>
     private async Task<TimeSpan?> WriteAsync(string name)
     {
         var (outcome, user, retryAfter) = await PutAsync(name);
@@ -195,14 +194,14 @@ internal sealed class Load(Func<Uri> edge, int minReads = 2_000) : IAsyncDisposa
         SendAsync(HttpMethod.Get, user.Fullname, null, (status, answer) => status == HttpStatusCode.OK && answer.IsSame(user));
 
     private Task<(Outcome Outcome, UserAnswer? User, TimeSpan? RetryAfter)> PutAsync(string name) =>
-        // 200 when the edge has tried again what had been done before.
+        // 200 if the edge retried a PUT that had been executed.
         SendAsync(HttpMethod.Put, name, new { fullname = name, password = Password },
             (status, answer) => status is HttpStatusCode.Created or HttpStatusCode.OK && answer.Fullname == name);
 
     private Task<(Outcome Outcome, UserAnswer? User, TimeSpan? RetryAfter)> VerifyAsync(UserAnswer user) =>
         SendAsync(HttpMethod.Post, user.Fullname, new { password = Password }, (status, answer) => status == HttpStatusCode.OK && answer.IsSame(user), "/verify");
 
-    // A user's name is its full name.
+    // Each user's full name is its name.
     private async Task<(Outcome, UserAnswer?, TimeSpan?)> SendAsync(HttpMethod method, string name, object? body, Func<HttpStatusCode, UserAnswer, bool> isRight, string action = "")
     {
         var at = _clock.Elapsed;
@@ -213,26 +212,26 @@ internal sealed class Load(Func<Uri> edge, int minReads = 2_000) : IAsyncDisposa
             using var response = await _client.SendAsync(request, Cancellation);
             if (!response.IsSuccessStatusCode)
             {
-                return (Of(Judge(response)), null, response.Headers.RetryAfter?.Delta);
+                return (Ended(Describe(response)), null, response.Headers.RetryAfter?.Delta);
             }
 
             var user = await response.Content.ReadFromJsonAsync<UserAnswer>(Cancellation);
-            return isRight(response.StatusCode, user!) ? (Of(Outcome.Right, user!.Hostname), user, null) : (Of("another user's answer"), null, null);
+            return isRight(response.StatusCode, user!) ? (Ended(Outcome.Right, user!.Hostname), user, null) : (Ended("another user's answer"), null, null);
         }
         catch (HttpRequestException e)
         {
-            return (Of($"{e.HttpRequestError}"), null, null);
+            return (Ended($"{e.HttpRequestError}"), null, null);
         }
         catch (Exception e) when (e is JsonException || (e is OperationCanceledException && !Cancellation.IsCancellationRequested))
         {
-            return (Of(e.GetType().Name), null, null);
+            return (Ended(e.GetType().Name), null, null);
         }
 
-        Outcome Of(string result, string? hostname = null) => new(name, at, _clock.Elapsed - at, result, hostname);
+        Outcome Ended(string result, string? hostname = null) => new(name, at, _clock.Elapsed - at, result, hostname);
     }
 
-    /// <summary>A status by its number alone when it is as the contract has it.</summary>
-    private static string Judge(HttpResponseMessage response) => (int)response.StatusCode
+    /// <summary>The status, and how the answer breaks the contract.</summary>
+    private static string Describe(HttpResponseMessage response) => (int)response.StatusCode
         + (response.Content.Headers.ContentType?.MediaType == "application/problem+json" ? "" : " without problem JSON")
         + (response.StatusCode != HttpStatusCode.ServiceUnavailable || response.Headers.RetryAfter is not null ? "" : " without Retry-After")
         + (response.Headers.Contains("x-envoy-overloaded") ? " overloaded" : "");
@@ -244,7 +243,7 @@ internal sealed record UserAnswer(string Uuid, string Fullname, string Hostname)
     public bool IsSame(UserAnswer other) => (Uuid, Fullname) == (other.Uuid, other.Fullname);
 }
 
-/// <summary>What became of one request, and when, from the load's start.</summary>
+/// <summary>How one request ended; times are from the load's start.</summary>
 internal readonly record struct Outcome(string User, TimeSpan At, TimeSpan Took, string Result, string? Hostname)
 {
     public const string Right = "right";

@@ -1,8 +1,8 @@
 namespace UserSvc.Tests.Chaos;
 
 /// <summary>
-/// What stands before several edges: four probes of readiness a second; two that fail take an edge out of rotation, two that succeed bring it
-/// back. Edges in rotation take turns.
+/// A load balancer in front of several edges. It probes readiness four times a second: two failures in a row take an edge out of rotation, two
+/// successes bring it back. Edges in rotation take turns.
 /// </summary>
 internal sealed class LoadBalancer : IAsyncDisposable
 {
@@ -36,7 +36,7 @@ internal sealed class LoadBalancer : IAsyncDisposable
 
     private async Task ProbeAsync(IReadOnlyList<Proxy> edges)
     {
-        // Probes in a row against what the edge is held for.
+        // For each edge, probes in a row that contradict its place in or out of rotation.
         var against = new int[edges.Count];
         using var tick = new PeriodicTimer(TimeSpan.FromMilliseconds(250));
         while (await tick.WaitForNextTickAsync(_stopping.Token))

@@ -1,18 +1,18 @@
 namespace UserSvc.Tests.Chaos;
 
-/// <summary>What a load saw. The fault's window holds every request that was under way in it.</summary>
+/// <summary>What a load saw. The fault's window includes every request in flight during it.</summary>
 internal sealed record LoadReport(Outcome[] Gets, Outcome[] Puts, Outcome[] Verifications, TimeSpan From, TimeSpan To)
 {
     public IEnumerable<Outcome> GetsDuring => Gets.Where(g => g.End >= From && g.At <= To);
 
-    /// <summary>By what they got, with how many and when.</summary>
+    /// <summary>Failures by result, with their number and times.</summary>
     public string[] FailedGets => Failures(Gets);
 
     public string[] FailedPuts => Failures(Puts);
 
     public string[] FailedVerifications => Failures(Verifications);
 
-    /// <summary>The instances that answered reads begun after the fault.</summary>
+    /// <summary>The instances that answered reads that started after the fault.</summary>
     public string[] AnsweredAfter => [.. Gets.Where(g => !g.Failed && g.At > To).Select(g => g.Hostname!).Distinct().Order()];
 
     public override string ToString() => string.Join('\n',

@@ -3,8 +3,8 @@ using UserSvc.Tests.Edge;
 namespace UserSvc.Tests.Chaos;
 
 /// <summary>
-/// The product's time limits. A starved machine would trip the shipped ones without any fault, so scenarios multiply them by
-/// <see cref="Factor"/>; ejections and reloads come sooner, because scenarios wait for them. <c>bench/faults.sh</c> runs the same scenarios as shipped.
+/// The product's time limits. A starved machine would exceed the shipped ones without any fault, so scenarios multiply them by
+/// <see cref="Factor"/>. Ejections end and reloads happen sooner, because scenarios wait for them. <c>bench/faults.sh</c> uses the shipped limits.
 /// </summary>
 internal sealed record ProductTime(IReadOnlyList<(string Key, string Value)> Edge, IReadOnlyList<(string Key, string Value)> Instance, string Database)
 {
@@ -21,11 +21,11 @@ internal sealed record ProductTime(IReadOnlyList<(string Key, string Value)> Edg
             ($"{Cluster}:HealthCheck:Active:Timeout", Seconds(0.5)),
             ($"{EdgeHost.Metadata}:ConnectTimeout", Seconds(0.25)),
             ($"{EdgeHost.Metadata}:Retry.AttemptTimeout", Seconds(1)),
-            // An ejection, 30 s as shipped, and how often the configuration is looked at, 1 s.
+            // An ejection is 30 s as shipped, and the reload interval 1 s.
             ($"{Cluster}:HealthCheck:Passive:ReactivationPeriod", "00:00:02"),
             ("Edge:Reload:Interval", "00:00:00.250"),
         ],
-        // More than a round of the edge's probes: the edge leaves an instance before it closes.
+        // Longer than a round of the edge's probes, so that the edge stops sending before an instance closes.
         [("Drain:Time", "00:00:04")],
         $";Timeout={2 * Factor};Command Timeout={3 * Factor}");
 

@@ -3,7 +3,7 @@ using UserSvc.Tests.Edge.Discovery;
 
 namespace UserSvc.Tests.Chaos;
 
-/// <summary>A registry of each kind.</summary>
+/// <summary>Creates a registry of each kind.</summary>
 internal static class Registries
 {
     /// <param name="kind"><c>static</c>, <c>dns</c>, <c>sds</c> or <c>k8s</c>.</param>
@@ -12,7 +12,7 @@ internal static class Registries
         switch (kind)
         {
             case "dns":
-                Assert.SkipUnless(OperatingSystem.IsLinux(), "Address records have no port, so every instance needs an address of its own: only Linux has all of 127.0.0.0/8.");
+                Assert.SkipUnless(OperatingSystem.IsLinux(), "Address records have no port, so every instance needs its own address; only Linux has all of 127.0.0.0/8.");
                 return new Dns();
             case "sds":
                 return new Sds(await SdsServer.StartAsync("""{"hosts":[]}"""));
@@ -61,7 +61,7 @@ internal static class Registries
         public override (string, string)[] EdgeSettings =>
             [("Edge:Discovery:Kubernetes:ApiServer", api.Address), ("Edge:Discovery:Kubernetes:Namespace", "users")];
 
-        // A slice has one port, so each instance has a slice.
+        // All endpoints of a slice share a port, so each instance gets a slice.
         public override void Register(Proxy edge, IReadOnlyDictionary<string, Uri> instances)
         {
             foreach (var (name, address) in instances)

@@ -1,15 +1,15 @@
 namespace UserSvc.Tests.Chaos;
 
-/// <summary>Where an edge finds its instances, and a scenario registers them.</summary>
+/// <summary>Where a scenario registers instances, and an edge finds them.</summary>
 internal abstract class Registry : IAsyncDisposable
 {
-    /// <summary>The destination that the edge is configured with; null where that is the instances themselves.</summary>
+    /// <summary>The edge's configured destination; null if the instances themselves are configured.</summary>
     public virtual string? Destination => null;
 
-    /// <summary>The edge's settings beside it.</summary>
+    /// <summary>The edge's other settings for this registry.</summary>
     public virtual (string Key, string Value)[] EdgeSettings => [];
 
-    /// <summary>From now on there are these instances and no others.</summary>
+    /// <summary>Replaces the registered instances.</summary>
     public abstract void Register(Proxy edge, IReadOnlyDictionary<string, Uri> instances);
 
     public abstract ValueTask DisposeAsync();

@@ -1,6 +1,6 @@
 namespace UserSvc.Tests.Chaos;
 
-/// <summary>Instances come and go under load, by every way in which an edge may learn of it.</summary>
+/// <summary>Instances come and go under load, with each kind of discovery.</summary>
 [Scenario]
 [Collection(typeof(OneByOne))]
 public sealed class ScaleTests(SharedSystem shared)
@@ -10,7 +10,7 @@ public sealed class ScaleTests(SharedSystem shared)
     [InlineData("dns")]
     [InlineData("sds")]
     [InlineData("k8s")]
-    public async Task Scale_From3To5To2AndBack_FailsNoReadAndUsesAllThereAre(string discovery)
+    public async Task Scale_From3To5To2AndBack_FailsNoReadAndUsesEveryInstance(string discovery)
     {
         var system = await shared.GetAsync();
         await using var registry = await Registries.StartAsync(discovery);

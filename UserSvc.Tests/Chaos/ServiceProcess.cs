@@ -4,11 +4,10 @@ using UserSvc.AppHost.Processes;
 
 namespace UserSvc.Tests.Chaos;
 
-/// <summary>A program that keeps its name and ports over restarts. What it prints goes to a file.</summary>
+/// <summary>A process that keeps its name and ports over restarts. Its output goes to a file.</summary>
 internal sealed class ServiceProcess(
     string name, IReadOnlyList<string> command, Uri readiness, string log, params IReadOnlyList<(string Name, string Value)> environment) : IAsyncDisposable
 {
-    // How long a readiness probe may take.
     private static readonly TimeSpan ProbeLimit = TimeSpan.FromSeconds(2) * ProductTime.Factor;
 
     private readonly HttpClient _client = new() { Timeout = ProbeLimit };
@@ -23,7 +22,7 @@ internal sealed class ServiceProcess(
 
     public static IReadOnlyList<string> Command(Assembly service, params IEnumerable<string> arguments) => ["dotnet", service.Location, .. arguments];
 
-    /// <summary>Everything it has printed, over all its starts.</summary>
+    /// <summary>Everything it has printed since its first start.</summary>
     public string Log
     {
         get
@@ -35,7 +34,7 @@ internal sealed class ServiceProcess(
 
     public string LastLines(int count = 30) => string.Join('\n', Log.TrimEnd().Split('\n').TakeLast(count).Prepend($"{name}'s last lines:"));
 
-    /// <summary>Starts it, and returns once it is ready.</summary>
+    /// <summary>Starts the process and returns when it is ready.</summary>
     public async Task StartAsync()
     {
         _process?.Dispose();
@@ -68,7 +67,7 @@ internal sealed class ServiceProcess(
         }
     }
 
-    /// <summary>SIGTERM, to the clean end.</summary>
+    /// <summary>Sends SIGTERM and waits for a clean exit.</summary>
     public async Task StopAsync()
     {
         Signals.Send(_process!.Id, Signals.Terminate);
@@ -77,7 +76,7 @@ internal sealed class ServiceProcess(
         Assert.Equal(0, _process.ExitCode);
     }
 
-    /// <summary>SIGKILL.</summary>
+    /// <summary>Sends SIGKILL and waits for the exit.</summary>
     public async Task KillAsync()
     {
         Signals.Send(_process!.Id, Signals.Kill);
@@ -85,7 +84,7 @@ internal sealed class ServiceProcess(
         await _logging;
     }
 
-    /// <summary>SIGSTOP: its connections stay, the system still takes new ones for it, and nothing is answered.</summary>
+    /// <summary>Sends SIGSTOP: connections stay open and the system accepts new ones, but nothing is answered.</summary>
     public void Freeze() => Send(Signals.Stop);
 
     public void Thaw() => Send(Signals.Continue);

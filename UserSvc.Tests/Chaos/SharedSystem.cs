@@ -1,16 +1,16 @@
 namespace UserSvc.Tests.Chaos;
 
-/// <summary>One system for all scenarios; each leaves it as it was. A failed scenario discards it, so the next one starts fresh.</summary>
+/// <summary>One system for all scenarios, each of which leaves it as it was. A failed scenario discards it, so the next one starts fresh.</summary>
 public sealed class SharedSystem : IAsyncDisposable
 {
     private ChaosSystem? _system;
 
-    // Cheap passwords: two cores carry all of the system and its load.
+    // Cheap hashes, because two cores run the system and its load.
     internal async Task<ChaosSystem> GetAsync() =>
         _system ??= await ChaosSystem.StartAsync(ProductTime.Widened, [("Passwords:MemoryKiB", "8192"), ("Passwords:Passes", "1")]);
 
     /// <summary>
-    /// Runs a fault under load and checks that every acknowledged user is still there, once and unchanged. A failure prints what the client saw,
+    /// Runs a fault under load and checks that every acknowledged user is still there, once and unchanged. On failure, prints what clients saw,
     /// the edge's counters and the last log lines of edge and instances.
     /// </summary>
     internal async Task RunAsync(Func<ChaosSystem, Load, Task> fault, Action<LoadReport> judge, Proxy? edge = null, Func<Uri>? address = null)
@@ -33,7 +33,7 @@ public sealed class SharedSystem : IAsyncDisposable
         }
     }
 
-    /// <summary>No read failed, and at most one write for each writer: the one in flight.</summary>
+    /// <summary>No read failed, and at most one write of each writer: the one in flight.</summary>
     internal static void IsHidden(LoadReport report)
     {
         Assert.Equal([], report.FailedGets);

@@ -6,8 +6,8 @@ using UserSvc.AppHost.Processes;
 namespace UserSvc.Tests.EndToEnd;
 
 /// <summary>
-/// Runs the console blocks of the README, then those of the API's page against the same system, as a reader would, on separate ports and a
-/// separate state folder.
+/// Runs the console blocks of the README and then of the API's page as a reader would, against one system with its own ports and state
+/// folder.
 /// </summary>
 [Scenario]
 public sealed partial class ReadmeTests : IAsyncDisposable
@@ -44,7 +44,7 @@ public sealed partial class ReadmeTests : IAsyncDisposable
             printed.Add((command, Mask(command switch
             {
                 "./up.sh" => await UpAsync(),
-                // This test is part of what it runs.
+                // Not the whole: this test is part of it.
                 "./test.sh" => await RunAsync("./test.sh --help >/dev/null"),
                 _ => await RunAsync(command),
             })));
@@ -55,14 +55,14 @@ public sealed partial class ReadmeTests : IAsyncDisposable
         Assert.True(stopped, $"up.sh did not stop within {Eventually.Deadline}");
     }
 
-    // "$ command", then what it prints until the next one.
+    // "$ command", followed by its output.
     private static IEnumerable<(string Command, string Output)> Steps(string page) =>
         ConsoleBlock().Matches(page)
             .SelectMany(block => block.Groups[1].Value.Split("$ ", StringSplitOptions.RemoveEmptyEntries))
             .Select(step => step.Split('\n', 2))
             .Select(parts => (parts[0], parts[1].Trim()));
 
-    /// <returns>What it prints up to the list of curl lines.</returns>
+    /// <returns>What up.sh prints before the list of curl lines.</returns>
     private async Task<string> UpAsync()
     {
         _up = Start($"exec ./up.sh --port {_port} --health-port {_healthPort} --admin-port {_adminPort} --no-dashboard");
@@ -74,7 +74,7 @@ public sealed partial class ReadmeTests : IAsyncDisposable
             lines.Add(line);
             if (line.Contains("database", StringComparison.Ordinal))
             {
-                // Read on, or the system would block on a full pipe.
+                // Keep reading: a full pipe would block the system.
                 _ = _up.StandardOutput.BaseStream.CopyToAsync(Stream.Null, TestContext.Current.CancellationToken);
                 return string.Join('\n', lines.SkipWhile(l => !l.StartsWith("UserSvc is ready", StringComparison.Ordinal)));
             }
@@ -95,14 +95,14 @@ public sealed partial class ReadmeTests : IAsyncDisposable
 
     private Process Start(string command)
     {
-        // curl's progress, which it shows when it is not on a terminal, is no output.
+        // Without a terminal, curl shows its progress.
         var start = new ProcessStartInfo("bash", ["-c", command.Replace("curl ", "curl --no-progress-meter ", StringComparison.Ordinal)]) { WorkingDirectory = Root, RedirectStandardOutput = true };
         start.Environment["StateFolder"] = _state;
         start.Environment["Postgres"] = "Local";
         return Process.Start(start)!;
     }
 
-    // What differs from run to run: uuids, which instance answers, ports, folders, the kind of PostgreSQL, and the dashboard, which this run is without.
+    // Hides what differs between runs: uuids, the instance that answers, ports, folders, the kind of PostgreSQL, and the dashboard, which this run lacks.
     private string Mask(string text)
     {
         text = Uuid().Replace(text.Replace(_state + "/", ".local/", StringComparison.Ordinal), "UUID");

@@ -6,9 +6,7 @@ using UserSvc.Tests.Edge.Sidecar;
 
 namespace UserSvc.Tests.EndToEnd;
 
-/// <summary>
-/// Two instances with a sidecar each, behind an edge that records every request; each a process. All tests share it; a failed test discards it.
-/// </summary>
+/// <summary>The system that all tests share. A failed test discards it, so the next one starts fresh.</summary>
 public sealed class SharedSidecars(PostgresFixture postgres) : IAsyncDisposable
 {
     private SidecarSystem? _system;
@@ -25,6 +23,7 @@ public sealed class SharedSidecars(PostgresFixture postgres) : IAsyncDisposable
     }
 }
 
+/// <summary>Two instances with sidecars, behind an edge that records every request, each as a process.</summary>
 internal sealed class SidecarSystem : IAsyncDisposable
 {
     private readonly string _logs = Directory.CreateTempSubdirectory("usersvc-sidecars-").FullName;
@@ -39,7 +38,7 @@ internal sealed class SidecarSystem : IAsyncDisposable
     public static async Task<SidecarSystem> StartAsync(string database)
     {
         var system = new SidecarSystem { Collector = await OtlpReceiver.StartAsync() };
-        // The edge decides on sampling; a sidecar alone samples nothing.
+        // The edge decides about sampling: on their own, sidecars and instances sample nothing.
         (string, string)[] telemetry = [.. system.Collector.Settings, ("OTEL_TRACES_SAMPLER", "always_off")];
         try
         {
@@ -76,7 +75,7 @@ internal sealed class SidecarSystem : IAsyncDisposable
         }
     }
 
-    /// <summary>Eight clients read while the fault happens.</summary>
+    /// <summary>Lets eight clients read during the fault.</summary>
     /// <returns>Their answers other than 200.</returns>
     public async Task<IReadOnlyList<string>> FailuresDuringAsync(Func<Task> fault)
     {
@@ -107,10 +106,10 @@ internal sealed class SidecarSystem : IAsyncDisposable
         return [.. failures];
     }
 
-    /// <summary>What each process printed last.</summary>
+    /// <summary>The last lines that each process printed.</summary>
     public string Describe() => string.Join("\n\n", _processes.Values.Select(process => process.LastLines()));
 
-    /// <summary>Waits until these instances answer, and no others.</summary>
+    /// <summary>Waits until all of these instances answer, and no others.</summary>
     public Task IsAnsweredByAsync(params IEnumerable<string> instances) => Eventually.HoldsAsync(async () =>
     {
         var answers = new HashSet<string>();

@@ -15,7 +15,7 @@ public sealed class SidecarSystemTests(SharedSidecars shared) : IClassFixture<Sh
         string? id = null;
         await Eventually.HoldsAsync(() =>
         {
-            // Under the load of another test an exporter may have dropped a part of an earlier trace.
+            // Only new spans: under another test's load, an exporter may have dropped a part of an earlier trace.
             id = collector.Spans.Skip(earlier).Where(span => span.Name == "GET /user/health").Select(span => span.SpanId).FirstOrDefault(span => Chain(collector, span).Count == 5);
             return Task.FromResult(id is not null && collector.Services.Distinct().Count() == all.Length);
         });
@@ -35,7 +35,7 @@ public sealed class SidecarSystemTests(SharedSidecars shared) : IClassFixture<Sh
     [Theory]
     [InlineData("usersvc-2")]
     [InlineData("usersvc-2-sidecar")]
-    public Task KillNine_OfAnInstanceOrItsSidecar_FailsNoRead(string victim) => RunAsync(async system =>
+    public Task Kill_InstanceOrSidecar_FailsNoRead(string victim) => RunAsync(async system =>
     {
         var failures = await system.FailuresDuringAsync(async () =>
         {
@@ -49,7 +49,7 @@ public sealed class SidecarSystemTests(SharedSidecars shared) : IClassFixture<Sh
     });
 
     [Fact]
-    public Task Sigterm_OfAnInstanceAndItsSidecarTogether_FailsNoReadAndEndsBoth() => RunAsync(async system =>
+    public Task Sigterm_InstanceAndSidecarTogether_FailsNoReadAndEndsBoth() => RunAsync(async system =>
     {
         var failures = await system.FailuresDuringAsync(async () =>
         {
@@ -77,7 +77,7 @@ public sealed class SidecarSystemTests(SharedSidecars shared) : IClassFixture<Sh
         }
     }
 
-    /// <summary>The span and those it descends from, the first one first.</summary>
+    /// <summary>The span and its ancestors, outermost first.</summary>
     private static List<string> Chain(OtlpReceiver collector, string id)
     {
         var chain = new List<string>();

@@ -2,7 +2,7 @@ using System.Text.RegularExpressions;
 
 namespace UserSvc.Tests.Infrastructure;
 
-/// <summary>An answer as a whole value: its status and its body, with uuids written as <c>UUID</c>.</summary>
+/// <summary>An answer's status and body, with each uuid replaced by <c>UUID</c>.</summary>
 internal sealed partial record Answer(int Status, string Body)
 {
     private const string Identity = "\"hostname\":\"usersvc-1\",\"resolvedname\":\"127.0.0.1\"";
@@ -15,7 +15,7 @@ internal sealed partial record Answer(int Status, string Body)
     public static Answer Problem(int status, string title, string error) => new(status,
         $$"""{"type":"about:blank","title":"{{title}}","status":{{status}},"detail":"{{error}}","ok":false,"error":"{{error}}",{{Identity}}}""");
 
-    /// <summary>400 with the sentences by field, in the fields' order.</summary>
+    /// <summary>A 400 with an error for each invalid field.</summary>
     public static Answer Invalid(params ReadOnlySpan<(string Field, string Error)> errors)
     {
         var sentence = string.Empty;

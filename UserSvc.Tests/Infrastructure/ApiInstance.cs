@@ -3,7 +3,7 @@ using Microsoft.AspNetCore.Builder;
 
 namespace UserSvc.Tests.Infrastructure;
 
-/// <summary>The API's own Program and appsettings.json on a real Kestrel, as <c>usersvc-1</c> at 127.0.0.1, on a port of its own.</summary>
+/// <summary>The API's Program and appsettings.json on a real Kestrel and a free port, as <c>usersvc-1</c> at 127.0.0.1.</summary>
 internal sealed class ApiInstance : IAsyncDisposable
 {
     public const string AdminKey = "an-administrators-key";
@@ -11,14 +11,14 @@ internal sealed class ApiInstance : IAsyncDisposable
     private readonly WebApplication _app;
     private HttpClient? _client;
 
-    /// <param name="connectionString">Of the instance's database.</param>
-    /// <param name="settings">Configuration beside or instead of the tests' own; null takes one of those away.</param>
+    /// <param name="connectionString">The database's.</param>
+    /// <param name="settings">Added to the defaults below, or replacing them; null removes one.</param>
     public ApiInstance(string connectionString, params IEnumerable<(string Key, string? Value)> settings)
         : this(null, connectionString, settings)
     {
     }
 
-    /// <summary>The same, with the test's clock.</summary>
+    /// <summary>The same with the test's clock.</summary>
     public ApiInstance(TimeProvider? time, string connectionString, params IEnumerable<(string Key, string? Value)> settings)
     {
         var configuration = new Dictionary<string, string?>
@@ -44,14 +44,14 @@ internal sealed class ApiInstance : IAsyncDisposable
 
     public IServiceProvider Services => _app.Services;
 
-    /// <summary>A client of the instance once it listens.</summary>
+    /// <summary>Starts the instance and returns a client when it listens.</summary>
     public async Task<HttpClient> StartAsync()
     {
         await _app.StartAsync(TestContext.Current.CancellationToken);
         return _client = new() { BaseAddress = new(_app.Urls.Single()) };
     }
 
-    /// <summary>A client of the instance once it is ready.</summary>
+    /// <summary>Starts the instance and returns a client when it is ready.</summary>
     public async Task<HttpClient> ReadyAsync()
     {
         var client = await StartAsync();

@@ -3,10 +3,10 @@ using System.Runtime.CompilerServices;
 
 namespace UserSvc.Tests.Infrastructure;
 
-/// <summary>Polls a condition until it holds. The deadline only keeps a test from hanging.</summary>
+/// <summary>Polls a condition until it holds.</summary>
 internal static class Eventually
 {
-    /// <summary>For every wait of the tests: generous, because a starved machine is not a fault.</summary>
+    /// <summary>Keeps a test from hanging. Generous, because a starved machine is not a fault.</summary>
     public static readonly TimeSpan Deadline = TimeSpan.FromMinutes(5);
 
     public static async Task HoldsAsync(Func<Task<bool>> condition, [CallerArgumentExpression(nameof(condition))] string what = "")

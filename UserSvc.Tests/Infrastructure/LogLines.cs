@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging;
 
 namespace UserSvc.Tests.Infrastructure;
 
-/// <summary>What a service logs, a line an entry.</summary>
+/// <summary>Collects what a service logs, one line an entry.</summary>
 internal sealed class LogLines : ILoggerProvider, ILogger
 {
     public ConcurrentQueue<string> Lines { get; } = [];

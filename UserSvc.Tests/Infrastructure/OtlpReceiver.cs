@@ -5,17 +5,17 @@ using Microsoft.AspNetCore.Hosting;
 
 namespace UserSvc.Tests.Infrastructure;
 
-/// <summary>A span as it was exported. <paramref name="Kind"/>: 1 internal, 2 server, 3 client, 4 producer, 5 consumer.</summary>
+/// <summary>An exported span. <paramref name="Kind"/>: 1 internal, 2 server, 3 client, 4 producer, 5 consumer.</summary>
 internal sealed record ExportedSpan(string TraceId, string SpanId, string ParentSpanId, string Name, int Kind);
 
-/// <summary>Receives telemetry over OTLP as a collector does (HTTP, protobuf) and keeps what tests ask for.</summary>
+/// <summary>Receives telemetry over OTLP (HTTP, protobuf) like a collector and keeps what tests need.</summary>
 internal sealed class OtlpReceiver : IAsyncDisposable
 {
     private readonly WebApplication _app;
 
     private OtlpReceiver()
     {
-        // Empty: the folder of the tests holds the services' appsettings.json.
+        // An empty builder, because the tests' folder contains the services' appsettings.json.
         var builder = WebApplication.CreateEmptyBuilder(new());
         builder.WebHost.UseKestrelCore();
         _app = builder.Build();
@@ -46,28 +46,28 @@ internal sealed class OtlpReceiver : IAsyncDisposable
 
     public ConcurrentQueue<ExportedSpan> Spans { get; } = [];
 
-    /// <summary>Span ids: a span and one that it links to.</summary>
+    /// <summary>The ids of a span and of a span that it links to.</summary>
     public ConcurrentQueue<(string Span, string Linked)> Links { get; } = [];
 
-    /// <summary>The instruments of every export.</summary>
+    /// <summary>The names of all exported instruments.</summary>
     public ConcurrentQueue<string> Metrics { get; } = [];
 
-    /// <summary>Who exported a span, by the span's id.</summary>
+    /// <summary>The service that exported a span, by the span's id.</summary>
     public ConcurrentDictionary<string, string> Exporters { get; } = [];
 
-    /// <summary>service.name and service.instance.id of everything that has arrived, metrics and logs too.</summary>
+    /// <summary>service.name and service.instance.id of everything received, metrics and logs included.</summary>
     public ConcurrentQueue<string> Services { get; } = [];
 
     /// <summary>
-    /// A signal (<c>logs</c>, <c>metrics</c>, <c>traces</c>) and the attributes of its resource, a sorted line each; those that
-    /// describe the SDK itself are left out.
+    /// A signal (<c>logs</c>, <c>metrics</c>, <c>traces</c>) and its resource's attributes in sorted lines, without those that describe the
+    /// SDK.
     /// </summary>
     public ConcurrentQueue<(string Signal, string Attributes)> Resources { get; } = [];
 
-    /// <summary>All that has arrived, metrics and logs too, as it arrived.</summary>
+    /// <summary>The raw bodies of everything received, metrics and logs included.</summary>
     public ConcurrentQueue<byte[]> Bodies { get; } = [];
 
-    /// <summary>What a service needs to export its spans here soon after they end.</summary>
+    /// <summary>Makes a service export here, soon after spans end.</summary>
     public (string Key, string Value)[] Settings =>
     [
         ("OTEL_EXPORTER_OTLP_ENDPOINT", _app.Urls.Single()),
@@ -126,7 +126,7 @@ internal sealed class OtlpReceiver : IAsyncDisposable
         }
     }
 
-    // ResourceSpans, ResourceMetrics and ResourceLogs alike: resource = 1, Resource.attributes = 1; KeyValue.key = 1, value = 2;
+    // The same in ResourceSpans, ResourceMetrics and ResourceLogs: resource = 1, Resource.attributes = 1; KeyValue.key = 1, value = 2;
     // AnyValue.string_value = 1.
     private static SortedDictionary<string, string> Attributes(ReadOnlyMemory<byte> resource) => new(
         (from attribute in Fields(Fields(resource).First(f => f.Number == 1).Bytes) where attribute.Number == 1

@@ -5,10 +5,10 @@ using UserSvc.AppHost.Postgres;
 
 namespace UserSvc.Tests.Infrastructure;
 
-/// <summary>One real server for the whole run; a database of its own for whoever asks.</summary>
+/// <summary>One real server for the whole run. Each test class can create its own database on it.</summary>
 public sealed class PostgresFixture : IAsyncLifetime
 {
-    /// <summary>Part of a connection string: a busy machine may need longer than the 2 s and 3 s that the service allows for connecting and for a command.</summary>
+    /// <summary>Added to connection strings: a busy machine may need longer than the service's 2 s to connect and 3 s for a command.</summary>
     internal const string Patience = ";Timeout=60;Command Timeout=60";
 
     private PostgresServer? _server;
@@ -27,7 +27,7 @@ public sealed class PostgresFixture : IAsyncLifetime
     }
 }
 
-/// <summary>SQL against a test's database, beside the service.</summary>
+/// <summary>Queries a test's database directly.</summary>
 internal static class Sql
 {
     public static async Task<T> ScalarAsync<T>(string connectionString, string sql)
@@ -53,7 +53,7 @@ internal static class Sql
         return values;
     }
 
-    /// <summary>The same from a server that is about to come back.</summary>
+    /// <summary>The same, waiting for a server that is about to come back.</summary>
     public static async Task<T> EventuallyScalarAsync<T>(string connectionString, string sql)
     {
         T value = default!;

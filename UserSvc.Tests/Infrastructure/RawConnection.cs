@@ -4,7 +4,7 @@ using System.Text;
 
 namespace UserSvc.Tests.Infrastructure;
 
-/// <summary>A client that sends any bytes at all. Text is sent as Latin-1, a byte a character.</summary>
+/// <summary>A client that can send any bytes. Text is Latin-1, one byte a character.</summary>
 internal sealed class RawConnection : IDisposable
 {
     private readonly Socket _socket = new(SocketType.Stream, ProtocolType.Tcp);
@@ -20,7 +20,7 @@ internal sealed class RawConnection : IDisposable
         return connection;
     }
 
-    /// <summary>What the server answers to these bytes until it closes the connection; fails when it does not.</summary>
+    /// <summary>Sends these bytes and reads until the server closes the connection; fails if it does not.</summary>
     public static async Task<string> ExchangeAsync(Uri server, string bytes)
     {
         using var connection = await OpenAsync(server);
@@ -32,10 +32,10 @@ internal sealed class RawConnection : IDisposable
 
     public Task<string> ReadToEndAsync() => ReadUntilAsync(_ => false);
 
-    /// <summary>Reads up to the end of an answer without a body, or the head of one with a body.</summary>
+    /// <summary>Reads up to the end of an answer's head.</summary>
     public Task<string> ReadHeadAsync() => ReadUntilAsync(read => read.Contains("\r\n\r\n", StringComparison.Ordinal));
 
-    /// <summary>Reads until this holds of all that has been read here, or the connection is closed.</summary>
+    /// <summary>Reads until the condition holds for what this call has read, or the connection is closed.</summary>
     public async Task<string> ReadUntilAsync(Func<string, bool> enough)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
@@ -55,7 +55,7 @@ internal sealed class RawConnection : IDisposable
         }
         catch (SocketException failure) when (failure.SocketErrorCode == SocketError.ConnectionReset)
         {
-            // Closed with bytes of ours unread.
+            // The server closed the connection with unread bytes of ours.
         }
 
         return read.ToString();

@@ -6,8 +6,8 @@ using UserSvc.AppHost.Processes;
 namespace UserSvc.Tests.Infrastructure;
 
 /// <summary>
-/// Two real servers, <see cref="First"/> with the database <c>users</c> and <see cref="Second"/> its synchronous standby. What an
-/// operator's tools do besides, promotion and return, a test tells them to.
+/// Two real servers: <see cref="First"/> with the database <c>users</c>, and <see cref="Second"/>, its synchronous standby. Tests promote and
+/// rejoin servers, as an operator's tools would.
 /// </summary>
 internal sealed class ReplicatedPostgres(PostgresServer first) : IAsyncDisposable
 {
@@ -37,19 +37,19 @@ internal sealed class ReplicatedPostgres(PostgresServer first) : IAsyncDisposabl
         }
     }
 
-    /// <summary>A connection string of both servers, the first one named first.</summary>
+    /// <summary>A connection string with both servers, the first one first.</summary>
     /// <param name="target">Target Session Attributes.</param>
-    /// <param name="firstPort">Another way to the first server.</param>
+    /// <param name="firstPort">The port of a relay to the first server.</param>
     public string ConnectionString(string target, int? firstPort = null) => new NpgsqlConnectionStringBuilder(First.ConnectionString("users"))
     {
         Host = string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{firstPort ?? First.Port},127.0.0.1:{Second.Port}"),
         TargetSessionAttributes = target,
     }.ConnectionString;
 
-    /// <summary>Makes the second server the primary, one that waits for no standby. Returns once it takes writes.</summary>
+    /// <summary>Promotes the second server, which then waits for no standby. Returns when it accepts writes.</summary>
     public Task PromoteAsync() => ExecuteAsync(Second, $"SELECT pg_promote(wait => true, wait_seconds => {Eventually.Deadline.TotalSeconds})");
 
-    /// <summary>The first server, which is down, becomes the synchronous standby of the second, with a new copy of its data.</summary>
+    /// <summary>Makes the first server, which is down, the second one's synchronous standby, with a new copy of its data.</summary>
     public async Task RejoinAsync()
     {
         Directory.Delete(Path.Combine(First.Folder, "data"), recursive: true);
@@ -71,7 +71,7 @@ internal sealed class ReplicatedPostgres(PostgresServer first) : IAsyncDisposabl
 
     public async ValueTask DisposeAsync()
     {
-        // The standby first: a primary's shutdown waits for what it has yet to send.
+        // The standby stops first: a primary that shuts down waits until it has sent everything.
         if (Second is not null)
         {
             await Second.DisposeAsync();
@@ -86,12 +86,12 @@ internal sealed class ReplicatedPostgres(PostgresServer first) : IAsyncDisposabl
         Temporary = true,
     };
 
-    /// <summary>Copies a running server's data to a folder's, set up to follow that server.</summary>
+    /// <summary>Copies a running server's data to a folder, ready to follow that server.</summary>
     private static async Task CopyAsync(PostgresServer source, string folder)
     {
         if (OperatingSystem.IsWindows())
         {
-            throw new PlatformNotSupportedException("Servers from local binaries need a Unix.");
+            throw new PlatformNotSupportedException("Local servers do not run on Windows.");
         }
 
         var data = Directory.CreateDirectory(Path.Combine(folder, "data"), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute).FullName;
@@ -105,8 +105,8 @@ internal sealed class ReplicatedPostgres(PostgresServer first) : IAsyncDisposabl
         {
             File.SetUnixFileMode(folder, File.GetUnixFileMode(folder) | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute);
             var user = SystemUser.Find("postgres", "nobody")!;
-            Signals.ChangeOwner(data, user);
-            command = [.. user.Runs(command)];
+            user.TakeOwnership(data);
+            command = [.. user.RunAs(command)];
         }
 
         var copied = await Command.RunAsync(command, Eventually.Deadline, Cancellation, ("PGPASSWORD", from.Password!));

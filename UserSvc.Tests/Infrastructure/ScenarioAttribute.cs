@@ -5,7 +5,7 @@ using Xunit.v3;
 namespace UserSvc.Tests.Infrastructure;
 
 /// <summary>
-/// Marks tests of whole processes, the browser or publishing: <c>./test.sh --quick</c> skips them, and each prints its name when it starts.
+/// Marks tests of whole processes, the browser or publishing. <c>./test.sh --quick</c> skips them, and each prints its name when it starts.
 /// </summary>
 [AttributeUsage(AttributeTargets.Class | AttributeTargets.Method)]
 public sealed class ScenarioAttribute : BeforeAfterTestAttribute, ITraitAttribute

@@ -2,7 +2,7 @@ using Npgsql;
 
 namespace UserSvc.Tests.Infrastructure;
 
-/// <summary>Makes a database slow by a table lock: queries wait for it, and go on when it is let go.</summary>
+/// <summary>Holds a table lock, so that queries wait until it is released.</summary>
 internal sealed class SlowDatabase(string connectionString, NpgsqlConnection connection) : IAsyncDisposable
 {
     public static async Task<SlowDatabase> BeginAsync(string connectionString)

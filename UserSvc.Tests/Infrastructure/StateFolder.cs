@@ -2,7 +2,7 @@ namespace UserSvc.Tests.Infrastructure;
 
 internal static class StateFolder
 {
-    /// <summary>A temporary folder for AppHosts, which PostgreSQL's user may pass: otherwise a root user's data would go elsewhere and stay there.</summary>
+    /// <summary>A temporary folder that PostgreSQL's user can enter: otherwise, under root, the data would go to /var/lib/usersvc and stay there.</summary>
     public static string Create()
     {
         var folder = Directory.CreateTempSubdirectory("usersvc-state-").FullName;

@@ -3,7 +3,7 @@ using System.Net.Sockets;
 
 namespace UserSvc.Tests.Infrastructure;
 
-/// <summary>Stands between a service and a server on loopback and can be frozen: connections stay, and nothing passes any more; or vanish.</summary>
+/// <summary>A relay to a server on loopback. It can freeze (connections stay, but nothing passes) or vanish.</summary>
 internal sealed class TcpRelay : IAsyncDisposable
 {
     private const int Backlog = 64;
@@ -27,21 +27,21 @@ internal sealed class TcpRelay : IAsyncDisposable
 
     public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
 
-    /// <summary>Connections taken so far.</summary>
+    /// <summary>Connections accepted so far.</summary>
     public int Connections => Volatile.Read(ref _connections);
 
-    /// <summary>How often a client has sent something, be it passed on or not.</summary>
+    /// <summary>How often a client has sent something, forwarded or not.</summary>
     public int Asked => Volatile.Read(ref _asked);
 
     public void Freeze() => _open = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    /// <summary>As a machine that is gone: connections stay silent, and new ones are not even refused, since the queue of those not accepted is full.</summary>
+    /// <summary>Acts like a machine that is gone: connections stay silent, and a full accept queue leaves new ones without an answer.</summary>
     public async Task VanishAsync()
     {
         Freeze();
         await _vanishing.CancelAsync();
         await _accepting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        // One more than the backlog fills the queue. It may already hold others: those of ours that find it full are dropped.
+        // The queue holds one more than the backlog. If others are in it already, the system drops some of ours.
         for (var i = 0; i <= Backlog; i++)
         {
             var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);

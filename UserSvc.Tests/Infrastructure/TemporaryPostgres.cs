@@ -3,12 +3,12 @@ using UserSvc.AppHost.Processes;
 
 namespace UserSvc.Tests.Infrastructure;
 
-/// <summary>A server in a temporary folder, which goes when the server is disposed of.</summary>
+/// <summary>A server in a temporary folder, which is deleted when the server is disposed.</summary>
 internal static class TemporaryPostgres
 {
     private const string Prefix = "usersvc-postgres-";
 
-    // A younger folder may be another run's that is about to take its lock.
+    // A younger folder may belong to another run that is about to take its lock.
     private static readonly TimeSpan LeftoverAge = TimeSpan.FromMinutes(1);
 
     public static async Task<PostgresServer> StartAsync(CancellationToken cancellationToken)
@@ -24,7 +24,7 @@ internal static class TemporaryPostgres
             cancellationToken);
     }
 
-    /// <summary>Test runs are killed now and then: their servers would pile up. A folder whose lock is free belongs to nobody.</summary>
+    /// <summary>Removes the servers of killed test runs. A folder whose lock is free belongs to nobody.</summary>
     private static async Task DeleteLeftoversAsync(CancellationToken cancellationToken)
     {
         var leftBefore = DateTime.UtcNow - LeftoverAge;
@@ -42,7 +42,7 @@ internal static class TemporaryPostgres
             }
             catch (Exception failure) when (failure is UnauthorizedAccessException or IOException)
             {
-                // Another user's, or another run deletes it.
+                // It belongs to another user, or another run is deleting it.
             }
         }
     }

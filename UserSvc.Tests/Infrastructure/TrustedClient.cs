@@ -5,7 +5,7 @@ namespace UserSvc.Tests.Infrastructure;
 
 internal static class TrustedClient
 {
-    /// <summary>A client that trusts the certificates of this PEM file and no others, names included, as <c>curl --cacert</c> does.</summary>
+    /// <summary>A client that only trusts the certificates in this PEM file and checks names, like <c>curl --cacert</c>.</summary>
     public static HttpClient Of(string caCertificates, Uri address)
     {
         var roots = new X509Certificate2Collection();

@@ -4,7 +4,7 @@ using System.Text.Json;
 
 namespace UserSvc.Tests.Infrastructure;
 
-/// <summary>The API's requests in a word each.</summary>
+/// <summary>The API's requests as methods.</summary>
 internal static class UserRequests
 {
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;

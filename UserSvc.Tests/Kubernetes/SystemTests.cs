@@ -147,6 +147,6 @@ public sealed class SystemTests
     {
         "postgres" => ["PGDATA=/var/lib/postgresql/18/docker"],
         "usersvc" => [.. Added("edge"), "PGPASSWORD=Secret postgres-secrets/POSTGRES_PASSWORD", "Passwords__Concurrency=2"],
-        _ => ["POD_NAME=field metadata.name", "POD_NAMESPACE=field metadata.namespace", "NODE_NAME=field spec.nodeName"],
+        _ => ["Drain__Time=00:00:15", "POD_NAME=field metadata.name", "POD_NAMESPACE=field metadata.namespace", "NODE_NAME=field spec.nodeName"],
     };
 }

@@ -4,11 +4,11 @@ using Microsoft.Extensions.DependencyInjection;
 using UserSvc.Tests.Edge.Discovery;
 using Yarp.ReverseProxy;
 
-// A Kubernetes API on loopback with one Service's pods, which it exchanges one by one.
-//   DiscoveryLoad latency ENDPOINTS CHANGES          an edge in this process; prints p50, p99 and longest time from before a change
-//                                                    is sent until the edge's cluster has the new pod, in ms
-//   DiscoveryLoad cost ENDPOINTS SECONDS PORT URL PID   an edge in a process of its own, by its health port and id; prints its CPU
-//                                                    without changes and with ten a second, in % of a core, and its memory in MB
+// A fake Kubernetes API on loopback that replaces the pods of a Service one by one.
+//   DiscoveryLoad latency ENDPOINTS CHANGES             runs an edge in this process; prints the p50, p99 and longest time in ms from
+//                                                       before a change is sent until the edge's cluster has the new pod
+//   DiscoveryLoad cost ENDPOINTS SECONDS PORT URL PID   for an edge in another process, by health URL and process id; prints its CPU
+//                                                       without changes and with ten a second, in % of a core, and its memory in MB
 const int PerSlice = 100;
 var endpoints = Number(1);
 var pods = Enumerable.Range(0, endpoints).ToArray();
@@ -39,7 +39,7 @@ async Task<string> LatencyAsync(int changes)
     await RoutedAsync(proxy, pods[^1]);
 
     var took = new List<double>();
-    // The first are the JIT's.
+    // The first ones measure the JIT.
     for (var i = -30; i < changes; i++)
     {
         await Task.Delay(Random.Shared.Next(30, 100));
@@ -76,7 +76,7 @@ async Task<string> CostAsync(int seconds)
         await Task.Delay(100);
     }
 
-    // What the start and the first changes cost is not meant.
+    // Leaves out the cost of the start and the first changes.
     await CpuAsync(process, 10, 5);
     var idle = await CpuAsync(process, 0, seconds);
     var busy = await CpuAsync(process, 10, seconds);
@@ -103,7 +103,7 @@ async Task<double> CpuAsync(Process process, int perSecond, int seconds)
     return (process.TotalProcessorTime - before) / Stopwatch.GetElapsedTime(began) * 100;
 }
 
-// Puts a new pod in the place of one.
+// Replaces one pod with a new one.
 int Change()
 {
     var at = next % endpoints;

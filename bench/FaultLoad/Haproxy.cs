@@ -3,8 +3,8 @@ using UserSvc.Tests.Chaos;
 namespace FaultLoad;
 
 /// <summary>
-/// HAProxy with the edge's health checks, timeouts and retries, as far as it has them: a server marked down by its errors is back after one good
-/// check, where the edge ejects for 30 s, and an overloaded answer is tried again. It reloads its configuration on SIGUSR2.
+/// HAProxy with the edge's health checks, timeouts and retries, as far as possible: a server marked down for errors is back after one good
+/// check, where the edge ejects for 30 s, and overloaded answers are retried. It reloads its configuration on SIGUSR2.
 /// </summary>
 internal sealed class Haproxy : Proxy
 {
@@ -21,7 +21,7 @@ internal sealed class Haproxy : Proxy
     {
         _configuration = Path.Combine(folder, "haproxy.cfg");
         Address = new($"http://127.0.0.1:{_port}");
-        // -W: a master process, whose worker a reload replaces while it finishes what it has under way.
+        // -W: a master process. A reload replaces its worker, which finishes the requests in flight.
         Process = new("haproxy", ["haproxy", "-W", "-f", _configuration], new($"http://127.0.0.1:{_healthPort}/ready"), Path.Combine(folder, "haproxy.log"));
     }
 
@@ -32,7 +32,7 @@ internal sealed class Haproxy : Proxy
     public override void Route(params IEnumerable<(string Name, string Address)> destinations)
     {
         var servers = string.Join('\n', destinations.Select(d => $"    server {d.Name} {new Uri(d.Address).Authority}"));
-        // As a whole, as in ChaosEdge.
+        // Replaced as a whole, as in ChaosEdge.
         File.WriteAllText(_configuration + ".new", $$"""
             global
                 maxconn 4096

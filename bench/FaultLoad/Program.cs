@@ -2,7 +2,7 @@ using System.Globalization;
 using FaultLoad;
 using UserSvc.Tests.Chaos;
 
-// FaultLoad ROUNDS READS: a Markdown table of what clients saw in each fault, behind this project's edge and behind HAProxy, in turn.
+// FaultLoad ROUNDS READS: prints a Markdown table of what clients saw in each fault, behind this project's edge and behind HAProxy, in turn.
 var (rounds, reads) = (int.Parse(args[0], CultureInfo.InvariantCulture), int.Parse(args[1], CultureInfo.InvariantCulture));
 
 (string Name, Func<ChaosSystem, Load, Task> Run)[] faults =
@@ -22,10 +22,10 @@ var (rounds, reads) = (int.Parse(args[0], CultureInfo.InvariantCulture), int.Par
 Dictionary<(string Fault, string Proxy), List<Seen>> seen = [];
 for (var round = 0; round < rounds; round++)
 {
-    // Each is first in turn.
+    // The proxies take turns to be first.
     foreach (var (proxy, start) in round % 2 == 0 ? proxies : proxies.Reverse())
     {
-        // As shipped, passwords' cost too.
+        // As shipped, the cost of hashes included.
         await using var system = await ChaosSystem.StartAsync(ProductTime.AsShipped, [], start);
         foreach (var (name, run) in faults)
         {
@@ -72,7 +72,7 @@ foreach (var (name, run) in failovers)
 {
     await using var failover = await run();
     var back = failover.Traffic.Now;
-    await failover.Traffic.GoesOnAsync(300);
+    await failover.Traffic.WaitForAnswersAsync(300);
     var (write, read) = failover.Traffic.Back(failover.Promoted);
     await failover.Traffic.EndAsync();
     Console.WriteLine(string.Create(CultureInfo.InvariantCulture,

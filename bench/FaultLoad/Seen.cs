@@ -3,7 +3,7 @@ using UserSvc.Tests.Chaos;
 namespace FaultLoad;
 
 /// <summary>
-/// One fault's figures: percentiles in ms, before the fault and in the <see cref="Window"/> from it, and seconds from the fault to the end of the
+/// One fault's figures: percentiles in ms, before the fault and in the <see cref="Window"/> after it, and seconds from the fault to the end of the
 /// last read that failed or took over 250 ms.
 /// </summary>
 internal sealed record Seen(int Gets, int FailedGets, int Puts, int FailedPuts, (double P50, double P99) Before, (double P50, double P99) During, double Recovered)

@@ -1,6 +1,6 @@
 using System.Collections.Concurrent;
 
-// Takes exports over OTLP/HTTP and counts them. It reads every byte and keeps none: the cost measured is the sender's.
+// Accepts exports over OTLP/HTTP and counts them. Reads every byte and keeps none, because the benchmarks measure the sender.
 var exports = new ConcurrentDictionary<string, (int Requests, long Bytes)>();
 
 var builder = WebApplication.CreateSlimBuilder(args);
@@ -22,7 +22,7 @@ app.MapPost("/v1/{signal}", async (string signal, HttpRequest request, Cancellat
     }
 
     exports.AddOrUpdate(signal, (1, bytes), (_, sum) => (sum.Requests + 1, sum.Bytes + bytes));
-    // An empty answer is a whole one: an Export…ServiceResponse without a partial success.
+    // An empty body is a complete answer: an Export…ServiceResponse without a partial success.
     return Results.Bytes([], "application/x-protobuf");
 });
 app.MapGet("/", () => string.Join(", ", exports.OrderBy(e => e.Key).Select(e => $"{e.Key} {e.Value.Requests} exports of {e.Value.Bytes / 1024} KiB")));

@@ -5,8 +5,8 @@ using Npgsql;
 using PlainReads;
 using UserSvc.ServiceDefaults;
 
-// The peer: GET /user/{name} as it is usually written, a pooled connection and one prepared command a request. The rest, from
-// telemetry to the server's settings and the answer, is as in UserSvc.Api.
+// The peer: GET /user/{name} as it is usually written, with a pooled connection and a prepared command for each request. Everything else, from
+// telemetry to the server's settings and the answer, is the same as in UserSvc.Api.
 var builder = WebApplication.CreateSlimBuilder(args);
 builder.Services.Configure<KestrelServerOptions>(builder.Configuration.GetSection("Kestrel"));
 builder.AddServiceDefaults("plainreads");

@@ -1,4 +1,4 @@
-"""Milliseconds of CPU time that one hash takes, by Debian's libsodium and by the library whose path is given."""
+"""Prints the CPU milliseconds of one hash with Debian's libsodium, and with the library whose path is given."""
 
 import ctypes
 import sys

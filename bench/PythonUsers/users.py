@@ -1,4 +1,4 @@
-"""The peer of bench/system.sh: creating and reading users as UserSvc.Api does, with FastAPI, asyncpg's pool and libsodium's Argon2id."""
+"""The peer of bench/system.sh: creates and reads users like UserSvc.Api, with FastAPI, asyncpg's pool and libsodium's Argon2id."""
 
 import asyncio
 import os
@@ -32,18 +32,18 @@ INSERT = """
     ON CONFLICT (username) DO NOTHING
     RETURNING uuid, fullname, version
 """
-# What asyncpg and the sockets below it raise when the database is away or too slow: a TimeoutError is an OSError.
+# Raised by asyncpg and its sockets when the database is away or too slow; TimeoutError is an OSError.
 AWAY = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError, asyncpg.AdminShutdownError)
 
 app = FastAPI(openapi_url=None)
-# libsodium lets go of the interpreter's lock while it hashes.
+# libsodium releases the interpreter's lock while it hashes.
 hashing = ThreadPoolExecutor(HASHES_AT_A_TIME)
 hashes = 0
 
 
 class Connection(asyncpg.Connection):
     async def reset(self, *, timeout=None):
-        """Nothing here changes a session, and resetting it would be a second round trip for each request."""
+        """Nothing changes a session here, and a reset would be a second round trip for each request."""
 
 
 class User(BaseModel):
@@ -103,7 +103,7 @@ async def create(name: str, body: User):
         created = await app.state.pool.fetchrow(INSERT, uuid7(), name, body.fullname, password_hash.rstrip(b"\0").decode())
         if created is not None:
             return answer(created, 201, {"ETag": etag_of(created), "Location": "/user/" + quote(name)})
-        # Somebody else was faster.
+        # Another request created the user first.
         user = await app.state.pool.fetchrow(SELECT_WITH_HASH, name)
     if user["fullname"] == body.fullname and await in_lane(is_same, user["password_hash"].encode(), password):
         return answer(user, headers={"ETag": etag_of(user)})

@@ -1,4 +1,4 @@
-{{- /* The blocks that the chart's values fill. Each takes (list . "COMPONENT"), the component being usersvc, edge or postgres. */}}
+{{- /* The blocks that the chart's values fill. Each takes (list . "COMPONENT"), the component being usersvc, edge, postgres or sidecar. */}}
 
 {{- define "usersvc.image" -}}
 {{- $values := (index . 0).Values }}
@@ -25,10 +25,6 @@ replicas: {{ $replicas }}
 
 {{- define "usersvc.resources" -}}
 resources: {{- index (index . 0).Values (index . 1) "resources" | toYaml | nindent 2 }}
-{{- end }}
-
-{{- define "usersvc.sidecarResources" -}}
-resources: {{- (index . 0).Values.sidecar.resources | toYaml | nindent 2 }}
 {{- end }}
 
 {{- define "usersvc.scheduling" }}
@@ -71,10 +67,6 @@ annotations: {{- toYaml . | nindent 2 }}
 {{- with (index (index . 0).Values (index . 1)).settings }}
 data: {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- end }}
-
-{{- define "usersvc.storageClass" }}
-{{- with (index . 0).Values.postgres.storage.className }}storageClassName: {{ . | quote }}{{ end }}
 {{- end }}
 
 {{- /* A new secret, unless version 1 of this chart has made one. Without a cluster each rendering would make another. */}}

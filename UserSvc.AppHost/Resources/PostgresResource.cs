@@ -6,35 +6,35 @@ using UserSvc.AppHost.Processes;
 
 namespace UserSvc.AppHost.Resources;
 
-internal static partial class UsersCluster
+internal static partial class PostgresResource
 {
     private const string PrimaryEndpoint = "tcp";
 
-    /// <summary>A container with a volume or, where containers cannot run, the machine's own server.</summary>
-    public static IResourceBuilder<PostgresServerResource> WithUsersCluster(this IResourceBuilder<PostgresServerResource> postgres, LocalRun local)
+    /// <summary>Keeps the users in a container's volume or, without a container runtime, in a local server's data folder.</summary>
+    public static IResourceBuilder<PostgresServerResource> WithUserData(this IResourceBuilder<PostgresServerResource> postgres, LocalRun local)
     {
         postgres
             .WithImageTag(PostgresChoice.Tag)
             .WithEnvironment("POSTGRES_DB", "users")
             .WithEnvironment("POSTGRES_INITDB_ARGS", string.Join(' ', LocalPostgres.InitDbOptions))
-            // The orchestrator leaves a container that died where it is.
+            // The orchestrator does not restart a container that died.
             .WithContainerRuntimeArgs("--restart", "on-failure")
             .WithDataVolume(local.PostgresVolume);
         return local.PostgresKind switch
         {
             null => postgres,
-            PostgresKind.Local => postgres.WithDeleteUsersCommand().RunsFromLocalBinaries(local),
+            PostgresKind.Local => postgres.WithDeleteUsersCommand().FromLocalBinaries(local),
             _ => postgres.WithDeleteUsersCommand(),
         };
     }
 
-    /// <summary>The cluster makes the database. Aspire would try to make it again at each start, which the server logs as an error.</summary>
-    public static IResourceBuilder<PostgresDatabaseResource> MadeByItsCluster(this IResourceBuilder<PostgresDatabaseResource> database) =>
-        database.WithCreationScript("SELECT 'made with the cluster'");
+    /// <summary>The server creates the database. Aspire would create it again at each start, which the server logs as an error.</summary>
+    public static IResourceBuilder<PostgresDatabaseResource> CreatedWithServer(this IResourceBuilder<PostgresDatabaseResource> database) =>
+        database.WithCreationScript("SELECT 'created with the server'");
 
-    private static IResourceBuilder<PostgresServerResource> RunsFromLocalBinaries(this IResourceBuilder<PostgresServerResource> postgres, LocalRun local)
+    private static IResourceBuilder<PostgresServerResource> FromLocalBinaries(this IResourceBuilder<PostgresServerResource> postgres, LocalRun local)
     {
-        // Without its image it is not a container to the orchestrator, which then leaves it to the handlers below.
+        // Without an image, the orchestrator does not treat it as a container and leaves it to the handlers below.
         postgres.Resource.Annotations.Remove(postgres.Resource.Annotations.OfType<ContainerImageAnnotation>().Single());
         var port = Ports.Free();
         return postgres
@@ -80,7 +80,7 @@ internal static partial class UsersCluster
 
             await PublishAsync(resource, KnownResourceStates.Running, start.Services);
         }
-        // Whatever it is: nobody else awaits this, and all that waits for PostgreSQL would wait for ever.
+        // Catches everything, because nothing else observes it and resources that wait for PostgreSQL would wait forever.
         catch (Exception failure) when (failure is not OperationCanceledException)
         {
             await PublishAsync(resource, KnownResourceStates.FailedToStart, start.Services);
@@ -115,7 +115,7 @@ internal static partial class UsersCluster
         }
     }
 
-    /// <summary>The orchestrator would tell of a container's children too.</summary>
+    /// <summary>Publishes a state for the server and its databases, as the orchestrator does for a container.</summary>
     private static async Task PublishAsync(PostgresServerResource server, string state, IServiceProvider services)
     {
         foreach (var part in Parts(server, services))
