@@ -44,7 +44,7 @@ public sealed class ConfigurationTests
     [InlineData("Panic.Threshold", "101", "must be a whole number from 0 to 100, not '101'")]
     [InlineData("Retry.Attempt", "2", "is unknown; there are CircuitBreaker.MaxRequests, CircuitBreaker.MaxRequestsPerDestination, ConnectTimeout, ConsecutiveFailuresHealthPolicy.Threshold, Ejection.ConsecutiveFailures, Ejection.MaxPercent, Ejection.MaxTime, Panic.Threshold, Probe.HealthyThreshold, Probe.UnhealthyThreshold, Retry.AttemptTimeout, Retry.Attempts, Retry.BudgetPerSecond, Retry.BudgetPercent, TransportFailureRateHealthPolicy.RateLimit")]
     [InlineData("Retry.TryTimeout", "00:00:01", "is now Retry.AttemptTimeout: rename it")]
-    public void Start_WithClusterMetadataThatIsNone_FailsAndNamesIt(string key, string value, string reason)
+    public void Start_WithInvalidClusterMetadata_FailsAndNamesIt(string key, string value, string reason)
     {
         var failure = Record.Exception(() => UserSvc.Edge.Program.Build(
             EdgeHost.Arguments([(Destination, "http://localhost:8080"), ($"{EdgeHost.Metadata}:{key}", value)])));
