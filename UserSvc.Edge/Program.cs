@@ -30,38 +30,28 @@ internal static class Program
         }
     }
 
-    // What follows a read of an upstream's socket runs on the thread that learned of it, not on another that is woken for it: nothing here
-    // blocks. The runtime has no other way to say so, and asks once, at the first socket.
+    // Continue on the thread that polls the sockets instead of waking another: nothing here blocks. This variable is the runtime's only
+    // switch, and it is read once, at the first socket.
     private static void CompleteSocketsInline()
     {
         const string Setting = "DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS";
         Environment.SetEnvironmentVariable(Setting, Environment.GetEnvironmentVariable(Setting) ?? "1");
     }
 
-    /// <summary>The whole proxy, not started: tests run it in their own process, on ports of their own and by their own clock.</summary>
-    /// <exception cref="InvalidConfigurationException">It cannot be started with this configuration.</exception>
+    /// <summary>Builds the proxy without starting it. Tests run it in-process, on their own ports and clock.</summary>
+    /// <exception cref="InvalidConfigurationException">The edge cannot start with this configuration.</exception>
     public static WebApplication Build(string[] args, TimeProvider? time = null)
     {
-        var builder = WebApplication.CreateBuilder([ConfigurationFiles.Unwatched, .. args]);
-        var files = builder.AddCheckedConfiguration();
+        var builder = WebApplication.CreateBuilder([ConfigurationSources.Unwatched, .. args]);
+        var sources = builder.AddCheckedConfiguration();
         builder.Services.AddSingleton(time ?? TimeProvider.System);
         builder.AddServiceDefaults(builder.Configuration.ServiceName(), ClientOptions.TrustsSampling(builder.Configuration));
         builder.AddListeners();
         builder.AddForwarding();
         builder.AddAdmin();
 
-        var app = builder.BuildChecked(files);
-        app.UseListenerStatistics();
-        app.UseRequestId();
-        app.UseExceptionProblems();
-        app.UseAdminGuard();
-        app.UseRequestHygiene();
-        app.UseHttpsPolicy();
-        app.UseRouting();
-        app.UseStatusProblems();
-
-        app.MapAdmin();
-        app.MapForwarding().ServedOn(Listener.Public);
+        var app = builder.BuildChecked(sources);
+        app.UsePipeline();
         return app;
     }
 }

@@ -1,3 +1,6 @@
+using System.Text;
+using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.Http.HttpResults;
 using UserSvc.Edge.Configuration;
 using UserSvc.Edge.Discovery;
 using UserSvc.Edge.Listeners;
@@ -5,25 +8,25 @@ using UserSvc.ServiceDefaults;
 
 namespace UserSvc.Edge.Admin;
 
-/// <summary>The edge shows itself, in Envoy's paths and shapes, and on a page for people.</summary>
+/// <summary>The admin endpoints, in Envoy's paths and shapes, and the page.</summary>
 internal static class AdminExtensions
 {
     private const string Help = """
         admin commands are:
           /: the page
           /alive: whether the process answers
-          /clusters: the clusters' destinations (?format=json)
-          /config_dump: the configuration, without its secrets
+          /clusters: clusters and their destinations (?format=json)
+          /config_dump: the running configuration, without secrets
           /drain_listeners (POST): close the public listeners (?graceful)
-          /events: what the page shows, as server-sent events
+          /events: the page's data, as server-sent events
           /health: readiness, with the reason
           /healthcheck/fail (POST): make the edge unready
-          /healthcheck/ok (POST): take that back
-          /help: this
+          /healthcheck/ok (POST): make it ready again
+          /help: this list
           /ready: readiness
           /server_info: version and state
-          /stats: every figure (?filter=regex, ?usedonly, ?format=json, ?format=prometheus)
-          /stats/prometheus: the same for Prometheus
+          /stats: all figures (?filter=regex, ?usedonly, ?format=json, ?format=prometheus)
+          /stats/prometheus: all figures, for Prometheus
           /v1/registration/{service}: the hosts of a cluster
 
         """;
@@ -31,41 +34,46 @@ internal static class AdminExtensions
     public static void AddAdmin(this IHostApplicationBuilder builder)
     {
         builder.Services.AddKnownOptions<AdminOptions>(AdminOptions.Section)
-            .Validate(o => o.IsValid(), $"{AdminOptions.Section}:Hosts must be names or addresses without a port");
-        builder.Services.AddSingleton<ServerState>();
+            .Validate(o => o.IsValid(), $"{AdminOptions.Section}:Hosts must be names or addresses without a port, such as edge.internal");
         builder.Services.AddSingleton<EdgeStats>();
+        builder.Services.AddHostedService<EdgeMetrics>();
         builder.Services.AddSingleton<Overview>();
         builder.Services.AddSingleton<EventsEndpoint>();
         builder.Services.AddSingleton<PageFiles>();
         builder.Services.AddHealthChecks().AddCheck<OperatorHealthCheck>("operator", tags: [ServiceDefaultsExtensions.ReadyTag]);
     }
 
-    /// <summary>Stands before whatever believes the request.</summary>
-    public static void UseAdminGuard(this WebApplication app) =>
-        app.UseWhen(context => context.GetListener() == Listener.Admin, admin => admin.UseMiddleware<AdminGuard>());
-
     public static void MapAdmin(this WebApplication app)
     {
-        // The uptime begins here.
+        // Starts the uptime.
         app.Services.GetRequiredService<ServerState>();
 
         var observed = app.MapGroup("").ServedOn(Listener.Health, Listener.Admin).DisableHttpMetrics();
         observed.MapHealthEndpoints();
         observed.MapRegistration();
         observed.MapGet("/ready", ServerEndpoints.GetReady).WithName("Ready").WithSummary("Envoy's readiness");
-        observed.MapGet("/stats/prometheus", StatsEndpoints.GetPrometheus).WithName("Prometheus").WithSummary("Every figure, for Prometheus");
+        observed.MapGet("/stats/prometheus", StatsEndpoints.GetPrometheus).WithName("Prometheus").WithSummary("All figures, for Prometheus");
 
         var admin = app.MapGroup("").ServedOn(Listener.Admin).DisableHttpMetrics();
-        admin.MapGet("/", PageFiles.GetPage).WithName("Page").WithSummary("The page for people");
-        admin.MapGet("/page/{**file}", PageFiles.GetFile).WithName("PageFile").WithSummary("What the page loads");
-        admin.MapGet("/events", EventsEndpoint.Get).WithName("Events").WithSummary("What the page shows, as it changes");
-        admin.MapGet("/help", () => TypedResults.Text(Help)).WithName("Help").WithSummary("These paths");
+        admin.MapGet("/", PageFiles.GetPage).WithName("Page").WithSummary("The page");
+        admin.MapGet("/page/{**file}", PageFiles.GetFile).WithName("PageFile").WithSummary("A file of the page");
+        admin.MapGet("/events", EventsEndpoint.Get).WithName("Events").WithSummary("The page's data, as server-sent events");
+        admin.MapGet("/help", () => TypedResults.Text(Help)).WithName("Help").WithSummary("The admin paths");
         admin.MapGet("/server_info", ServerEndpoints.GetInfo).WithName("ServerInfo").WithSummary("Version, state, uptime");
         admin.MapGet("/clusters", ClustersEndpoint.Get).WithName("Clusters").WithSummary("Clusters and their destinations");
-        admin.MapGet("/stats", StatsEndpoints.Get).WithName("Stats").WithSummary("Every figure");
-        admin.MapGet("/config_dump", ConfigDumpEndpoint.Get).WithName("ConfigDump").WithSummary("The configuration, without its secrets");
+        admin.MapGet("/stats", StatsEndpoints.Get).WithName("Stats").WithSummary("All figures");
+        admin.MapGet("/config_dump", ConfigDumpEndpoint.Get).WithName("ConfigDump").WithSummary("The running configuration, without secrets");
         admin.MapPost("/healthcheck/fail", ServerEndpoints.PostHealthCheckFail).WithName("HealthCheckFail").WithSummary("Makes the edge unready");
-        admin.MapPost("/healthcheck/ok", ServerEndpoints.PostHealthCheckOk).WithName("HealthCheckOk").WithSummary("Takes that back");
+        admin.MapPost("/healthcheck/ok", ServerEndpoints.PostHealthCheckOk).WithName("HealthCheckOk").WithSummary("Makes the edge ready again");
         admin.MapPost("/drain_listeners", ServerEndpoints.PostDrainListeners).WithName("DrainListeners").WithSummary("Closes the public listeners");
     }
+}
+
+internal static class AdminAnswers
+{
+    public static ContentHttpResult Json(JsonObject json) => TypedResults.Text(json.ToJsonString(), "application/json", Encoding.UTF8);
+
+    public static IResult UnknownFormat(string format, string known) => BadRequest($"Unknown format {format}; use {known}.");
+
+    public static IResult BadRequest(string detail) => TypedResults.Problem(detail, statusCode: StatusCodes.Status400BadRequest);
 }

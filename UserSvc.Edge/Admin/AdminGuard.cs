@@ -1,12 +1,27 @@
 using System.Collections.Frozen;
 using System.Net;
 using Microsoft.Extensions.Options;
+using UserSvc.Edge.Listeners;
 
 namespace UserSvc.Edge.Admin;
 
+/// <summary>Section <c>Edge:Admin</c>. The listener itself is the Kestrel endpoint <c>Admin</c>.</summary>
+internal sealed class AdminOptions
+{
+    public const string Section = "Edge:Admin";
+
+    /// <summary>
+    /// The host names and addresses, without a port, that the admin listener answers to besides loopback, such as <c>edge.internal</c>.
+    /// Default none. It answers 403 to any other Host, so that no web page can reach it under a name the page's author controls.
+    /// </summary>
+    public string[] Hosts { get; set; } = [];
+
+    public bool IsValid() => Hosts.All(host => Uri.CheckHostName(host) != UriHostNameType.Unknown);
+}
+
 /// <summary>
-/// Keeps other sites' pages, in the browser of whoever operates the edge, away from the admin listener: by its Host a page whose name was
-/// pointed here (DNS rebinding), by Origin and Sec-Fetch-Site one that sends requests across (CSRF). A link from elsewhere may be followed.
+/// Protects the admin listener from other sites' pages in an operator's browser. The Host check stops a page whose name was pointed here
+/// (DNS rebinding), the Origin and Sec-Fetch-Site checks stop cross-site requests (CSRF). Links from other sites still work.
 /// </summary>
 internal sealed class AdminGuard(RequestDelegate next, IOptions<AdminOptions> options, IProblemDetailsService problems)
 {
@@ -19,12 +34,12 @@ internal sealed class AdminGuard(RequestDelegate next, IOptions<AdminOptions> op
         headers.XFrameOptions = "DENY";
         headers.XContentTypeOptions = "nosniff";
         headers["Referrer-Policy"] = "no-referrer";
-        return Fault(context.Request) is { } fault ? RefuseAsync(context, fault) : next(context);
+        return Fault(context.Request) is { } fault ? new Refusal(StatusCodes.Status403Forbidden, fault).WriteAsync(context, problems) : next(context);
     }
 
     private string? Fault(HttpRequest request) =>
-        // As it was sent: a trusted proxy's X-Forwarded-Host is somebody else's word.
-        !IsOurs(new HostString(request.Headers.Host.ToString()).Host) ? "The admin listener is not served under this Host; Edge:Admin:Hosts names more."
+        // The header as sent: request.Host may come from a trusted proxy's X-Forwarded-Host.
+        !IsOurs(new HostString(request.Headers.Host.ToString()).Host) ? "The admin listener does not answer to this Host. Add it to Edge:Admin:Hosts."
         : request.Headers.Origin is { Count: > 0 } origin && origin != $"{request.Scheme}://{request.Headers.Host}" ? "The request comes from another origin."
         : IsForeign(request.Headers["Sec-Fetch-Site"].ToString()) && !IsLink(request) ? "The request comes from another site."
         : null;
@@ -34,15 +49,9 @@ internal sealed class AdminGuard(RequestDelegate next, IOptions<AdminOptions> op
         || (IPAddress.TryParse(host.Trim('[', ']'), out var address) && IPAddress.IsLoopback(address))
         || _hosts.Contains(host.Trim('[', ']'));
 
-    // same-site is another port of this machine, too.
+    // same-site includes other ports of this machine.
     private static bool IsForeign(string site) => site is not ("" or "same-origin" or "none");
 
     private static bool IsLink(HttpRequest request) =>
         HttpMethods.IsGet(request.Method) && request.Headers["Sec-Fetch-Mode"] == "navigate" && request.Headers["Sec-Fetch-Dest"] == "document";
-
-    private async Task RefuseAsync(HttpContext context, string reason)
-    {
-        context.Response.StatusCode = StatusCodes.Status403Forbidden;
-        await problems.WriteAsync(new() { HttpContext = context, ProblemDetails = { Detail = reason } });
-    }
 }

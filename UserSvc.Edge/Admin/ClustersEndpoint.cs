@@ -1,75 +1,41 @@
 using System.Globalization;
 using System.Text;
-using System.Text.Json.Serialization;
+using System.Text.Json.Nodes;
 using UserSvc.Edge.Resilience;
-using Yarp.ReverseProxy;
-using Yarp.ReverseProxy.Model;
 
 namespace UserSvc.Edge.Admin;
 
-/// <summary>Envoy's <c>/clusters</c>: a line a figure, or JSON in the shape of <c>envoy.admin.v3.Clusters</c>. Only what is known here is in it.</summary>
+/// <summary>Envoy's <c>/clusters</c>: one line per figure, or JSON in the shape of <c>envoy.admin.v3.Clusters</c>, without what the edge does not have.</summary>
 internal static class ClustersEndpoint
 {
-    internal static IResult Get(HttpRequest request, IProxyStateLookup proxy, ResilienceState state)
-    {
-        var clusters = proxy.GetClusters().OrderBy(c => c.ClusterId, StringComparer.Ordinal).Select(c => Status(c, state)).ToList();
-        return request.Query["format"].ToString() switch
-        {
-            "" or "text" => TypedResults.Text(Text(clusters)),
-            "json" => TypedResults.Json(new ClusterStatuses(clusters), ClustersJson.Default.ClusterStatuses),
-            var other => Formats.Unknown(other, "text, json"),
-        };
-    }
+    private static readonly IReadOnlyList<Figure<DestinationStatus>> HostFigures =
+        [.. Figures.Destinations.Rows.Where(row => row.InClusters).OrderBy(row => row.Name, StringComparer.Ordinal)];
 
-    private static ClusterStatus Status(ClusterState cluster, ResilienceState state)
+    internal static IResult Get(HttpRequest request, ClusterStatuses clusters) => request.Query["format"].ToString() switch
     {
-        var settings = state.Of(cluster).SettingsOf(cluster.Model);
-        return new(
-            cluster.ClusterId,
-            [.. cluster.DestinationsState.AllDestinations.OrderBy(d => d.DestinationId, StringComparer.Ordinal).Select(d => Status(d, state.Of(d), cluster.IsProbed()))],
-            new([new("DEFAULT", settings.MaxRequests)]));
-    }
+        "" or "text" => TypedResults.Text(WriteText(clusters.GetAll())),
+        "json" => AdminAnswers.Json(new() { ["cluster_statuses"] = new JsonArray([.. clusters.GetAll().Select(ToJson)]) }),
+        var other => AdminAnswers.UnknownFormat(other, "text or json"),
+    };
 
-    private static HostStatus Status(DestinationState destination, DestinationRecord record, bool probed)
-    {
-        var (uri, tries) = (new Uri(destination.Model.Config.Address), record.Tries);
-        return new(
-            new(new(uri.Host.Trim('[', ']'), uri.Port)),
-            [
-                Counter("cx_connect_fail", tries.ConnectFailures),
-                new("GAUGE", Number(destination.ConcurrentRequestCount), "rq_active"),
-                Counter("rq_error", tries.Errors),
-                Counter("rq_success", tries.Succeeded()),
-                Counter("rq_timeout", tries.Timeouts),
-                Counter("rq_total", tries.Total),
-            ],
-            new(
-                "HEALTHY",
-                destination.Health.Active is DestinationHealth.Unhealthy,
-                destination.Health.Passive is DestinationHealth.Unhealthy,
-                probed && destination.Health.Active is DestinationHealth.Unknown),
-            destination.DestinationId);
-    }
-
-    private static string Text(IEnumerable<ClusterStatus> clusters)
+    private static string WriteText(IEnumerable<ClusterStatus> clusters)
     {
         var text = new StringBuilder();
         foreach (var cluster in clusters)
         {
             Line(cluster.Name, "observability_name", cluster.Name);
-            Line(cluster.Name, "default_priority::max_requests", Number(cluster.CircuitBreakers.Thresholds[0].MaxRequests));
+            Line(cluster.Name, "default_priority::max_requests", Format(cluster.MaxRequests));
             Line(cluster.Name, "added_via_api", "false");
-            foreach (var host in cluster.HostStatuses)
+            foreach (var destination in cluster.Destinations)
             {
-                var socket = host.Address.SocketAddress;
-                var name = $"{cluster.Name}::{(socket.Address.Contains(':', StringComparison.Ordinal) ? $"[{socket.Address}]" : socket.Address)}:{Number(socket.PortValue)}";
-                foreach (var stat in host.Stats)
+                var name = $"{cluster.Name}::{destination.Authority}";
+                foreach (var figure in HostFigures)
                 {
-                    Line(name, stat.Name, stat.Value);
+                    Line(name, figure.Name, Format(figure.Read!(destination)));
                 }
 
-                Line(name, "hostname", host.Hostname);
-                Line(name, "health_flags", Flags(host.HealthStatus));
+                Line(name, "hostname", destination.Name);
+                Line(name, "health_flags", GetFlags(destination));
             }
         }
 
@@ -78,41 +44,49 @@ internal static class ClustersEndpoint
         void Line(string name, string stat, string value) => text.Append(name).Append("::").Append(stat).Append("::").Append(value).Append('\n');
     }
 
-    private static string Flags(HostHealth health)
+    private static string GetFlags(DestinationStatus destination)
     {
-        var flags = (health.FailedActiveHealthCheck ? "/failed_active_hc" : "") + (health.FailedOutlierCheck ? "/failed_outlier_check" : "")
-            + (health.PendingActiveHc ? "/pending_active_hc" : "");
+        var flags = (destination.FailsProbes ? "/failed_active_hc" : "")
+            + (destination.IsEjected ? "/failed_outlier_check" : "")
+            + (destination.IsPending ? "/pending_active_hc" : "");
         return flags.Length == 0 ? "healthy" : flags;
     }
 
-    private static SimpleMetric Counter(string name, long value) => new("COUNTER", Number(value), name);
+    private static JsonObject ToJson(ClusterStatus cluster) => new()
+    {
+        ["name"] = cluster.Name,
+        ["host_statuses"] = new JsonArray([.. cluster.Destinations.Select(ToJson)]),
+        ["circuit_breakers"] = new JsonObject
+        {
+            ["thresholds"] = new JsonArray(new JsonObject { ["priority"] = "DEFAULT", ["max_requests"] = cluster.MaxRequests }),
+        },
+        ["added_via_api"] = false,
+        ["observability_name"] = cluster.Name,
+    };
 
-    private static string Number(long value) => value.ToString(CultureInfo.InvariantCulture);
+    private static JsonObject ToJson(DestinationStatus destination) => new()
+    {
+        ["address"] = new JsonObject
+        {
+            ["socket_address"] = new JsonObject { ["address"] = destination.Address.Host.Trim('[', ']'), ["port_value"] = destination.Address.Port },
+        },
+        // 64-bit numbers are strings, as in all JSON made from protobuf.
+        ["stats"] = new JsonArray([.. HostFigures.Select(figure => new JsonObject
+        {
+            ["type"] = figure.Kind is StatKind.Counter ? "COUNTER" : "GAUGE",
+            ["value"] = Format(figure.Read!(destination)),
+            ["name"] = figure.Name,
+        })]),
+        ["health_status"] = new JsonObject
+        {
+            ["eds_health_status"] = "HEALTHY",
+            ["failed_active_health_check"] = destination.FailsProbes,
+            ["failed_outlier_check"] = destination.IsEjected,
+            ["pending_active_hc"] = destination.IsPending,
+        },
+        ["hostname"] = destination.Name,
+        ["weight"] = 1,
+    };
+
+    private static string Format(double value) => value.ToString("F0", CultureInfo.InvariantCulture);
 }
-
-internal sealed record ClusterStatuses([property: JsonPropertyName("cluster_statuses")] IReadOnlyList<ClusterStatus> Statuses);
-
-internal sealed record ClusterStatus(string Name, IReadOnlyList<HostStatus> HostStatuses, CircuitBreakers CircuitBreakers, bool AddedViaApi = false)
-{
-    public string ObservabilityName => Name;
-}
-
-internal sealed record HostStatus(HostAddress Address, IReadOnlyList<SimpleMetric> Stats, HostHealth HealthStatus, string Hostname, int Weight = 1);
-
-internal sealed record HostAddress(SocketAddress SocketAddress);
-
-internal sealed record SocketAddress(string Address, int PortValue);
-
-/// <summary>64-bit numbers are strings, as in every JSON of a protobuf.</summary>
-internal sealed record SimpleMetric(string Type, string Value, string Name);
-
-internal sealed record HostHealth(string EdsHealthStatus, bool FailedActiveHealthCheck, bool FailedOutlierCheck, bool PendingActiveHc);
-
-internal sealed record CircuitBreakers(IReadOnlyList<Threshold> Thresholds);
-
-internal sealed record Threshold(string Priority, int MaxRequests);
-
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
-[JsonSerializable(typeof(ClusterStatuses))]
-[JsonSerializable(typeof(ServerInfo))]
-internal sealed partial class ClustersJson : JsonSerializerContext;

@@ -1,38 +1,46 @@
 using System.Text.Json.Nodes;
 using UserSvc.Edge.Configuration;
 using Yarp.ReverseProxy;
+using Yarp.ReverseProxy.Model;
 
 namespace UserSvc.Edge.Admin;
 
 /// <summary>
-/// The configuration that the edge runs by, as it was checked, and the destinations as they were discovered. The frame is Envoy's,
-/// <c>{"configs":[…]}</c>; what is in it is this edge's own.
+/// The running configuration and the discovered destinations, without secrets. The frame is Envoy's, <c>{"configs":[…]}</c>; its content is
+/// not.
 /// </summary>
 internal static class ConfigDumpEndpoint
 {
-    private static readonly string[] Others = ["Logging"];
-
     internal static IResult Get(HttpRequest request, IConfiguration configuration, KnownSettings settings, IProxyStateLookup proxy)
     {
         if (request.Query["format"].ToString() is not ("" or "json") and var other)
         {
-            return Formats.Unknown(other, "json");
+            return AdminAnswers.UnknownFormat(other, "json");
         }
 
-        var sections = settings.Roots.Concat(Others).Order(StringComparer.Ordinal)
+        var sections = settings.Roots.Append("Logging").Order(StringComparer.Ordinal)
             .Select(name => new JsonObject { ["name"] = name, ["config"] = Read(configuration.GetSection(name)) });
-        var clusters = proxy.GetClusters().OrderBy(c => c.ClusterId, StringComparer.Ordinal).Select(cluster => KeyValuePair.Create(cluster.ClusterId, (JsonNode?)new JsonObject(
-            cluster.DestinationsState.AllDestinations.OrderBy(d => d.DestinationId, StringComparer.Ordinal)
-                .Select(d => KeyValuePair.Create(d.DestinationId, (JsonNode?)new JsonObject { ["Address"] = Secrets.WithoutCredentials(d.Model.Config.Address), ["Host"] = d.Model.Config.Host })))));
-        JsonNode destinations = new JsonObject { ["name"] = "Destinations", ["config"] = new JsonObject(clusters) };
-        return TypedResults.Text(new JsonObject { ["configs"] = new JsonArray([.. sections, destinations]) }.ToJsonString(), "application/json");
+        var destinations = new JsonObject
+        {
+            ["name"] = "Destinations",
+            ["config"] = new JsonObject(proxy.GetClusters().OrderBy(c => c.ClusterId, StringComparer.Ordinal).Select(Read)),
+        };
+        return AdminAnswers.Json(new() { ["configs"] = new JsonArray([.. sections, destinations]) });
     }
+
+    private static KeyValuePair<string, JsonNode?> Read(ClusterState cluster) => new(
+        cluster.ClusterId,
+        new JsonObject(cluster.DestinationsState.AllDestinations.OrderBy(d => d.DestinationId, StringComparer.Ordinal).Select(Read)));
+
+    private static KeyValuePair<string, JsonNode?> Read(DestinationState destination) => new(
+        destination.DestinationId,
+        new JsonObject { ["Address"] = Redactor.RedactAddress(destination.Model.Config.Address), ["Host"] = destination.Model.Config.Host });
 
     private static JsonNode? Read(IConfigurationSection section)
     {
         var children = section.GetChildren().ToList();
         return children.Count == 0
-            ? Secrets.Hide(section.Path, section.Value)
+            ? Redactor.Redact(section.Path, section.Value)
             : new JsonObject(children.Select(child => KeyValuePair.Create(child.Key, Read(child))));
     }
 }

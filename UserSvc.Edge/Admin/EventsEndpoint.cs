@@ -4,7 +4,7 @@ using Microsoft.AspNetCore.Connections.Features;
 
 namespace UserSvc.Edge.Admin;
 
-/// <summary>Server-sent events for the page: the last five minutes, then the edge as it is, twice a second.</summary>
+/// <summary>Server-sent events for the page: first the last five minutes, then the current state twice a second.</summary>
 internal sealed class EventsEndpoint(Overview overview, TimeProvider time) : IDisposable
 {
     private const int MaxStreams = 32;
@@ -17,25 +17,25 @@ internal sealed class EventsEndpoint(Overview overview, TimeProvider time) : IDi
     {
         if (!events._streams.Wait(0, CancellationToken.None))
         {
-            return TypedResults.Problem($"There are {MaxStreams} streams already.", statusCode: StatusCodes.Status503ServiceUnavailable);
+            return TypedResults.Problem($"All {MaxStreams} streams are in use; close another page first.", statusCode: StatusCodes.Status503ServiceUnavailable);
         }
 
-        context.Response.RegisterForDispose(new Place(events._streams));
-        return TypedResults.ServerSentEvents(events.ReadAsync(context));
+        context.Response.RegisterForDispose(new Slot(events._streams));
+        return TypedResults.ServerSentEvents(events.FollowAsync(context));
     }
 
     public void Dispose() => _streams.Dispose();
 
-    private async IAsyncEnumerable<SseItem<string>> ReadAsync(HttpContext context, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    private async IAsyncEnumerable<SseItem<string>> FollowAsync(HttpContext context, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
-        // Kestrel asks each connection to close when it stops, and would wait for a stream that goes on until the grace has passed.
+        // Kestrel asks each connection to close when it stops; without this, it would wait out the whole grace period for an open stream.
         var closing = context.Features.Get<IConnectionLifetimeNotificationFeature>()?.ConnectionClosedRequested ?? CancellationToken.None;
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, context.RequestAborted, closing);
         using var timer = new PeriodicTimer(Every, time);
-        yield return new(overview.History(), "history");
+        yield return new(overview.WriteHistory(), "history");
         do
         {
-            yield return new(await overview.StatsAsync(CancellationToken.None), "stats");
+            yield return new(await overview.WriteStatsAsync(CancellationToken.None), "stats");
         }
         while (await WaitAsync(timer, ending.Token));
     }
@@ -52,7 +52,7 @@ internal sealed class EventsEndpoint(Overview overview, TimeProvider time) : IDi
         }
     }
 
-    private sealed class Place(SemaphoreSlim streams) : IDisposable
+    private sealed class Slot(SemaphoreSlim streams) : IDisposable
     {
         public void Dispose() => streams.Release();
     }

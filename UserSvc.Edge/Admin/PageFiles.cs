@@ -5,7 +5,7 @@ using Microsoft.Net.Http.Headers;
 
 namespace UserSvc.Edge.Admin;
 
-/// <summary>The page and what it loads, embedded: it needs nothing from outside the process. Browsers ask each time whether it has changed.</summary>
+/// <summary>The page and its files, embedded in the assembly. Browsers cache them but ask each time whether they changed.</summary>
 internal sealed class PageFiles
 {
     private const string Prefix = "page/";

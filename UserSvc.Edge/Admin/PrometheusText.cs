@@ -3,7 +3,7 @@ using System.Text;
 
 namespace UserSvc.Edge.Admin;
 
-/// <summary>Prometheus' text exposition format 0.0.4. Latencies are in milliseconds with Envoy's bounds, as its dashboards have them.</summary>
+/// <summary>Prometheus' text exposition format 0.0.4. Latencies are in milliseconds with Envoy's bounds, which its dashboards expect.</summary>
 internal static class PrometheusText
 {
     public const string ContentType = "text/plain; version=0.0.4; charset=utf-8";
@@ -17,8 +17,8 @@ internal static class PrometheusText
         foreach (var family in stats.GroupBy(s => s.Family).OrderBy(f => f.Key, StringComparer.Ordinal))
         {
             var first = family.First();
-            text.Append("# HELP ").Append(family.Key).Append(' ').Append(first.Help.Replace("\\", @"\\", StringComparison.Ordinal).Replace("\n", @"\n", StringComparison.Ordinal)).Append('\n');
-            text.Append("# TYPE ").Append(family.Key).Append(' ').Append(first.Kind switch { StatKind.Counter => "counter", StatKind.Gauge => "gauge", _ => "histogram" }).Append('\n');
+            text.Append("# HELP ").Append(family.Key).Append(' ').Append(Escape(first.Help)).Append('\n');
+            text.Append("# TYPE ").Append(family.Key).Append(' ').Append(first.Kind.ToString().ToLowerInvariant()).Append('\n');
             foreach (var stat in family)
             {
                 if (stat.Kind is StatKind.Histogram)
@@ -52,14 +52,11 @@ internal static class PrometheusText
         text.Append(name);
         for (var i = 0; i < labels.Count; i++)
         {
-            text.Append(i == 0 ? '{' : ',').Append(labels[i].Name).Append("=\"").Append(Escape(labels[i].Value)).Append('"');
+            text.Append(i == 0 ? '{' : ',').Append(labels[i].Name).Append("=\"").Append(Escape(labels[i].Value).Replace("\"", "\\\"", StringComparison.Ordinal)).Append('"');
         }
 
         text.Append(labels.Count > 0 ? "} " : " ").Append(CultureInfo.InvariantCulture, $"{value}").Append('\n');
     }
 
-    private static string Escape(string value) => value
-        .Replace("\\", @"\\", StringComparison.Ordinal)
-        .Replace("\"", "\\\"", StringComparison.Ordinal)
-        .Replace("\n", @"\n", StringComparison.Ordinal);
+    private static string Escape(string value) => value.Replace("\\", @"\\", StringComparison.Ordinal).Replace("\n", @"\n", StringComparison.Ordinal);
 }

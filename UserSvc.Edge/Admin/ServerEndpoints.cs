@@ -1,12 +1,13 @@
 using System.Globalization;
 using System.Reflection;
+using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Http.HttpResults;
 using UserSvc.Edge.Listeners;
 using UserSvc.ServiceDefaults;
 
 namespace UserSvc.Edge.Admin;
 
-/// <summary>What the edge is and whether it takes requests, and the switches for that.</summary>
+/// <summary>The edge's version and state, and the switches that take it in and out of service.</summary>
 internal static class ServerEndpoints
 {
     public static string Version { get; } =
@@ -18,11 +19,19 @@ internal static class ServerEndpoints
         return TypedResults.Text($"{status.State}\n", statusCode: status.Ready ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable);
     }
 
-    internal static async Task<IResult> GetInfo(ServerState server, Instance instance, CancellationToken cancellationToken)
+    internal static async Task<ContentHttpResult> GetInfo(ServerState server, Instance instance, CancellationToken cancellationToken)
     {
         var status = await server.ReadAsync(cancellationToken);
         var uptime = string.Create(CultureInfo.InvariantCulture, $"{Math.Floor(server.Uptime.TotalSeconds)}s");
-        return TypedResults.Json(new ServerInfo($"UserSvc.Edge/{Version}", status.State, uptime, uptime, "disabled", new(instance.Name)), ClustersJson.Default.ServerInfo);
+        return AdminAnswers.Json(new()
+        {
+            ["version"] = $"UserSvc.Edge/{Version}",
+            ["state"] = status.State,
+            ["uptime_current_epoch"] = uptime,
+            ["uptime_all_epochs"] = uptime,
+            ["hot_restart_version"] = "disabled",
+            ["node"] = new JsonObject { ["id"] = instance.Name },
+        });
     }
 
     internal static ContentHttpResult PostHealthCheckFail(ServerState server) => Switch(server, failed: true);
@@ -41,7 +50,3 @@ internal static class ServerEndpoints
         return TypedResults.Text("OK\n");
     }
 }
-
-internal sealed record ServerInfo(string Version, string State, string UptimeCurrentEpoch, string UptimeAllEpochs, string HotRestartVersion, ServerNode Node);
-
-internal sealed record ServerNode(string Id);

@@ -1,5 +1,7 @@
 using System.Text.RegularExpressions;
+using UserSvc.Edge.Discovery;
 using UserSvc.Edge.Listeners;
+using UserSvc.Edge.Resilience;
 
 namespace UserSvc.Edge.Admin;
 
@@ -8,12 +10,12 @@ internal static class StatsEndpoints
 {
     private const int MaxFilter = 256;
 
-    internal static async Task<IResult> Get(HttpRequest request, EdgeStats stats, CancellationToken cancellationToken) => request.Query["format"].ToString() switch
+    internal static Task<IResult> Get(HttpRequest request, EdgeStats stats, CancellationToken cancellationToken) => request.Query["format"].ToString() switch
     {
-        "" or "text" => await WriteAsync(request, stats, s => TypedResults.Text(StatsText.Write(s)), cancellationToken),
-        "json" => await WriteAsync(request, stats, s => TypedResults.Bytes(StatsText.WriteJson(s), "application/json"), cancellationToken),
-        "prometheus" => await GetPrometheus(request, stats, cancellationToken),
-        var other => Formats.Unknown(other, "text, json, prometheus"),
+        "" or "text" => WriteAsync(request, stats, s => TypedResults.Text(StatsText.Write(s)), cancellationToken),
+        "json" => WriteAsync(request, stats, s => AdminAnswers.Json(StatsText.ToJson(s)), cancellationToken),
+        "prometheus" => GetPrometheus(request, stats, cancellationToken),
+        var other => Task.FromResult(AdminAnswers.UnknownFormat(other, "text, json or prometheus")),
     };
 
     internal static Task<IResult> GetPrometheus(HttpRequest request, EdgeStats stats, CancellationToken cancellationToken) =>
@@ -22,28 +24,28 @@ internal static class StatsEndpoints
     private static async Task<IResult> WriteAsync(HttpRequest request, EdgeStats stats, Func<IEnumerable<Stat>, IResult> write, CancellationToken cancellationToken)
     {
         var wanted = await stats.CollectAsync(cancellationToken);
-        try
+        if (request.Query["filter"].ToString() is { Length: > 0 } filter)
         {
-            if (request.Query["filter"].ToString() is { Length: > 0 } filter)
+            if (request.HttpContext.GetListener() is not Listener.Admin)
             {
-                if (request.HttpContext.GetListener() is not Listener.Admin)
-                {
-                    return TypedResults.Problem("The filter is for the admin listener alone.", statusCode: StatusCodes.Status400BadRequest);
-                }
+                return AdminAnswers.BadRequest("Only the admin listener supports a filter.");
+            }
 
-                if (filter.Length > MaxFilter)
-                {
-                    return TypedResults.Problem($"The filter is longer than {MaxFilter} characters.", statusCode: StatusCodes.Status400BadRequest);
-                }
+            if (filter.Length > MaxFilter)
+            {
+                return AdminAnswers.BadRequest($"The filter is longer than {MaxFilter} characters.");
+            }
 
-                // Without backtracking a match is linear in the text's length, whatever the expression.
+            try
+            {
+                // Without backtracking, the time to match is linear in the length of the text.
                 var expression = new Regex(filter, RegexOptions.NonBacktracking | RegexOptions.CultureInvariant, TimeSpan.FromSeconds(1));
                 wanted.RemoveAll(s => !expression.IsMatch(s.Name));
             }
-        }
-        catch (Exception invalid) when (invalid is ArgumentException or NotSupportedException or RegexMatchTimeoutException)
-        {
-            return TypedResults.Problem("The filter is no regular expression that can be used here.", statusCode: StatusCodes.Status400BadRequest);
+            catch (Exception invalid) when (invalid is ArgumentException or NotSupportedException or RegexMatchTimeoutException)
+            {
+                return AdminAnswers.BadRequest("The filter is not a supported regular expression.");
+            }
         }
 
         if (request.Query.ContainsKey("usedonly"))
@@ -55,8 +57,20 @@ internal static class StatsEndpoints
     }
 }
 
-internal static class Formats
+/// <summary>Reads every figure of the edge.</summary>
+internal sealed class EdgeStats(ClusterStatuses clusters, OpenListeners listeners, DiscoverySources sources, ServerState server)
 {
-    public static IResult Unknown(string format, string known) =>
-        TypedResults.Problem($"There is no format {format}; there are {known}.", statusCode: StatusCodes.Status400BadRequest);
+    public async Task<List<Stat>> CollectAsync(CancellationToken cancellationToken)
+    {
+        var status = await server.ReadAsync(cancellationToken);
+        var all = clusters.GetAll();
+        return
+        [
+            .. all.SelectMany(Figures.Clusters.Read),
+            .. all.SelectMany(c => c.Destinations).SelectMany(Figures.Destinations.Read),
+            .. listeners.All.SelectMany(Figures.Listeners.Read),
+            .. sources.All.SelectMany(Figures.Sources.Read),
+            .. Figures.Server.Read((status, server.Uptime, listeners.All.Sum(l => l.Statistics.OpenConnections))),
+        ];
+    }
 }

@@ -1,23 +1,23 @@
 namespace UserSvc.Edge.Configuration;
 
 /// <summary>
-/// The configuration that everything in the process reads: a copy that only a checked one replaces, all at once. Without it a broken
-/// file would be an empty configuration to YARP, Kestrel and the log.
+/// The configuration the whole process reads: a copy, replaced as a whole and only by a checked one. YARP, Kestrel and logging would
+/// read a broken file as an empty configuration.
 /// </summary>
 internal sealed class CheckedConfiguration : ConfigurationProvider, IConfigurationSource
 {
-    // The rest is read once: a listener cannot be rebound without cutting requests, and options are validated at start.
+    // Everything else is read once: a listener cannot be rebound without cutting requests, and options are validated at start.
     private static readonly string[] Reloadable = ["ReverseProxy:", "Logging:"];
 
     public CheckedConfiguration(IConfiguration configuration) => Data = Copy(configuration);
 
     public IConfigurationProvider Build(IConfigurationBuilder builder) => this;
 
-    /// <summary>Takes over what can change in a running process.</summary>
-    /// <param name="configuration">The changed configuration, checked.</param>
-    /// <param name="roots">The sections whose other settings are those of a start.</param>
-    /// <param name="unapplied">Settings of <paramref name="roots"/> that differ and stay as they are.</param>
-    /// <returns>Whether anything has changed.</returns>
+    /// <summary>Takes over what a running process can change.</summary>
+    /// <param name="configuration">The changed configuration, already checked.</param>
+    /// <param name="roots">The top-level sections whose settings are compared.</param>
+    /// <param name="unapplied">Settings of <paramref name="roots"/> that changed but need a restart.</param>
+    /// <returns>Whether anything was applied.</returns>
     public bool Apply(IConfiguration configuration, IReadOnlySet<string> roots, out IReadOnlyList<string> unapplied)
     {
         var changed = Copy(configuration);
@@ -44,11 +44,12 @@ internal sealed class CheckedConfiguration : ConfigurationProvider, IConfigurati
     private static bool Same(IDictionary<string, string?> one, Dictionary<string, string?> other, string key) =>
         one.TryGetValue(key, out var value) == other.TryGetValue(key, out var otherValue) && value == otherValue;
 
-    // A section is no setting: with a null of its own it would be bound as one.
+    // Without the sections themselves: binding would take their null for a value.
     private static Dictionary<string, string?> Copy(IConfiguration configuration)
     {
         var all = configuration.AsEnumerable().ToDictionary(StringComparer.OrdinalIgnoreCase);
-        var sections = all.Keys.Where(key => key.Contains(':', StringComparison.Ordinal)).Select(key => ConfigurationPath.GetParentPath(key)!).ToHashSet(StringComparer.OrdinalIgnoreCase);
+        var sections = all.Keys.Where(key => key.Contains(':', StringComparison.Ordinal)).Select(key => ConfigurationPath.GetParentPath(key)!)
+            .ToHashSet(StringComparer.OrdinalIgnoreCase);
         return all.Where(s => s.Value is not null || !sections.Contains(s.Key)).ToDictionary(StringComparer.OrdinalIgnoreCase);
     }
 }

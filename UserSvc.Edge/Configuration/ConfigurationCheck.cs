@@ -1,43 +1,36 @@
 using System.Reflection;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Configuration.Json;
-using UserSvc.Edge.Forwarding;
 using Yarp.ReverseProxy.Configuration;
 
 namespace UserSvc.Edge.Configuration;
 
 /// <summary>
-/// Whether a configuration as a whole can be used, asked before the start, and before a changed one takes the place of another. In
-/// two steps, because reading a wrong setting already ends the making of the services that the second step needs.
+/// Checks a configuration as a whole, before the edge starts with it or reloads it. Two passes: the second needs services that cannot be
+/// built from invalid settings.
 /// </summary>
 internal sealed class ConfigurationCheck(KnownSettings settings)
 {
-    private static readonly string[] OthersSections = ["$schema", "AllowedHosts", "Logging"];
+    private static readonly string[] ForeignSections = ["$schema", "AllowedHosts", "Logging"];
 
-    /// <exception cref="InvalidConfigurationException">It cannot; the message names each setting at fault.</exception>
+    /// <exception cref="InvalidConfigurationException">The message names every wrong setting.</exception>
     public void CheckSettings(IConfigurationRoot configuration)
     {
-        Require([.. Strangers(configuration), .. settings.Errors(configuration)]);
+        Require([.. UnknownSections(configuration), .. settings.Errors(configuration)]);
         Require([.. LimitsErrors(configuration.GetSection("Kestrel:Limits"))]);
-
-        var reverseProxy = configuration.GetSection("ReverseProxy");
-        try
+        foreach (var section in settings.Sections)
         {
-            ConfiguredDestinations.Require(reverseProxy);
-        }
-        catch (InvalidOperationException failure)
-        {
-            throw new InvalidConfigurationException(failure.Message, failure);
+            Require([.. section.Errors?.Invoke(configuration.GetSection(section.Path)) ?? []]);
         }
 
-        Require([.. RouteErrors(reverseProxy)]);
+        Require([.. RouteErrors(configuration.GetSection("ReverseProxy"))]);
     }
 
-    /// <summary>What YARP itself refuses, such as a policy that there is not.</summary>
-    /// <exception cref="InvalidConfigurationException">The message is YARP's, one line a mistake.</exception>
+    /// <summary>Lets YARP check its section: it rejects, for example, an unknown policy.</summary>
+    /// <exception cref="InvalidConfigurationException">YARP's messages, one per line.</exception>
     public static async Task CheckProxyAsync(IConfiguration configuration, IConfigValidator validator)
     {
-        // YARP's own reader, which is not public, over this very section.
+        // YARP's reader is not public; only its services can create it.
         var services = new ServiceCollection();
         services.AddLogging().AddReverseProxy().LoadFromConfig(configuration.GetSection("ReverseProxy"));
         await using var provider = services.BuildServiceProvider();
@@ -64,17 +57,17 @@ internal sealed class ConfigurationCheck(KnownSettings settings)
         }
     }
 
-    // In files alone: the environment is full of others' variables.
-    private IEnumerable<string> Strangers(IConfigurationRoot configuration) =>
+    // Only in files: the environment holds many variables of other programs.
+    private IEnumerable<string> UnknownSections(IConfigurationRoot configuration) =>
         from file in configuration.Providers.OfType<JsonConfigurationProvider>()
         from key in file.GetChildKeys([], null).Distinct(StringComparer.OrdinalIgnoreCase)
-        where !settings.Roots.Contains(key) && !OthersSections.Contains(key, StringComparer.OrdinalIgnoreCase)
+        where !settings.Roots.Contains(key) && !ForeignSections.Contains(key, StringComparer.OrdinalIgnoreCase)
             && !key.StartsWith("OTEL_", StringComparison.OrdinalIgnoreCase)
-        select $"{key} in {file.Source.Path} is not a section. There are {string.Join(", ", settings.Roots.Concat(OthersSections).Order(StringComparer.Ordinal))}.";
+        select $"{key} in {file.Source.Path} is not a known section. The sections are {string.Join(", ", settings.Roots.Concat(ForeignSections).Order(StringComparer.Ordinal))}.";
 
     private static IEnumerable<string> LimitsErrors(IConfigurationSection section)
     {
-        // One by one: a limit that refuses its value does not say which limit it is.
+        // One by one: the exception of a limit does not name the limit.
         var limits = section.AsEnumerable(makePathsRelative: true).Where(s => s.Value is not null)
             .Select(s => Error($"{section.Path}:{s.Key}", s.Value, () => new ConfigurationBuilder().AddInMemoryCollection([s]).Build().Bind(new KestrelServerLimits())));
         var rates = new[] { nameof(KestrelServerLimits.MinRequestBodyDataRate), nameof(KestrelServerLimits.MinResponseDataRate) }.Select(section.GetSection)
@@ -95,7 +88,7 @@ internal sealed class ConfigurationCheck(KnownSettings settings)
         }
     }
 
-    // YARP answers such a route with 503, and no route at all with nothing.
+    // YARP accepts these, and answers 503 for a route without a cluster.
     private static IEnumerable<string> RouteErrors(IConfigurationSection reverseProxy)
     {
         var routes = reverseProxy.GetSection("Routes").GetChildren().ToList();
@@ -104,6 +97,6 @@ internal sealed class ConfigurationCheck(KnownSettings settings)
             ? [$"{reverseProxy.Path}:Routes is empty. Is appsettings.json in the content root, by default the working directory {Environment.CurrentDirectory}?"]
             : from route in routes
               where !clusters.Contains(route["ClusterId"] ?? "", StringComparer.OrdinalIgnoreCase)
-              select $"{route.Path}:ClusterId is not a cluster: {route["ClusterId"]}. There are {string.Join(", ", clusters)}.";
+              select $"{route.Path}:ClusterId is not a known cluster: {route["ClusterId"]}. The clusters are {string.Join(", ", clusters)}.";
     }
 }

@@ -1,40 +1,55 @@
+using Microsoft.Extensions.Configuration.Json;
 using Microsoft.Extensions.Options;
 using UserSvc.ServiceDefaults;
 using Yarp.ReverseProxy.Configuration;
 
 namespace UserSvc.Edge.Configuration;
 
+/// <summary><c>Edge:Mode</c>: where in the system this process runs.</summary>
+internal enum EdgeMode
+{
+    /// <summary>In front of all instances. The default.</summary>
+    Edge,
+
+    /// <summary>Next to one instance, in its pod: reads <c>appsettings.Sidecar.json</c> as well.</summary>
+    Sidecar,
+}
+
 /// <summary>Configuration that is checked as a whole, at start and whenever a file changes.</summary>
 internal static class ConfigurationExtensions
 {
-    /// <summary>Comes first: whoever is configured after it reads the checked configuration.</summary>
-    public static ConfigurationFiles AddCheckedConfiguration(this WebApplicationBuilder builder)
+    private const string ModeKey = "Edge:Mode";
+
+    /// <summary>What this process calls itself in telemetry: the edge and a sidecar are one binary.</summary>
+    public static string ServiceName(this IConfiguration configuration) => configuration.Mode() is EdgeMode.Sidecar ? "usersvc-sidecar" : "edge";
+
+    /// <summary>Must come first: everything configured after it reads the checked configuration.</summary>
+    public static ConfigurationSources AddCheckedConfiguration(this WebApplicationBuilder builder)
     {
         builder.Configuration.AddModeFile();
         var running = new CheckedConfiguration(builder.Configuration);
-        var files = new ConfigurationFiles([.. builder.Configuration.Sources]);
+        var sources = new ConfigurationSources([.. builder.Configuration.Sources]);
         builder.Configuration.Sources.Clear();
         builder.Configuration.Sources.Add(running);
 
         builder.Services.AddSingleton(running);
-        builder.Services.AddSingleton(files);
+        builder.Services.AddSingleton(sources);
         builder.Services.AddSingleton<KnownSettings>();
         builder.Services.AddSingleton<ConfigurationCheck>();
         builder.Services.AddHostedService<ConfigurationReload>();
-        builder.Services.AddSingleton(new KnownSection("ReverseProxy", typeof(ReverseProxySection)));
         builder.Services.AddSingleton(new KnownSection("Kestrel", typeof(KestrelSection)));
-        builder.Services.AddSingleton(new KnownSection(EdgeModeExtensions.Key, typeof(EdgeMode)));
+        builder.Services.AddSingleton(new KnownSection(ModeKey, typeof(EdgeMode)));
         builder.Services.AddSingleton(new KnownSection("Drain", typeof(DrainOptions)));
         builder.Services.AddSingleton(new KnownSection("Instance", typeof(InstanceOptions)));
         builder.Services.AddKnownOptions<ReloadOptions>(ReloadOptions.Section)
             .Validate(o => o.Interval >= TimeSpan.FromMilliseconds(50) && o.Interval <= TimeSpan.FromHours(1),
                 $"{ReloadOptions.Section}:Interval must be between 50 ms and 1 h.");
-        // What it says of a failed start, the process says in one line.
+        // Program prints start failures itself; don't log them twice.
         builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.Critical);
-        return files;
+        return sources;
     }
 
-    /// <summary>Options bound to a section, such as <c>Edge:Discovery</c>, in which every key must be a property of theirs.</summary>
+    /// <summary>Options bound to a section such as <c>Edge:Discovery</c>, in which every key must be one of their properties.</summary>
     public static OptionsBuilder<TOptions> AddKnownOptions<TOptions>(this IServiceCollection services, string section)
         where TOptions : class
     {
@@ -42,16 +57,31 @@ internal static class ConfigurationExtensions
         return services.AddOptions<TOptions>().BindConfiguration(section).ValidateOnStart();
     }
 
-    /// <exception cref="InvalidConfigurationException">The edge cannot be started with this configuration.</exception>
-    /// <exception cref="OptionsValidationException">The same, by the options' own validation.</exception>
-    public static WebApplication BuildChecked(this WebApplicationBuilder builder, ConfigurationFiles files)
+    /// <exception cref="InvalidConfigurationException">The edge cannot start with this configuration.</exception>
+    /// <exception cref="OptionsValidationException">The same, found by the options' own validation.</exception>
+    public static WebApplication BuildChecked(this WebApplicationBuilder builder, ConfigurationSources sources)
     {
         var check = new ConfigurationCheck(new(builder.Services.Select(s => s.ImplementationInstance).OfType<KnownSection>()));
-        check.CheckSettings(files.Current);
+        check.CheckSettings(sources.Current);
 
         var app = builder.Build();
         app.Services.GetRequiredService<IStartupValidator>().Validate();
-        ConfigurationCheck.CheckProxyAsync(files.Current, app.Services.GetRequiredService<IConfigValidator>()).GetAwaiter().GetResult();
+        ConfigurationCheck.CheckProxyAsync(sources.Current, app.Services.GetRequiredService<IConfigValidator>()).GetAwaiter().GetResult();
         return app;
     }
+
+    // Above appsettings.json and below the environment's file (appsettings.Production.json), so that an operator's settings win in every
+    // mode. An unknown mode has no file; the check of all settings rejects it by name.
+    private static void AddModeFile(this ConfigurationManager configuration)
+    {
+        if (configuration.Mode() is EdgeMode.Sidecar and var mode)
+        {
+            IList<IConfigurationSource> sources = configuration.Sources;
+            var shipped = sources.OfType<JsonConfigurationSource>().First(file => file.Path == "appsettings.json");
+            sources.Insert(sources.IndexOf(shipped) + 1, new JsonConfigurationSource { Path = $"appsettings.{mode}.json", FileProvider = shipped.FileProvider });
+        }
+    }
+
+    private static EdgeMode Mode(this IConfiguration configuration) =>
+        Enum.TryParse<EdgeMode>(configuration[ModeKey], ignoreCase: true, out var mode) ? mode : EdgeMode.Edge;
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.Extensions.Options;
 using Yarp.ReverseProxy.Configuration;
 
@@ -8,13 +9,13 @@ internal sealed class ReloadOptions
 {
     public const string Section = "Edge:Reload";
 
-    /// <summary>How often the configuration files are looked at. Default 1 s; 50 ms to 1 h.</summary>
+    /// <summary>How often the configuration files are checked for changes. Default 1 s; 50 ms to 1 h.</summary>
     public TimeSpan Interval { get; set; } = TimeSpan.FromSeconds(1);
 }
 
-/// <summary>Applies changed files to the running edge. A configuration that cannot be used changes nothing and is logged, once.</summary>
+/// <summary>Applies changed files to the running edge. An invalid configuration changes nothing and is logged once.</summary>
 internal sealed partial class ConfigurationReload(
-    ConfigurationFiles files,
+    ConfigurationSources sources,
     ConfigurationCheck check,
     CheckedConfiguration running,
     KnownSettings settings,
@@ -32,7 +33,7 @@ internal sealed partial class ConfigurationReload(
         {
             while (await timer.WaitForNextTickAsync(stoppingToken))
             {
-                if (files.HaveChanged())
+                if (sources.FilesHaveChanged())
                 {
                     await ReloadAsync();
                 }
@@ -40,7 +41,7 @@ internal sealed partial class ConfigurationReload(
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
         {
-            // Where another service fails to start, the host would take this for a failure too.
+            // If another service fails to start, the host would report this cancellation as a second failure.
         }
     }
 
@@ -48,7 +49,8 @@ internal sealed partial class ConfigurationReload(
     {
         try
         {
-            var configuration = files.Read();
+            sources.Reload();
+            var configuration = sources.Current;
             check.CheckSettings(configuration);
             await ConfigurationCheck.CheckProxyAsync(configuration, validator);
             var changed = running.Apply(configuration, settings.Roots, out var unapplied);
@@ -75,7 +77,7 @@ internal sealed partial class ConfigurationReload(
         }
         catch (Exception failure)
         {
-            // Whatever it is, the edge serves on, and looks again at the next change.
+            // Keep serving, and reload at the next change.
             _refused = true;
             LogFailed(logger, failure);
         }
@@ -84,12 +86,30 @@ internal sealed partial class ConfigurationReload(
     [LoggerMessage(Level = LogLevel.Information, Message = "Configuration reloaded; routes: {Routes}, clusters: {Clusters}, destinations: {Destinations}")]
     private static partial void LogReloaded(ILogger logger, int routes, int clusters, int destinations);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Changed in a file, and applied at the next start only: {Settings}")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "These settings changed and take effect only after a restart: {Settings}")]
     private static partial void LogNeedRestart(ILogger logger, string settings);
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "The changed configuration cannot be used, the one before stays: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Error, Message = "The changed configuration is invalid; the previous one stays in use: {Reason}")]
     private static partial void LogRefused(ILogger logger, string reason);
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "The changed configuration could not be applied")]
+    [LoggerMessage(Level = LogLevel.Error, Message = "Failed to apply the changed configuration; fix it or restart the edge")]
     private static partial void LogFailed(ILogger logger, Exception exception);
+}
+
+/// <summary>
+/// Copies a route's <c>MaxRequestBodySize</c> into its metadata: YARP 2.3 compares the metadata when it looks for changed routes, but not
+/// the size, so a change of the size alone would not be applied.
+/// </summary>
+internal sealed class RouteBodySize : IProxyConfigFilter
+{
+    public ValueTask<RouteConfig> ConfigureRouteAsync(RouteConfig route, ClusterConfig? cluster, CancellationToken cancel) =>
+        new(route.MaxRequestBodySize is not { } size ? route : route with
+        {
+            Metadata = new Dictionary<string, string>(route.Metadata ?? new Dictionary<string, string>())
+            {
+                [nameof(RouteConfig.MaxRequestBodySize)] = size.ToString(CultureInfo.InvariantCulture),
+            },
+        });
+
+    public ValueTask<ClusterConfig> ConfigureClusterAsync(ClusterConfig cluster, CancellationToken cancel) => new(cluster);
 }

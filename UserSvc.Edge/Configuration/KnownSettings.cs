@@ -1,18 +1,46 @@
 using System.ComponentModel;
+using System.Globalization;
 using System.Reflection;
 using System.Security.Authentication;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Yarp.ReverseProxy.Configuration;
 
 namespace UserSvc.Edge.Configuration;
 
 /// <summary>
-/// Holds the keys and values of the configuration against the types they are read into. The readers themselves pass over a misspelt
-/// key, which for a limit means that there is none, and name no setting when a value is of the wrong kind.
+/// A section of the configuration, such as <c>Edge:Discovery</c>, and the type whose properties are its settings. <see cref="Errors"/> finds
+/// what is wrong beyond keys and types, one sentence for each mistake.
+/// </summary>
+internal sealed record KnownSection(string Path, Type Type, Func<IConfigurationSection, IEnumerable<string>>? Errors = null);
+
+/// <summary>Section <c>ReverseProxy</c>, as YARP reads it.</summary>
+internal sealed record ReverseProxySection(IReadOnlyDictionary<string, RouteConfig> Routes, IReadOnlyDictionary<string, ClusterConfig> Clusters);
+
+/// <summary>Section <c>Kestrel</c>, as Kestrel reads it. Of its TLS settings the edge supports only a certificate in PEM files.</summary>
+internal sealed record KestrelSection(
+    bool AddServerHeader,
+    bool AllowAlternateSchemes,
+    bool AllowHostHeaderOverride,
+    bool AllowResponseHeaderCompression,
+    bool AllowSynchronousIO,
+    bool DisableStringReuse,
+    KestrelServerLimits Limits,
+    EndpointDefaults EndpointDefaults,
+    IReadOnlyDictionary<string, EndpointSection> Endpoints);
+
+internal sealed record EndpointDefaults(HttpProtocols Protocols);
+
+internal sealed record EndpointSection(string Url, HttpProtocols Protocols, CertificateSection Certificate);
+
+internal sealed record CertificateSection(string Path, string KeyPath, string Password);
+
+/// <summary>
+/// Checks the configuration's keys and values against the types they are bound to. Binding itself ignores a misspelt key, so a
+/// misspelt limit would mean no limit, and does not name the setting that has a value of the wrong type.
 /// </summary>
 internal sealed class KnownSettings(IEnumerable<KnownSection> sections)
 {
-    // Properties that configuration does not reach, or that ask for a middleware this edge does not have, by which every request of
-    // the route would fail.
+    // Set by YARP itself, or they need a middleware the edge does not have: every request of the route would fail.
     private static readonly HashSet<(Type, string)> Unread =
     [
         (typeof(ClusterConfig), nameof(ClusterConfig.ClusterId)),
@@ -30,7 +58,9 @@ internal sealed class KnownSettings(IEnumerable<KnownSection> sections)
     /// <summary>The sections at the top of the configuration, such as <c>Kestrel</c>.</summary>
     public IReadOnlySet<string> Roots => _types.Keys.Select(path => path.Split(':')[0]).ToHashSet(StringComparer.OrdinalIgnoreCase);
 
-    /// <summary>What is wrong, a sentence a setting.</summary>
+    public IReadOnlyList<KnownSection> Sections { get; } = [.. sections];
+
+    /// <summary>One sentence for each setting that is wrong.</summary>
     public IEnumerable<string> Errors(IConfiguration configuration) =>
         Roots.SelectMany(root => Errors(configuration.GetSection(root), _types.GetValueOrDefault(root)))
             .Concat(LogLevels(configuration.GetSection("Logging")).SelectMany(levels => Errors(levels, typeof(Dictionary<string, LogLevel>))));
@@ -39,7 +69,7 @@ internal sealed class KnownSettings(IEnumerable<KnownSection> sections)
         logging.GetChildren().Select(provider => provider.GetSection("LogLevel")).Prepend(logging.GetSection("LogLevel"));
 
     /// <param name="section">A section or a value.</param>
-    /// <param name="type">What is read from it; null where only sections below it are known.</param>
+    /// <param name="type">The type bound to it; null where only sections below it are known.</param>
     private IEnumerable<string> Errors(IConfigurationSection section, Type? type)
     {
         type = type is null ? null : Nullable.GetUnderlyingType(type) ?? type;
@@ -51,7 +81,7 @@ internal sealed class KnownSettings(IEnumerable<KnownSection> sections)
                 : [];
         }
 
-        // An empty section or list is an empty text.
+        // JSON's {} and [] are read as an empty string.
         return !string.IsNullOrEmpty(section.Value) ? [$"{section.Path} is a section or a list, not one value: {section.Value}"]
             : type is not null && ElementType(type) is { } element ? children.SelectMany(child => Errors(child, element))
             : ChildErrors(section, children, type is null ? [] : Settings(type));
@@ -84,13 +114,13 @@ internal sealed class KnownSettings(IEnumerable<KnownSection> sections)
     private static Dictionary<string, Type> Settings(Type type) => type
         .GetProperties(BindingFlags.Public | BindingFlags.Instance)
         .Where(p => !Unread.Contains((type, p.Name)) && (p.CanWrite || !IsValue(p.PropertyType) || type.GetConstructor([]) is null))
-        // Protocols of TLS are written as a list, unlike those of HTTP.
+        // TLS protocols are a list, unlike HTTP protocols.
         .ToDictionary(p => p.Name, p => (Nullable.GetUnderlyingType(p.PropertyType) ?? p.PropertyType) == typeof(SslProtocols) ? typeof(SslProtocols[]) : p.PropertyType,
             StringComparer.OrdinalIgnoreCase);
 
     private static bool IsValue(Type type) => TypeDescriptor.GetConverter(type).CanConvertFrom(typeof(string));
 
-    /// <summary>The type of what a list or a dictionary holds; null for anything else.</summary>
+    /// <summary>The type of a list's or a dictionary's values; null for any other type.</summary>
     private static Type? ElementType(Type type)
     {
         var enumerable = type.GetInterfaces().Prepend(type).FirstOrDefault(i => i.IsGenericType && i.GetGenericTypeDefinition() == typeof(IEnumerable<>));
@@ -99,13 +129,13 @@ internal sealed class KnownSettings(IEnumerable<KnownSection> sections)
             : element;
     }
 
-    /// <returns>What the value should be; null when it is that.</returns>
+    /// <returns>What the value must be; null when it is valid.</returns>
     private static string? Expected(Type type, string value)
     {
         if (type == typeof(TimeSpan))
         {
-            // Without a colon it is read as days.
-            return value.Contains(':', StringComparison.Ordinal) && TimeSpan.TryParse(value, System.Globalization.CultureInfo.InvariantCulture, out _)
+            // Without a colon it would be read as days.
+            return value.Contains(':', StringComparison.Ordinal) && TimeSpan.TryParse(value, CultureInfo.InvariantCulture, out _)
                 ? null : "a time span such as 00:00:10";
         }
 
@@ -128,7 +158,7 @@ internal sealed class KnownSettings(IEnumerable<KnownSection> sections)
         catch (Exception e) when (e is ArgumentException or FormatException or NotSupportedException)
         {
             return type == typeof(bool) ? "true or false"
-                : type.IsPrimitive ? "a number that fits"
+                : type.IsPrimitive ? "a number in range"
                 : $"a {type.Name}";
         }
     }

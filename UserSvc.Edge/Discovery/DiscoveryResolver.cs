@@ -5,8 +5,8 @@ using Yarp.ReverseProxy.ServiceDiscovery;
 namespace UserSvc.Edge.Discovery;
 
 /// <summary>
-/// Puts the endpoints that a source last knew in the place of its address. It only reads what is known: YARP asks it at start and at
-/// every change, one cluster's change for all clusters, and a throw would end the process or leave a change unseen for minutes.
+/// Replaces a source's address by the endpoints the source last knew. It never waits and never throws: YARP resolves all clusters at start
+/// and whenever one of them changes, and an exception would end the process or hide a change for minutes.
 /// </summary>
 internal sealed class DiscoveryResolver(DiscoverySources sources) : IDestinationResolver
 {
@@ -17,17 +17,17 @@ internal sealed class DiscoveryResolver(DiscoverySources sources) : IDestination
         var changed = new List<IChangeToken>();
         foreach (var (name, configured) in destinations)
         {
-            if (sources.Find(configured.Address) is not { } source)
+            if (sources.GetOrStart(configured.Address) is not { } source)
             {
                 resolved[name] = configured;
                 continue;
             }
 
-            var (endpoints, token) = source.Read();
+            var (endpoints, token) = source.GetSnapshot();
             changed.Add(token);
             foreach (var endpoint in endpoints)
             {
-                // Two sources may know the same instance: it is one destination.
+                // An instance known to two sources is one destination.
                 resolved.TryAdd(endpoint.Key, configured with
                 {
                     Address = $"{source.Scheme}://{endpoint.Address}",

@@ -1,46 +1,50 @@
 using System.Net;
 using Microsoft.Extensions.Primitives;
+using UserSvc.Edge.Statistics;
 
 namespace UserSvc.Edge.Discovery;
 
-/// <summary>An instance as a source found it. YARP keeps health and counters by <paramref name="Key"/>.</summary>
+internal sealed record DiscoverySettings(DiscoveryOptions Options, TimeProvider Time, ILogger Logger);
+
+/// <summary>An instance found by a source. YARP keeps health and counters by <paramref name="Key"/>.</summary>
 internal sealed record DiscoveredEndpoint(string Key, IPEndPoint Address)
 {
     /// <summary>For sources that know an instance by its address alone.</summary>
-    public static DiscoveredEndpoint At(IPEndPoint address) => new(address.ToString(), address);
+    public static DiscoveredEndpoint FromAddress(IPEndPoint address) => new(address.ToString(), address);
 }
 
-/// <summary>
-/// Where a cluster's instances are found: a loop that reads it and the last known set, which a failure leaves as it is.
-/// </summary>
-internal abstract partial class DiscoverySource(string address, DiscoverySettings settings) : IDisposable
+/// <summary>Finds a cluster's instances: a loop that refreshes the known set and, when that fails, keeps it as it is.</summary>
+internal abstract partial class DiscoverySource(string address, DiscoverySettings settings) : IAsyncDisposable
 {
     private static readonly TimeSpan FirstBackoff = TimeSpan.FromSeconds(0.5);
 
+    private readonly CancellationTokenSource _ending = new();
+    private Task _loop = Task.CompletedTask;
     private volatile Snapshot _snapshot = new(null);
     private long _contact = settings.Time.GetTimestamp();
     private bool _failing;
-    private int _failures;
+    private int _failuresInARow;
 
-    /// <summary>As it is configured.</summary>
+    /// <summary>The address as configured, scheme included.</summary>
     public string Address => address;
 
-    /// <summary>How the endpoints are spoken to: <c>http</c> or <c>https</c>.</summary>
+    /// <summary>How to speak to the endpoints: <c>http</c> or <c>https</c>.</summary>
     public abstract string Scheme { get; }
 
-    /// <summary>
-    /// The name of all endpoints: their Host header and, with https, the name that their certificate must have. Null: each one's address.
-    /// </summary>
+    /// <summary>The Host header of all endpoints and, with https, the name in their certificate. Null: each endpoint's address.</summary>
     public virtual string? Host => null;
 
     /// <summary>Null until the source has answered once.</summary>
     public IReadOnlyList<DiscoveredEndpoint>? Endpoints => _snapshot.Endpoints;
 
-    /// <summary>The time since the source last answered, or, before it has, since it was first asked. Zero while it is watched.</summary>
+    /// <summary>The time since the source last answered; before its first answer, since it was created. Zero while it is watched.</summary>
     public TimeSpan Age => Watching ? TimeSpan.Zero : Time.GetElapsedTime(_contact);
 
-    /// <summary>The last attempt to read it failed.</summary>
     public bool Failing => Volatile.Read(ref _failing);
+
+    public Counter Updates { get; } = new();
+
+    public Counter Failures { get; } = new();
 
     protected DiscoveryOptions Options => settings.Options;
 
@@ -48,25 +52,67 @@ internal abstract partial class DiscoverySource(string address, DiscoverySetting
 
     protected ILogger Logger => settings.Logger;
 
-    /// <summary>The source tells of changes by itself.</summary>
+    /// <summary>Whether the source reports changes by itself.</summary>
     protected bool Watching { get; set; }
 
-    /// <summary>The set and the token that fires when it is another one; an empty set before the first answer.</summary>
-    public (IReadOnlyList<DiscoveredEndpoint> Endpoints, IChangeToken Changed) Read()
+    /// <summary>The known set, empty before the first answer, and the token that fires when it changes.</summary>
+    public (IReadOnlyList<DiscoveredEndpoint> Endpoints, IChangeToken Changed) GetSnapshot()
     {
         var snapshot = _snapshot;
         return (snapshot.Endpoints ?? [], snapshot.Changed);
     }
 
-    /// <summary>Reads until it is cancelled. Does not throw.</summary>
-    public async Task RunAsync(CancellationToken cancellationToken)
+    /// <summary>Starts the loop, on another thread: the caller may hold YARP's reload.</summary>
+    public void Start() => _loop = Task.Run(RunAsync);
+
+    public virtual async ValueTask DisposeAsync()
     {
+        // Disposal can start inside the source's own change callback, and the loop cannot end before that returns.
+        await Task.Yield();
+        await _ending.CancelAsync();
+        await _loop;
+        _ending.Dispose();
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Asks the source and publishes its answer.</summary>
+    /// <returns>How long to wait before the next refresh.</returns>
+    protected abstract Task<TimeSpan> RefreshAsync(CancellationToken cancellationToken);
+
+    /// <summary>Makes this the known set. When this returns, the proxy routes by it.</summary>
+    protected void Publish(IEnumerable<DiscoveredEndpoint> endpoints)
+    {
+        _contact = Time.GetTimestamp();
+        _failuresInARow = 0;
+        if (_failing)
+        {
+            _failing = false;
+            LogRecovered(Logger, address);
+        }
+
+        // Sorted, because name servers rotate the order of their answers.
+        var known = endpoints.DistinctBy(e => e.Key, StringComparer.OrdinalIgnoreCase).OrderBy(e => e.Key, StringComparer.Ordinal).ToList();
+        var old = _snapshot;
+        if (old.Endpoints is not null && old.Endpoints.SequenceEqual(known))
+        {
+            return;
+        }
+
+        _snapshot = new(known);
+        Updates.Increment();
+        LogUpdated(Logger, address, known.Count);
+        old.Changed.OnReload();
+    }
+
+    private async Task RunAsync()
+    {
+        var cancellationToken = _ending.Token;
         while (!cancellationToken.IsCancellationRequested)
         {
             TimeSpan pause;
             try
             {
-                pause = await ReadAsync(cancellationToken);
+                pause = await RefreshAsync(cancellationToken);
             }
             catch (Exception failure)
             {
@@ -82,59 +128,21 @@ internal abstract partial class DiscoverySource(string address, DiscoverySetting
         }
     }
 
-    public void Dispose()
-    {
-        Dispose(true);
-        GC.SuppressFinalize(this);
-    }
-
-    protected virtual void Dispose(bool disposing)
-    {
-    }
-
-    /// <summary>Asks the source, publishes what it answers and returns how long to wait before it is asked again.</summary>
-    protected abstract Task<TimeSpan> ReadAsync(CancellationToken cancellationToken);
-
-    /// <summary>Makes this the known set. The proxy routes by it when this returns.</summary>
-    protected void Publish(IEnumerable<DiscoveredEndpoint> endpoints)
-    {
-        _contact = Time.GetTimestamp();
-        _failures = 0;
-        if (_failing)
-        {
-            _failing = false;
-            LogRecovered(Logger, address);
-        }
-
-        // In one order, as a name server's answers come in a new one each time.
-        var known = endpoints.DistinctBy(e => e.Key, StringComparer.OrdinalIgnoreCase).OrderBy(e => e.Key, StringComparer.Ordinal).ToList();
-        var old = _snapshot;
-        if (old.Endpoints is not null && old.Endpoints.SequenceEqual(known))
-        {
-            return;
-        }
-
-        _snapshot = new(known);
-        settings.Metrics.Updated(address);
-        LogUpdated(Logger, address, known.Count);
-        old.Changed.OnReload();
-    }
-
     private TimeSpan Fail(Exception failure)
     {
         Watching = false;
-        settings.Metrics.Failed(address);
+        Failures.Increment();
         if (!_failing)
         {
             _failing = true;
             LogFailing(Logger, address, failure.GetBaseException().Message, Endpoints?.Count ?? 0);
         }
 
-        var longest = FirstBackoff * Math.Pow(2, Math.Min(_failures++, 20));
+        var longest = FirstBackoff * Math.Pow(2, Math.Min(_failuresInARow++, 20));
         return (longest < Options.MaxBackoff ? longest : Options.MaxBackoff) * (0.5 + Random.Shared.NextDouble() / 2);
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Discovery: {Source} fails, its last known {Count} endpoints stay: {Reason}")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Discovery: {Source} fails; its last known {Count} endpoints stay in use: {Reason}")]
     private static partial void LogFailing(ILogger logger, string source, string reason, int count);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Discovery: {Source} answers again")]

@@ -3,23 +3,19 @@ using Yarp.ReverseProxy.Configuration;
 
 namespace UserSvc.Edge.Discovery;
 
-/// <summary>What every source is given.</summary>
-internal sealed record DiscoverySettings(DiscoveryOptions Options, DiscoveryMetrics Metrics, TimeProvider Time, ILogger Logger);
-
 /// <summary>
-/// The sources of the configuration as it is: one an address, however many clusters have it. One begins when YARP first asks for it,
-/// but not before the host starts, and ends when a new configuration without it has been applied.
+/// The sources of the current configuration: one per address, however many clusters use it. A source starts when YARP first asks for it,
+/// but not before the host, and ends once a configuration without it has been applied.
 /// </summary>
 internal sealed class DiscoverySources(
     IOptions<DiscoveryOptions> options,
     IConfiguration configuration,
     IEnumerable<IProxyConfigProvider> providers,
-    DiscoveryMetrics metrics,
     TimeProvider time,
     ILogger<DiscoverySource> logger) : IHostedService, IConfigChangeListener
 {
     private readonly Lock _lock = new();
-    private readonly Dictionary<string, Running> _sources = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, DiscoverySource> _sources = new(StringComparer.Ordinal);
     private bool _started;
     private Task _ending = Task.CompletedTask;
 
@@ -29,13 +25,13 @@ internal sealed class DiscoverySources(
         {
             lock (_lock)
             {
-                return [.. _sources.Values.Select(s => s.Source)];
+                return [.. _sources.Values];
             }
         }
     }
 
-    /// <summary>The source of a destination's address, null where the address is the destination itself.</summary>
-    public DiscoverySource? Find(string? address)
+    /// <summary>The source of a destination's address; null where the address is itself the destination.</summary>
+    public DiscoverySource? GetOrStart(string? address)
     {
         if (address is null)
         {
@@ -44,35 +40,34 @@ internal sealed class DiscoverySources(
 
         lock (_lock)
         {
-            if (!_sources.TryGetValue(address, out var running) && Create(address) is { } source)
+            if (!_sources.TryGetValue(address, out var source) && (source = Create(address)) is not null)
             {
-                _sources[address] = running = new(source);
+                _sources[address] = source;
                 if (_started)
                 {
-                    running.Start();
+                    source.Start();
                 }
             }
 
-            return running?.Source;
+            return source;
         }
     }
 
     public Task StartAsync(CancellationToken cancellationToken)
     {
-        metrics.Observe(this);
         lock (_lock)
         {
             _started = true;
-            foreach (var running in _sources.Values)
+            foreach (var source in _sources.Values)
             {
-                running.Start();
+                source.Start();
             }
         }
 
         return Task.CompletedTask;
     }
 
-    // After the drain, and after the web server: requests are routed by what is discovered until the last one ends.
+    // After the drain and the web server: until the last request ends, requests follow discovery.
     public Task StopAsync(CancellationToken cancellationToken)
     {
         lock (_lock)
@@ -80,12 +75,13 @@ internal sealed class DiscoverySources(
             _started = false;
         }
 
-        return EndAsync([]);
+        return EndAllBut([]);
     }
 
+    // The parameter's destinations are already resolved; the providers have them as configured. StopAsync awaits the task: this runs inside
+    // YARP's reload, which must not wait for it.
     public void ConfigurationApplied(IReadOnlyList<IProxyConfig> proxyConfigs) =>
-        // What YARP hands over has been resolved already. Not waited for here, within YARP's reload: StopAsync does.
-        EndAsync([.. providers.SelectMany(p => p.GetConfig().Clusters).SelectMany(c => c.Destinations?.Values ?? []).Select(d => d.Address)]);
+        EndAllBut([.. providers.SelectMany(p => p.GetConfig().Clusters).SelectMany(c => c.Destinations?.Values ?? []).Select(d => d.Address)]);
 
     public void ConfigurationLoadingFailed(IProxyConfigProvider configProvider, Exception exception)
     {
@@ -101,7 +97,7 @@ internal sealed class DiscoverySources(
 
     private DiscoverySource? Create(string address)
     {
-        var settings = new DiscoverySettings(options.Value, metrics, time, logger);
+        var settings = new DiscoverySettings(options.Value, time, logger);
         try
         {
             return DestinationAddress.Parse(address) switch
@@ -114,43 +110,22 @@ internal sealed class DiscoverySources(
         }
         catch (FormatException)
         {
-            // A resolver that throws leaves YARP deaf for five minutes. Checked at start; in a later configuration the validators say no.
+            // The configuration's check rejects such an address. Throwing here would stop YARP from seeing any change for five minutes.
             return null;
         }
     }
 
-    private Task EndAsync(HashSet<string> configured)
+    private Task EndAllBut(HashSet<string> configured)
     {
         lock (_lock)
         {
-            List<Running> ended = [.. _sources.Where(s => !configured.Contains(s.Key)).Select(s => s.Value)];
-            foreach (var running in ended)
+            List<DiscoverySource> ended = [.. _sources.Values.Where(s => !configured.Contains(s.Address))];
+            foreach (var source in ended)
             {
-                _sources.Remove(running.Source.Address);
+                _sources.Remove(source.Address);
             }
 
-            return _ending = Task.WhenAll([_ending, .. ended.Select(r => r.DisposeAsync().AsTask())]);
-        }
-    }
-
-    private sealed class Running(DiscoverySource source) : IAsyncDisposable
-    {
-        private readonly CancellationTokenSource _ending = new();
-        private Task _loop = Task.CompletedTask;
-
-        public DiscoverySource Source => source;
-
-        // Not on the caller's thread, which may hold YARP's reload, nor in its trace.
-        public void Start() => _loop = Task.Run(() => source.RunAsync(_ending.Token));
-
-        public async ValueTask DisposeAsync()
-        {
-            // Not within the source's own change, whose loop could not end before this returns.
-            await Task.Yield();
-            await _ending.CancelAsync();
-            await _loop;
-            source.Dispose();
-            _ending.Dispose();
+            return _ending = Task.WhenAll([_ending, .. ended.Select(s => s.DisposeAsync().AsTask())]);
         }
     }
 }

@@ -4,9 +4,34 @@ using DnsClient.Protocol;
 
 namespace UserSvc.Edge.Discovery;
 
+internal sealed class DnsOptions
+{
+    /// <summary>The shortest time between two lookups of a name, whatever its records' TTL. Default 1 s.</summary>
+    public TimeSpan MinInterval { get; set; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>The longest time between two lookups of a name, whatever its records' TTL. Default 30 s.</summary>
+    public TimeSpan Interval { get; set; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>How long a name server may take for an answer; it is asked twice. Default 2 s.</summary>
+    public TimeSpan Timeout { get; set; } = TimeSpan.FromSeconds(2);
+
+    /// <summary>The name server to ask, such as <c>127.0.0.1:5353</c>. Default: those in the resolver file.</summary>
+    public string? Server { get; set; }
+
+    /// <summary>The file with search domains, <c>ndots</c> and name servers. Default <c>/etc/resolv.conf</c>.</summary>
+    public string ResolverFile { get; set; } = "/etc/resolv.conf";
+
+    /// <summary>Names in this file are not looked up. Default <c>/etc/hosts</c>.</summary>
+    public string HostsFile { get; set; } = "/etc/hosts";
+
+    /// <returns><see cref="Server"/>, on port 53 if it names none; null if it is not set or not an address.</returns>
+    public IPEndPoint? ServerEndPoint() =>
+        IPEndPoint.TryParse(Server ?? "", out var endPoint) ? new(endPoint.Address, endPoint.Port == 0 ? 53 : endPoint.Port) : null;
+}
+
 /// <summary>
-/// Looks a name up again when the shortest TTL of its records has passed. A name without addresses is a failure like a name server that
-/// does not answer: a zone that is being reloaded looks the same.
+/// Looks a name up again when the shortest TTL of its records has passed. A name without addresses counts as a failure, like a name server
+/// that does not answer: a zone that is being reloaded looks the same.
 /// </summary>
 internal sealed class DnsSource(string address, DnsAddress dns, DiscoverySettings settings) : DiscoverySource(address, settings)
 {
@@ -14,11 +39,11 @@ internal sealed class DnsSource(string address, DnsAddress dns, DiscoverySetting
 
     public override string Host => dns.Port == (dns.Scheme == "https" ? 443 : 80) ? dns.Host : $"{dns.Host}:{dns.Port}";
 
-    protected override async Task<TimeSpan> ReadAsync(CancellationToken cancellationToken)
+    protected override async Task<TimeSpan> RefreshAsync(CancellationToken cancellationToken)
     {
         if (ResolverFiles.Hosts(Options.Dns.HostsFile, dns.Host) is { Count: > 0 } known)
         {
-            Publish(known.Select(Endpoint));
+            Publish(known.Select(ToEndpoint));
             return Options.Dns.Interval;
         }
 
@@ -45,7 +70,7 @@ internal sealed class DnsSource(string address, DnsAddress dns, DiscoverySetting
 
             if (addresses.Count > 0)
             {
-                Publish(addresses.Select(Endpoint));
+                Publish(addresses.Select(ToEndpoint));
                 var ttl = TimeSpan.FromSeconds(answers.SelectMany(a => a.Answers).Min(a => (double)a.InitialTimeToLive));
                 return ttl < Options.Dns.MinInterval ? Options.Dns.MinInterval : ttl > Options.Dns.Interval ? Options.Dns.Interval : ttl;
             }
@@ -54,5 +79,5 @@ internal sealed class DnsSource(string address, DnsAddress dns, DiscoverySetting
         throw new FormatException($"{dns.Host} has no address");
     }
 
-    private DiscoveredEndpoint Endpoint(IPAddress ip) => DiscoveredEndpoint.At(new(ip, dns.Port));
+    private DiscoveredEndpoint ToEndpoint(IPAddress ip) => DiscoveredEndpoint.FromAddress(new(ip, dns.Port));
 }

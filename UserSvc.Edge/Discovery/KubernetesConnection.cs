@@ -5,7 +5,28 @@ using k8s.Authentication;
 
 namespace UserSvc.Edge.Discovery;
 
-/// <summary>Where the API server is and what vouches for it and for the edge. In a pod all of it comes from Kubernetes.</summary>
+internal sealed class KubernetesOptions
+{
+    /// <summary>Default: the API server that Kubernetes names in a pod's environment.</summary>
+    public string? ApiServer { get; set; }
+
+    /// <summary>Read for every request, so that a rotated token is used at once. Default: the token of the pod's service account.</summary>
+    public string? TokenFile { get; set; }
+
+    /// <summary>PEM; the only authorities trusted for the API server's certificate. Default: the file of the pod's service account.</summary>
+    public string? CertificateAuthorityFile { get; set; }
+
+    /// <summary>The namespace of addresses without one. Default: the pod's namespace; outside a cluster, <c>default</c>.</summary>
+    public string? Namespace { get; set; }
+
+    /// <summary>How long a list may take, and a connection. Default 10 s.</summary>
+    public TimeSpan Timeout { get; set; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>How long the API server keeps a watch open before it is renewed. Whole seconds; default 5 min.</summary>
+    public TimeSpan WatchTimeout { get; set; } = TimeSpan.FromMinutes(5);
+}
+
+/// <summary>Where the API server is, how the edge trusts it and how it identifies itself. In a pod, Kubernetes provides all of it.</summary>
 internal sealed record KubernetesConnection(string? ApiServer, string TokenFile, string AuthorityFile, string Namespace, TimeSpan Timeout)
 {
     private const string ServiceAccount = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -22,21 +43,21 @@ internal sealed record KubernetesConnection(string? ApiServer, string TokenFile,
             options.Timeout);
     }
 
-    /// <summary>A client of its own for every attempt, so that a new authority is believed and a broken connection is not kept.</summary>
+    /// <summary>Creates a client. Each refresh uses a new one, so that it trusts a rotated authority and drops a broken connection.</summary>
     public Kubernetes Open() => new(new KubernetesClientConfiguration
     {
-        Host = ApiServer ?? throw new InvalidOperationException($"{DiscoveryOptions.Section}:Kubernetes:ApiServer is not set, and this is no pod"),
+        Host = ApiServer ?? throw new InvalidOperationException($"this process does not run in a pod; set {DiscoveryOptions.Section}:Kubernetes:ApiServer"),
         TokenProvider = File.Exists(TokenFile) ? new TokenFileProvider(TokenFile) : null,
         FirstMessageHandlerSetup = Configure,
     });
 
-    // The client's own check of a private authority (SslCaCerts) lets a certificate with another host's name pass.
+    // Instead of the client's SslCaCerts, which accepts a certificate for another host name.
     private void Configure(HttpMessageHandler handler)
     {
         var sockets = (SocketsHttpHandler)handler;
         sockets.ConnectTimeout = Timeout;
         sockets.UseProxy = false;
-        // A watch is silent for long: without pings, a connection that died silently is noticed when the watch should have ended.
+        // A watch can be silent for long: without pings, a dead connection goes unnoticed until the watch times out.
         sockets.KeepAlivePingDelay = TimeSpan.FromSeconds(20);
         sockets.KeepAlivePingTimeout = TimeSpan.FromSeconds(10);
         sockets.ActivityHeadersPropagator = null;
@@ -51,7 +72,7 @@ internal sealed record KubernetesConnection(string? ApiServer, string TokenFile,
         }
     }
 
-    // The client's own provider keeps a token for a minute, beyond a rotation.
+    // The client's own provider caches a token for a minute, which can outlive a rotation.
     private sealed class TokenFileProvider(string file) : ITokenProvider
     {
         public async Task<AuthenticationHeaderValue> GetAuthenticationHeaderAsync(CancellationToken cancellationToken) =>

@@ -7,19 +7,18 @@ using k8s.Models;
 namespace UserSvc.Edge.Discovery;
 
 /// <summary>
-/// Lists a Service's EndpointSlices and watches them from there. A watch that ends or is cut goes on from the last version it saw; one
-/// whose version is too old (410) begins with a new list, and so does every failure. No endpoint is a fact here, not a failure: the
-/// Service is scaled to zero, and its pods' addresses may soon be another's.
+/// Lists a Service's EndpointSlices, then watches them. A watch that ends or breaks resumes from the last version it saw; if that version is
+/// too old (410), and after any failure, it starts with a new list. An empty list is a fact here, not a failure: the Service is scaled to
+/// zero, and other pods may soon have its addresses.
 /// </summary>
 internal sealed partial class KubernetesSource(string address, KubernetesAddress service, KubernetesConnection connection, DiscoverySettings settings)
     : DiscoverySource(address, settings)
 {
-    // One change of a Deployment is an event for each slice it touches: together they are one update, in which an endpoint that moves
-    // from slice to slice is not missing in between.
+    // A Deployment's change is one event for each slice it touches. Applied together, an endpoint that moves between slices is never missing.
     private static readonly TimeSpan Window = TimeSpan.FromMilliseconds(20);
 
-    // A watch that ended sooner has failed. One that lived longer is renewed at once.
-    private static readonly TimeSpan Shortest = TimeSpan.FromSeconds(1);
+    // A watch that ended sooner has failed. One that lasted longer is renewed at once.
+    private static readonly TimeSpan MinWatch = TimeSpan.FromSeconds(1);
 
     private readonly string _namespace = service.Namespace ?? connection.Namespace;
     private bool _named;
@@ -30,7 +29,7 @@ internal sealed partial class KubernetesSource(string address, KubernetesAddress
 
     private string Selector => $"kubernetes.io/service-name={service.Service}";
 
-    protected override async Task<TimeSpan> ReadAsync(CancellationToken cancellationToken)
+    protected override async Task<TimeSpan> RefreshAsync(CancellationToken cancellationToken)
     {
         using var client = connection.Open();
         try
@@ -50,25 +49,25 @@ internal sealed partial class KubernetesSource(string address, KubernetesAddress
                 }
                 catch (Exception e) when (e is IOException || e.InnerException is IOException)
                 {
-                    // The client says so of a watch that ended without an event, too.
+                    // The client also throws this when a watch ends without an event.
                     cut = e;
                 }
 
-                if (Time.GetElapsedTime(opened) < Shortest)
+                if (Time.GetElapsedTime(opened) < MinWatch)
                 {
-                    throw new IOException("a watch ended as soon as it began", cut);
+                    throw new IOException("the API server ended a watch at once", cut);
                 }
             }
         }
         catch (KubernetesException gone) when (gone.Status?.Code == (int)HttpStatusCode.Gone)
         {
-            return Shortest;
+            return MinWatch;
         }
         catch (HttpOperationException refused)
         {
             return refused.Response.StatusCode == HttpStatusCode.Gone
-                ? Shortest
-                : throw new HttpRequestException($"the API server answers {(int)refused.Response.StatusCode}: {refused.Response.Content}");
+                ? MinWatch
+                : throw new HttpRequestException($"the API server answered {(int)refused.Response.StatusCode}: {refused.Response.Content}");
         }
     }
 
@@ -82,7 +81,7 @@ internal sealed partial class KubernetesSource(string address, KubernetesAddress
     private async Task WatchAsync(
         Kubernetes client, Dictionary<string, V1EndpointSlice> slices, string version, Action<string> seen, CancellationToken cancellationToken)
     {
-        // The API server ends it; this is for a server that has died silently.
+        // The API server ends the watch itself; this is for a server that died silently.
         using var limit = new CancellationTokenSource(Options.Kubernetes.WatchTimeout + Options.Kubernetes.Timeout, Time);
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, limit.Token);
         await using var events = client.DiscoveryV1.WatchListNamespacedEndpointSliceAsync(
@@ -91,7 +90,7 @@ internal sealed partial class KubernetesSource(string address, KubernetesAddress
             labelSelector: Selector,
             resourceVersion: version,
             timeoutSeconds: Math.Max(1, (int)Options.Kubernetes.WatchTimeout.TotalSeconds),
-            // An ERROR event, 410 for one, or a line that is no event: by itself the client goes on with the next line.
+            // An ERROR event, such as 410, or a malformed line: by default the client would skip it.
             onError: e => ExceptionDispatchInfo.Throw(e),
             cancellationToken: deadline.Token).GetAsyncEnumerator(deadline.Token);
         Task? window = null;
@@ -132,7 +131,7 @@ internal sealed partial class KubernetesSource(string address, KubernetesAddress
         }
         finally
         {
-            // Only an iterator that stands still can be disposed of.
+            // An iterator must not be disposed while it moves.
             await deadline.CancelAsync();
             await ((Task)next).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (window is not null && !cancellationToken.IsCancellationRequested)
@@ -150,9 +149,9 @@ internal sealed partial class KubernetesSource(string address, KubernetesAddress
             LogNamed(Logger, Address);
         }
 
-        Publish(EndpointSlices.Read(slices.Values, service.Port));
+        Publish(EndpointSlices.ToEndpoints(slices.Values, service.Port));
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Discovery: {Source} has an EndpointSlice of type FQDN, which is left out")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Discovery: {Source} has an EndpointSlice of type FQDN, which is ignored")]
     private static partial void LogNamed(ILogger logger, string source);
 }

@@ -5,31 +5,31 @@ using DnsClient;
 namespace UserSvc.Edge.Discovery;
 
 /// <summary>
-/// What the system's resolver knows and DnsClient does not look at: search domains and <c>ndots</c>, without which a short name such as
-/// <c>usersvc</c> is none in Kubernetes, and the hosts file, without which <c>localhost</c> is none.
+/// What the system's resolver reads and DnsClient does not: search domains and <c>ndots</c>, which Kubernetes needs to resolve a short name
+/// such as <c>usersvc</c>, and the hosts file, which has <c>localhost</c>.
 /// </summary>
 internal sealed record ResolverFiles(IReadOnlyList<NameServer> Servers, IReadOnlyList<string> Search, int Dots)
 {
-    /// <summary>Read for every lookup: they are small, and change with the network that a laptop is in.</summary>
+    /// <summary>Called for every lookup: the files are small, and on a laptop they change with the network.</summary>
     public static ResolverFiles Read(DnsOptions options)
     {
         // nameserver 10.96.0.10
         // search users.svc.cluster.local svc.cluster.local cluster.local
         // options ndots:5
         var lines = Lines(options.ResolverFile).ToLookup(l => l[0], l => l[1..]);
-        List<NameServer> servers = options.ServerEndPoint() is { } own
-            ? [own]
+        List<NameServer> servers = options.ServerEndPoint() is { } configured
+            ? [configured]
             : [.. lines["nameserver"].SelectMany(l => l.Take(1)).Where(a => IPAddress.TryParse(a, out _)).Select(a => (NameServer)IPAddress.Parse(a))];
         var dots = lines["options"].SelectMany(l => l).LastOrDefault(o => o.StartsWith("ndots:", StringComparison.Ordinal));
         return new(
-            // Windows has no such file.
+            // Windows has no resolver file.
             servers is [] ? [.. NameServer.ResolveNameServers(fallbackToGooglePublicDns: false)] : servers,
-            // The last of both kinds of line counts.
+            // The last line of either kind wins.
             Lines(options.ResolverFile).LastOrDefault(l => l[0] is "search" or "domain")?[1..] ?? [],
             int.TryParse(dots.AsSpan(Math.Min(6, dots?.Length ?? 0)), CultureInfo.InvariantCulture, out var ndots) ? Math.Min(ndots, 15) : 1);
     }
 
-    /// <summary>The full names to ask for, in order: with fewer dots than <see cref="Dots"/> the search domains come first.</summary>
+    /// <summary>The full names to look up, in order. A name with fewer than <see cref="Dots"/> dots is first looked up in the search domains.</summary>
     public IEnumerable<string> Candidates(string name)
     {
         if (name.EndsWith('.'))

@@ -6,14 +6,14 @@ using Yarp.ReverseProxy.Model;
 namespace UserSvc.Edge.Discovery;
 
 /// <summary>
-/// Stands before YARP's active probing, which waits a whole interval anew whenever a cluster changes: while its instances come and go more
-/// often than that, as in a rollout, none of them would ever be probed. It hears only of changes to the probing itself.
+/// Keeps YARP's active probing running while a cluster's destinations change. YARP restarts the probing interval at every change of a
+/// cluster: instances that come and go faster than that, as in a rollout, would never be probed. This passes on only changes to the probing.
 /// </summary>
 internal sealed class SteadyProbing(IClusterChangeListener probing) : IClusterChangeListener
 {
     private readonly ConditionalWeakTable<ClusterState, StrongBox<ActiveHealthCheckConfig?>> _known = [];
 
-    /// <summary>Takes the place of the only listener that YARP itself registers.</summary>
+    /// <summary>Replaces the only listener YARP registers.</summary>
     public static void Replace(IServiceCollection services)
     {
         services.Remove(services.Single(s => s.ServiceType == typeof(IClusterChangeListener)));

@@ -4,8 +4,8 @@ using Yarp.ReverseProxy.Transforms;
 namespace UserSvc.Edge.Forwarding;
 
 /// <summary>
-/// The counterpart of <see cref="RequestHeaders"/>: an answer of an ambiguous length, which HttpClient would take, is the upstream's failure (502), and
-/// headers that <c>Connection</c> nominates (RFC 9110, 7.6.1) end here; YARP removes only those it knows.
+/// The counterpart of <see cref="RequestHeaders"/>. HttpClient accepts an answer of ambiguous length; here it is the upstream's failure
+/// (502). Removes the headers that <c>Connection</c> names (RFC 9110, 7.6.1); YARP removes only those it knows.
 /// </summary>
 internal sealed class AnswerHeaders : ResponseTransform
 {
@@ -23,7 +23,7 @@ internal sealed class AnswerHeaders : ResponseTransform
         return default;
     }
 
-    // YARP makes 502 of an exception and disposes of the answer, and with it of a connection that has not been read to its end.
+    // YARP turns an exception into 502 and disposes of the answer, and with it of the connection, which has unread bytes.
     private static void RequireClearLength(HttpResponseMessage response)
     {
         var hasLength = response.Content.Headers.NonValidated.TryGetValues("Content-Length", out var length);
@@ -41,7 +41,7 @@ internal sealed class AnswerHeaders : ResponseTransform
         {
             foreach (var name in value.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
             {
-                // What describes the body is for whoever gets it.
+                // Headers that describe the body go wherever the body goes.
                 if (!name.StartsWith("Content-", StringComparison.OrdinalIgnoreCase))
                 {
                     headers.Remove(name);

@@ -1,16 +1,15 @@
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using UserSvc.Edge.Discovery;
-using Yarp.ReverseProxy;
+using UserSvc.Edge.Resilience;
 using Yarp.ReverseProxy.Health;
-using Yarp.ReverseProxy.Model;
 
 namespace UserSvc.Edge.Forwarding;
 
 /// <summary>
-/// Ready once every source has answered and every cluster has had a destination that a probe found healthy. Losing them all later is 503
-/// on requests, not unreadiness: every edge would see the same, and a load balancer without edges has no answer at all.
+/// Ready once every discovery source has answered and every cluster has had a healthy destination. If all are lost later, requests get
+/// 503 but the edge stays ready: every edge would lose them at once, and a load balancer without edges cannot answer at all.
 /// </summary>
-internal sealed class ClustersHealthCheck(IProxyStateLookup proxy, IActiveHealthCheckMonitor probes, DiscoverySources sources) : IHealthCheck
+internal sealed class ClustersHealthCheck(ClusterStatuses clusters, IActiveHealthCheckMonitor probes, DiscoverySources sources) : IHealthCheck
 {
     private volatile bool _routed;
 
@@ -35,12 +34,9 @@ internal sealed class ClustersHealthCheck(IProxyStateLookup proxy, IActiveHealth
             return HealthCheckResult.Unhealthy("destinations are being probed");
         }
 
-        var down = proxy.GetClusters().Where(c => !c.DestinationsState.AvailableDestinations.Any(d => IsFit(c, d))).Select(c => c.ClusterId).ToList();
+        // The first round of probes may end before anything is discovered: an unprobed destination does not count.
+        var down = clusters.GetAll().Where(c => !c.Destinations.Any(d => d is { Receives: true, FailsProbes: false, IsPending: false })).Select(c => c.Name).ToList();
         _routed = down.Count == 0;
         return _routed ? HealthCheckResult.Healthy() : HealthCheckResult.Unhealthy($"no healthy destination in {string.Join(", ", down)}");
     }
-
-    // The first round of probes is over before anything has been discovered: what has not been probed yet is not known to be fit.
-    private static bool IsFit(ClusterState cluster, DestinationState destination) =>
-        destination.Health.Active is DestinationHealth.Healthy || cluster.Model.Config.HealthCheck?.Active?.Enabled != true;
 }

@@ -5,10 +5,38 @@ using Microsoft.Extensions.Options;
 
 namespace UserSvc.Edge.Forwarding;
 
+/// <summary>Section <c>Edge</c>: which callers to believe.</summary>
+internal sealed class ClientOptions
+{
+    public const string Section = "Edge";
+
+    /// <summary>
+    /// Addresses (<c>10.1.2.3</c>) and networks (<c>10.0.0.0/8</c>, <c>fd00::/8</c>) of the proxies in front of this one. Only they may send
+    /// <c>X-Forwarded-For</c>, <c>-Proto</c>, <c>-Host</c> and <c>x-envoy-*</c>; from anyone else these headers are removed. Default none:
+    /// the edge faces its clients.
+    /// </summary>
+    public string[] TrustedProxies { get; set; } = [];
+
+    /// <summary>
+    /// Whether the caller's sampled flag decides what is recorded of a trace. Default false: any client could decide it. True in a sidecar,
+    /// whose only caller is an edge: otherwise each would choose different traces.
+    /// </summary>
+    public bool TrustSampling { get; set; }
+
+    /// <summary><see cref="TrustSampling"/> for code that runs before options exist. The configuration check refuses other values.</summary>
+    public static bool TrustsSampling(IConfiguration configuration) =>
+        bool.TryParse(configuration[$"{Section}:{nameof(TrustSampling)}"], out var trusts) && trusts;
+
+    public static IPNetwork? Parse(string proxy) =>
+        IPNetwork.TryParse(proxy, out var network) ? network
+        : IPAddress.TryParse(proxy, out var address) ? new IPNetwork(address, address.GetAddressBytes().Length * 8)
+        : null;
+}
+
 /// <summary>
-/// Who the client is, to the edge and to upstreams, as Envoy has it with <c>use_remote_address</c>: a stranger is the client itself; a
-/// trusted proxy's word is taken, and its own address appended to <c>X-Forwarded-For</c>. The client is the last address in it that is not
-/// a trusted proxy's, which whatever the client itself wrote there cannot change.
+/// Decides who the client is, for the edge and for upstreams, like Envoy's <c>use_remote_address</c>. An untrusted peer is the client. A
+/// trusted proxy is believed, and its address appended to <c>X-Forwarded-For</c>: the client is the last address there that is not a
+/// trusted proxy's, and nothing that the client wrote can change it.
 /// </summary>
 internal sealed class ForwardedClient(IOptions<ClientOptions> options)
 {
@@ -25,7 +53,7 @@ internal sealed class ForwardedClient(IOptions<ClientOptions> options)
 
     public bool IsTrusted(HttpContext context) => IsTrusted(context.Connection.RemoteIpAddress);
 
-    /// <summary>Sets what upstreams get, and the request's own scheme, host and remote address, by which the edge itself goes.</summary>
+    /// <summary>Sets the headers for upstreams, and for the edge itself the request's scheme, host and remote address.</summary>
     public void Describe(HttpContext context, bool trusted)
     {
         var (request, headers) = (context.Request, context.Request.Headers);
@@ -39,7 +67,7 @@ internal sealed class ForwardedClient(IOptions<ClientOptions> options)
                 context.Connection.RemoteIpAddress = ClientOf(said.ToString(), peer!);
             }
 
-            // The last is the nearest proxy's own; a client may have written those before it.
+            // Only the last value is the nearest proxy's; the client may have written the others.
             if (headers[Proto].ToString().Split(',')[^1].Trim().ToLowerInvariant() is ("http" or "https") and var proto)
             {
                 request.Scheme = proto;
@@ -63,7 +91,7 @@ internal sealed class ForwardedClient(IOptions<ClientOptions> options)
         while (!rest.IsEmpty && IsTrusted(client))
         {
             var comma = rest.LastIndexOf(',');
-            // An address, or one with its port: 10.0.0.1:5000, [fd00::1]:5000.
+            // With or without a port: 10.0.0.1, 10.0.0.1:5000, [fd00::1]:5000.
             if (!IPEndPoint.TryParse(rest[(comma + 1)..].Trim(), out var hop))
             {
                 break;
@@ -94,6 +122,6 @@ internal sealed class ForwardedClient(IOptions<ClientOptions> options)
         return false;
     }
 
-    // A socket for both families names an IPv4 client ::ffff:10.0.0.1.
+    // A dual-stack socket reports an IPv4 client as ::ffff:10.0.0.1.
     private static IPAddress? Plain(IPAddress? address) => address is { IsIPv4MappedToIPv6: true } ? address.MapToIPv4() : address;
 }

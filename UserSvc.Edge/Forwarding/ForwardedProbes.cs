@@ -1,12 +1,12 @@
 using Microsoft.AspNetCore.Http.Features;
-using UserSvc.Edge.Admin;
+using UserSvc.Edge.Listeners;
 using UserSvc.ServiceDefaults;
 
 namespace UserSvc.Edge.Forwarding;
 
 /// <summary>
-/// Where the route takes in the path that this proxy itself probes, as in a sidecar, the instance's readiness passes through; only
-/// that this proxy leaves, or was taken out by its operator, it says itself. As on the instance, probes are not measured.
+/// Where a route covers the path that this proxy probes, as in a sidecar, the instance's readiness passes through. The sidecar answers by
+/// itself only while it drains or was taken out of service. As on the instance, probes are not measured.
 /// </summary>
 internal sealed class ForwardedProbes(RequestDelegate next, Drain drain, ServerState server, IProblemDetailsService problems)
 {
@@ -18,11 +18,8 @@ internal sealed class ForwardedProbes(RequestDelegate next, Drain drain, ServerS
         }
 
         context.Features.Get<IHttpMetricsTagsFeature>()?.MetricsDisabled = true;
-        return drain.Started ? RefuseAsync(context, "drain: draining")
-            : server.TakenOut is { } reason ? RefuseAsync(context, $"operator: {reason}")
+        return drain.Started ? new Refusal(StatusCodes.Status503ServiceUnavailable, "drain: draining").WriteAsync(context, problems)
+            : server.TakenOut is { } reason ? new Refusal(StatusCodes.Status503ServiceUnavailable, $"operator: {reason}").WriteAsync(context, problems)
             : next(context);
     }
-
-    private async Task RefuseAsync(HttpContext context, string reason) =>
-        await problems.WriteAsync(new() { HttpContext = context, Exception = new UnavailableException(reason) });
 }

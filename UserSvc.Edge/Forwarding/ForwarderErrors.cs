@@ -1,13 +1,13 @@
 using Microsoft.AspNetCore.Http.Features;
+using UserSvc.Edge.Listeners;
 using UserSvc.Edge.Resilience;
-using UserSvc.ServiceDefaults;
 using Yarp.ReverseProxy.Forwarder;
 
 namespace UserSvc.Edge.Forwarding;
 
 /// <summary>
-/// Gives the forwarder's own failures a problem JSON body and one line in the log, and keeps an upstream's errors as they are,
-/// empty ones too.
+/// Gives the forwarder's own failures a problem JSON body and one line in the log. An upstream's errors stay as they are, even without a
+/// body.
 /// </summary>
 internal sealed partial class ForwarderErrors(RequestDelegate next, IProblemDetailsService problems, ILogger<ForwarderErrors> logger)
 {
@@ -19,9 +19,8 @@ internal sealed partial class ForwarderErrors(RequestDelegate next, IProblemDeta
     {
         if (context.Request.ContentLength is { } length && length > MaxBodySize(context))
         {
-            // The forwarder would find out while it sends the body: by then an upstream has begun to read a request that is then cut.
-            Close(context);
-            await WriteAsync(context, new BadHttpRequestException("Too large", StatusCodes.Status413PayloadTooLarge));
+            // The forwarder would notice only while it sends the body, and an upstream would have begun to read a request that is then cut.
+            await new Refusal(StatusCodes.Status413PayloadTooLarge, null).WriteAsync(context, problems);
             await LingerAsync(context);
             return;
         }
@@ -33,40 +32,41 @@ internal sealed partial class ForwarderErrors(RequestDelegate next, IProblemDeta
             return;
         }
 
-        if (IsUpstreams(failure.Error) || context.Features.Get<Tries>() is { TimedOut: true })
+        var attempts = context.Features.Get<Attempts>();
+        if (IsUpstreams(failure.Error) || attempts is { TimedOut: true })
         {
             var proxied = context.GetReverseProxyFeature();
-            LogFailed(logger, context.TraceIdentifier, proxied.Cluster.Config.ClusterId, proxied.ProxiedDestination?.DestinationId, failure.Error, failure.Exception?.GetBaseException().Message);
+            LogFailed(
+                logger, context.TraceIdentifier, proxied.Cluster.Config.ClusterId, proxied.ProxiedDestination?.DestinationId,
+                failure.Error, failure.Exception?.GetBaseException().Message, attempts?.Decision);
         }
 
         if (!context.Response.HasStarted && !context.RequestAborted.IsCancellationRequested)
         {
-            if (failure.Error == ForwarderError.RequestBodyClient)
-            {
-                Close(context);
-            }
-
             await WriteAsync(context, failure);
         }
     }
 
-    private Task WriteAsync(HttpContext context, IForwarderErrorFeature failure) => failure switch
+    private async Task WriteAsync(HttpContext context, IForwarderErrorFeature failure)
     {
-        { Error: ForwarderError.NoAvailableDestinations } => WriteAsync(context, new UnavailableException("No instance of the service is available.")),
-        { Exception: AggregateException { InnerExceptions: [BadHttpRequestException bad, ..] } } => WriteAsync(context, bad),
-        _ => WriteAsync(context, null, context.Response.StatusCode switch
+        var status = context.Response.StatusCode;
+        if (failure.Exception is AggregateException { InnerExceptions: [BadHttpRequestException bad, ..] })
         {
+            status = bad.StatusCode;
+        }
+
+        var detail = failure.Error is ForwarderError.NoAvailableDestinations ? "No instance of the service is available." : status switch
+        {
+            StatusCodes.Status400BadRequest => "The request body is malformed or incomplete.",
             StatusCodes.Status408RequestTimeout => "The request body arrived too slowly.",
             StatusCodes.Status502BadGateway => "The service failed to answer.",
             _ => null,
-        }),
-    };
+        };
+        await new Refusal(status, detail).WriteAsync(context, problems);
+    }
 
-    // Kestrel closes the connection of a body that it will not or cannot read; this way the client knows.
-    private static void Close(HttpContext context) => context.Response.Headers.Connection = "close";
-
-    // A connection that is closed with bytes unread is reset, which may take the answer from a client that still sends: some of the rest
-    // is read and thrown away first (nginx's lingering_close).
+    // Closing a connection with unread bytes resets it, which may take the answer from a client that is still sending. Read some of the
+    // rest first and throw it away (nginx's lingering_close).
     private static async Task LingerAsync(HttpContext context)
     {
         context.Features.Get<IHttpMaxRequestBodySizeFeature>()?.MaxRequestBodySize = MaxLinger;
@@ -79,14 +79,11 @@ internal sealed partial class ForwarderErrors(RequestDelegate next, IProblemDeta
         }
         catch (Exception e) when (e is OperationCanceledException or IOException)
         {
-            // Longer, slower or gone: then the connection is closed as it is. BadHttpRequestException is an IOException.
+            // Longer, slower or gone: close the connection as it is. BadHttpRequestException is an IOException.
         }
     }
 
-    private async Task WriteAsync(HttpContext context, Exception? exception, string? detail = null) =>
-        await problems.WriteAsync(new() { HttpContext = context, Exception = exception, ProblemDetails = { Detail = detail } });
-
-    // What YARP sets on a request for its route's sake, it sets after this.
+    // YARP applies the route's limit later in the pipeline.
     private static long MaxBodySize(HttpContext context) =>
         (context.GetRouteModel().Config.MaxRequestBodySize ?? context.Features.Get<IHttpMaxRequestBodySizeFeature>()?.MaxRequestBodySize) is { } size and >= 0
             ? size
@@ -96,6 +93,7 @@ internal sealed partial class ForwarderErrors(RequestDelegate next, IProblemDeta
         is ForwarderError.Request or ForwarderError.RequestTimedOut or ForwarderError.RequestBodyDestination
         or ForwarderError.ResponseHeaders or ForwarderError.ResponseBodyDestination;
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Forwarding {RequestId} to {Destination} of {Cluster} failed: {Error}: {Reason}")]
-    private static partial void LogFailed(ILogger logger, string requestId, string cluster, string? destination, ForwarderError error, string? reason);
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Forwarding {RequestId} to {Destination} of {Cluster} failed: {Error}: {Reason} ({Retry})")]
+    private static partial void LogFailed(
+        ILogger logger, string requestId, string cluster, string? destination, ForwarderError error, string? reason, RetryDecision? retry);
 }

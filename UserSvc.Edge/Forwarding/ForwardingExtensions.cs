@@ -1,8 +1,10 @@
 using System.Diagnostics;
 using Microsoft.AspNetCore.DataProtection;
 using Microsoft.AspNetCore.Http.Timeouts;
+using Microsoft.Extensions.Options;
 using UserSvc.Edge.Configuration;
 using UserSvc.Edge.Discovery;
+using UserSvc.Edge.Listeners;
 using UserSvc.Edge.Resilience;
 using UserSvc.ServiceDefaults;
 using Yarp.ReverseProxy.Forwarder;
@@ -22,10 +24,10 @@ internal static class ForwardingExtensions
             .AddConfigFilter<RouteBodySize>()
             .AddTransforms(context =>
             {
-                // RequestHeaders has set X-Forwarded-*, unless the route has a transform of its own for them.
+                // RequestHeaders has already set X-Forwarded-*; a route's own transform for them wins.
                 context.UseDefaultForwarders ??= false;
                 context.ResponseTransforms.Add(new AnswerHeaders());
-                // A route that rewrites path or query by YARP's own transforms keeps their outcome.
+                // Do not undo YARP's own transforms of path and query.
                 if (!context.RequestTransforms.Any(t => t is PathStringTransform or PathRouteValuesTransform or QueryParameterTransform or QueryParameterRemoveTransform))
                 {
                     context.RequestTransforms.Add(new OriginalTarget());
@@ -36,7 +38,7 @@ internal static class ForwardingExtensions
             .AddResilience();
         builder.Services.AddKnownOptions<ClientOptions>(ClientOptions.Section)
             .Validate(o => o.TrustedProxies.All(proxy => ClientOptions.Parse(proxy) is not null),
-                "Edge:TrustedProxies must be addresses or networks, as 10.1.2.3 or 10.0.0.0/8");
+                "Edge:TrustedProxies must be addresses or networks, such as 10.1.2.3 or 10.0.0.0/8");
         builder.Services.AddKnownOptions<PathOptions>(PathOptions.Section)
             .Validate(o => Enum.IsDefined(o.EscapedSlashes), "Edge:Path:EscapedSlashes must be Keep or Reject");
         builder.Services.AddSingleton<ForwardedClient>();
@@ -51,42 +53,35 @@ internal static class ForwardingExtensions
         builder.Services.AddHealthChecks().AddCheck<ClustersHealthCheck>("clusters", tags: [ServiceDefaultsExtensions.ReadyTag]);
     }
 
-    public static void UseRequestId(this IApplicationBuilder app) => app.UseMiddleware<RequestId>();
-
-    /// <summary>Refuses or cleans what strangers send. Stands before routing, which must see the path that is forwarded.</summary>
-    public static void UseRequestHygiene(this IApplicationBuilder app)
+    /// <summary>Strict-Transport-Security and the redirect to https, on the public listeners and only if configured. Health probes stay on http.</summary>
+    public static void UseHttpsPolicy(this WebApplication app)
     {
-        app.UseMiddleware<RequestHeaders>();
-        app.UseMiddleware<NormalPath>();
-    }
-
-    /// <summary>A body for statuses without one, but for an upstream's, which stay as they are: those routes are the forwarder's own affair.</summary>
-    public static void UseStatusProblems(this IApplicationBuilder app) =>
-        app.UseWhen(context => context.GetEndpoint()?.Metadata.GetMetadata<RouteModel>() is null, own => own.UseStatusCodePages());
-
-    public static ReverseProxyConventionBuilder MapForwarding(this IEndpointRouteBuilder endpoints)
-    {
-        var proxied = endpoints.MapReverseProxy(pipeline =>
+        var options = app.Services.GetRequiredService<IOptions<HttpsOptions>>().Value;
+        if (options.HstsMaxAge is not null || options.RedirectPort is not null)
         {
-            pipeline.UseMiddleware<ForwarderErrors>();
-            pipeline.UseMiddleware<ForwardedProbes>();
-            pipeline.UseResilientLoadBalancing();
-        });
-        proxied.Add(KeepsItsOwnTime);
-        return proxied;
-    }
-
-    // Each try knows what is left of its route's Timeout; with this mark YARP would insist on ASP.NET's middleware.
-    private static void KeepsItsOwnTime(EndpointBuilder endpoint)
-    {
-        foreach (var mark in endpoint.Metadata.OfType<RequestTimeoutAttribute>().ToList())
-        {
-            endpoint.Metadata.Remove(mark);
+            app.UseWhen(context => context.GetListener() is Listener.Public, open => open.UseMiddleware<HttpsPolicy>());
         }
     }
 
-    // For the cookies of session affinity YARP brings data protection, which makes a key at start and stores it in the home folder.
-    // Without its hosted service that happens when a route first asks for affinity.
+    /// <summary>A body for the edge's own statuses without one. An upstream's answers stay as they are.</summary>
+    public static void UseStatusProblems(this IApplicationBuilder app) =>
+        app.UseWhen(context => context.GetEndpoint()?.Metadata.GetMetadata<RouteModel>() is null, own => own.UseStatusCodePages());
+
+    /// <summary>Each attempt knows what is left of its route's Timeout. With YARP's own mark for it, ASP.NET's middleware would be required too.</summary>
+    public static ReverseProxyConventionBuilder WithoutTimeoutMiddleware(this ReverseProxyConventionBuilder proxied)
+    {
+        proxied.Add(endpoint =>
+        {
+            foreach (var mark in endpoint.Metadata.OfType<RequestTimeoutAttribute>().ToList())
+            {
+                endpoint.Metadata.Remove(mark);
+            }
+        });
+        return proxied;
+    }
+
+    // YARP adds data protection for the cookies of session affinity; its hosted service creates a key at start and stores it in the home
+    // folder. Without the service that happens when a route first uses affinity.
     private static void RemoveKeyRingAtStart(this IServiceCollection services)
     {
         var dataProtection = typeof(DataProtectionOptions).Assembly;

@@ -1,12 +1,13 @@
 using System.Buffers;
 using System.Collections.Frozen;
+using UserSvc.Edge.Listeners;
 
 namespace UserSvc.Edge.Forwarding;
 
 /// <summary>
-/// Refuses what Kestrel takes and another server may read in another way (400, and the connection is closed), and removes headers
-/// that are between the client and the edge alone: those that <c>Connection</c> nominates (RFC 9110, 7.6.1), <c>Trailer</c>, and a
-/// stranger's <c>x-envoy-*</c>, <c>X-Forwarded-*</c> and <c>Forwarded</c>.
+/// Refuses requests that Kestrel accepts but another server may read differently (400, and the connection closes). Removes headers that
+/// end at the edge: those that <c>Connection</c> names (RFC 9110, 7.6.1), <c>Trailer</c>, and from untrusted clients <c>x-envoy-*</c>,
+/// <c>X-Forwarded-*</c> and <c>Forwarded</c>.
 /// </summary>
 internal sealed class RequestHeaders(RequestDelegate next, ForwardedClient client, IProblemDetailsService problems)
 {
@@ -16,8 +17,7 @@ internal sealed class RequestHeaders(RequestDelegate next, ForwardedClient clien
     private static readonly SearchValues<char> Controls =
         SearchValues.Create([.. Enumerable.Range(0, ' ').Select(c => (char)c).Where(c => c != '\t'), '\x7f']);
 
-    // Meant for the recipient, or for the edge itself: a nomination is no way to be rid of what a proxy before this one has added,
-    // and Upgrade is YARP's to judge.
+    // Clients must not strip headers an upstream proxy added by naming them in Connection; YARP handles Upgrade.
     private static readonly FrozenSet<string> NeverNominated = FrozenSet.ToFrozenSet(
         ["Host", "Content-Length", "Transfer-Encoding", "Upgrade", "Authorization", "Cookie", "X-Request-Id", "traceparent", "tracestate", "Forwarded"],
         StringComparer.OrdinalIgnoreCase);
@@ -29,7 +29,7 @@ internal sealed class RequestHeaders(RequestDelegate next, ForwardedClient clien
         var foreign = new List<string>();
         if ((FramingFault(context.Request) ?? HostFault(context.Request) ?? FieldFault(headers, trusted, foreign)) is { } fault)
         {
-            return problems.RefuseAsync(context, fault);
+            return new Refusal(StatusCodes.Status400BadRequest, fault).WriteAsync(context, problems);
         }
 
         foreach (var name in foreign)
@@ -42,7 +42,7 @@ internal sealed class RequestHeaders(RequestDelegate next, ForwardedClient clien
             RemoveNominated(connection!, headers);
         }
 
-        // Trailers of a request are not forwarded.
+        // The edge does not forward trailers of a request.
         headers.Remove("Trailer");
         client.Describe(context, trusted);
         return next(context);
@@ -60,10 +60,10 @@ internal sealed class RequestHeaders(RequestDelegate next, ForwardedClient clien
     }
 
     private static string? FramingFault(HttpRequest request) => request.Headers.TransferEncoding is not { Count: > 0 } coding ? null
-        // Kestrel has moved Content-Length there.
+        // Kestrel moves Content-Length there.
         : request.Headers.ContainsKey("X-Content-Length") ? "The request has both Content-Length and Transfer-Encoding."
         : HttpProtocol.IsHttp10(request.Protocol) ? "HTTP/1.0 has no Transfer-Encoding."
-        // Any other coding would be lost: upstreams get the body as Kestrel has unpacked it.
+        // Kestrel unpacks the body, so another coding would be lost.
         : coding is not [{ } only] || !only.Equals("chunked", StringComparison.OrdinalIgnoreCase) ? "The only Transfer-Encoding understood is chunked, once."
         : null;
 
@@ -78,7 +78,7 @@ internal sealed class RequestHeaders(RequestDelegate next, ForwardedClient clien
     {
         foreach (var (name, values) in headers)
         {
-            // HTTP/2's own, as :path.
+            // HTTP/2 pseudo-headers such as :path.
             if (name[0] == ':')
             {
                 continue;

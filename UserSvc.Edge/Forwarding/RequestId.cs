@@ -4,8 +4,8 @@ using System.Diagnostics;
 namespace UserSvc.Edge.Forwarding;
 
 /// <summary>
-/// Every request has an X-Request-Id: the client's where it is well-formed (1 to 128 of letters, digits, <c>. _ -</c>), a new one
-/// otherwise. Upstreams get it, and every answer carries it, the edge's own errors included.
+/// Gives every request an X-Request-Id: the client's if it is well-formed (1 to 128 letters, digits, <c>. _ -</c>), otherwise a new one.
+/// Upstreams get it, and every answer carries it, including the edge's own errors.
 /// </summary>
 internal sealed class RequestId(RequestDelegate next)
 {
@@ -19,13 +19,13 @@ internal sealed class RequestId(RequestDelegate next)
     {
         if (context.Request.Headers[Header] is not [{ Length: > 0 and <= MaxLength } id] || id.AsSpan().ContainsAnyExcept(Allowed))
         {
-            // Unique, not secret: the generator of trace ids needs no system call.
+            // It must be unique, not secret: the generator of trace ids makes no system call.
             id = ActivityTraceId.CreateRandom().ToHexString();
             context.Request.Headers[Header] = id;
         }
 
         context.TraceIdentifier = id;
-        // Last of all, as the error handler clears what is set before, and an upstream's own header would be appended to ours.
+        // As late as possible: the error handler clears headers set earlier, and YARP would append an upstream's header to this one.
         context.Response.OnStarting(static state =>
         {
             var context = (HttpContext)state;

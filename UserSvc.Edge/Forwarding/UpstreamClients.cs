@@ -4,7 +4,7 @@ using Yarp.ReverseProxy.Forwarder;
 
 namespace UserSvc.Edge.Forwarding;
 
-/// <summary>YARP's connections to upstreams, with the cluster's connect timeout.</summary>
+/// <summary>Gives YARP's connections to upstreams the cluster's connect timeout.</summary>
 internal sealed class UpstreamClients(ILogger<ForwarderHttpClientFactory> logger) : ForwarderHttpClientFactory(logger)
 {
     protected override bool CanReuseOldClient(ForwarderHttpClientContext context) =>
@@ -13,10 +13,10 @@ internal sealed class UpstreamClients(ILogger<ForwarderHttpClientFactory> logger
     protected override void ConfigureHandler(ForwarderHttpClientContext context, SocketsHttpHandler handler)
     {
         base.ConfigureHandler(context, handler);
-        // TraceContext does that.
+        // TraceContext propagates the trace instead.
         handler.ActivityHeadersPropagator = null;
         handler.ConnectTimeout = ConnectTimeout(context.NewMetadata);
-        // As Kestrel has read it: the default, ASCII, would make a client's header a failure of the upstream.
+        // Kestrel reads headers as UTF-8. With the default, ASCII, a client's header would look like a failure of the upstream.
         handler.RequestHeaderEncodingSelector ??= static (_, _) => Encoding.UTF8;
     }
 

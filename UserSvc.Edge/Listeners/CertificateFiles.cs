@@ -1,16 +1,15 @@
 using System.Net.Security;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using System.Text;
 
 namespace UserSvc.Edge.Listeners;
 
 /// <summary>
-/// One listener's certificate, with the intermediate ones that are sent with it, and its key, from PEM files. A changed pair takes effect
-/// with the next handshake; one that cannot be used is reported once, and the last good one stays.
+/// One listener's certificate, its intermediates and its key, from PEM files. A changed pair is used from the next handshake; a pair that
+/// cannot be used is logged once, and the last good one stays.
 /// </summary>
-/// <remarks>
-/// Kestrel's own reload binds the listener anew, which refuses connections meanwhile and cuts those that last more than five seconds.
-/// </remarks>
+/// <remarks>Kestrel's own reload rebinds the listener, which refuses connections meanwhile and cuts requests after five seconds.</remarks>
 internal sealed partial class CertificateFiles
 {
     private static readonly TimeSpan ExpiresSoon = TimeSpan.FromDays(14);
@@ -20,14 +19,15 @@ internal sealed partial class CertificateFiles
     private readonly string? _password;
     private readonly ILogger _logger;
     private volatile Loaded _current;
-    private string _seen;
+    private byte[] _hash;
     private string? _unusable;
 
     private CertificateFiles(string endpoint, string path, string keyPath, string? password, ILogger logger)
     {
         (Endpoint, _path, _keyPath, _password, _logger) = (endpoint, path, keyPath, password, logger);
-        _seen = Read();
-        _current = Load(_seen);
+        var (certificates, key) = Read();
+        _hash = Hash(certificates, key);
+        _current = Load(certificates, key);
         Report(_current);
     }
 
@@ -37,10 +37,8 @@ internal sealed partial class CertificateFiles
 
     public DateTimeOffset Expiry => _current.Expiry;
 
-    /// <param name="endpoint">The section of one of Kestrel's endpoints, with an https address.</param>
-    /// <param name="contentRoot">What relative paths start at.</param>
-    /// <param name="logger">Gets the changes.</param>
-    /// <exception cref="InvalidOperationException">Not set, missing or unusable; the message names setting and file.</exception>
+    /// <summary>Reads the certificate of a Kestrel endpoint from the endpoint's section.</summary>
+    /// <exception cref="InvalidOperationException">A file is not set, is missing or cannot be used; the message names setting and file.</exception>
     public static CertificateFiles Open(IConfigurationSection endpoint, string contentRoot, ILogger logger)
     {
         var (path, keyPath) = (Setting("Path"), Setting("KeyPath"));
@@ -59,19 +57,20 @@ internal sealed partial class CertificateFiles
             : throw new InvalidOperationException($"{endpoint.Path}:Certificate:{name} is not set: {endpoint["Url"]} needs a certificate and its key, as PEM files.");
     }
 
-    /// <summary>Looks at the files' content: a link that is set to other files, as Kubernetes does it, leaves no trace on itself.</summary>
+    /// <summary>Compares content: when Kubernetes swaps a folder's link, the links at these paths do not change.</summary>
     public void Refresh()
     {
         try
         {
-            var content = Read();
-            if (content == _seen)
+            var (certificates, key) = Read();
+            var hash = Hash(certificates, key);
+            if (hash.AsSpan().SequenceEqual(_hash))
             {
                 return;
             }
 
-            _seen = content;
-            _current = Load(content);
+            _hash = hash;
+            _current = Load(certificates, key);
             _unusable = null;
             Report(_current);
         }
@@ -87,18 +86,19 @@ internal sealed partial class CertificateFiles
 
     private static bool IsUnusable(Exception failure) => failure is IOException or UnauthorizedAccessException or CryptographicException or ArgumentException;
 
-    private string Read() => File.ReadAllText(_path) + '\0' + File.ReadAllText(_keyPath);
+    private static byte[] Hash(string certificates, string key) => SHA256.HashData(Encoding.UTF8.GetBytes($"{certificates}\0{key}"));
 
-    private Loaded Load(string content)
+    private (string Certificates, string Key) Read() => (File.ReadAllText(_path), File.ReadAllText(_keyPath));
+
+    private Loaded Load(string certificates, string key)
     {
-        var pem = content.Split('\0');
-        using var read = _password is null ? X509Certificate2.CreateFromPem(pem[0], pem[1]) : X509Certificate2.CreateFromEncryptedPem(pem[0], pem[1], _password);
-        var all = new X509Certificate2Collection();
-        all.ImportFromPem(pem[0]);
-        all.RemoveAt(0);
-        // Windows takes no key that lives in memory alone; elsewhere this is a copy.
+        using var read = _password is null ? X509Certificate2.CreateFromPem(certificates, key) : X509Certificate2.CreateFromEncryptedPem(certificates, key, _password);
+        var intermediates = new X509Certificate2Collection();
+        intermediates.ImportFromPem(certificates);
+        intermediates.RemoveAt(0);
+        // On Windows, TLS cannot use a key that exists only in memory; elsewhere this is merely a copy.
         var certificate = X509CertificateLoader.LoadPkcs12(read.Export(X509ContentType.Pkcs12), null);
-        return new(SslStreamCertificateContext.Create(certificate, all, offline: true), certificate.NotAfter.ToUniversalTime());
+        return new(SslStreamCertificateContext.Create(certificate, intermediates, offline: true), certificate.NotAfter.ToUniversalTime());
     }
 
     private void Report(Loaded loaded)
@@ -112,12 +112,12 @@ internal sealed partial class CertificateFiles
 
     private sealed record Loaded(SslStreamCertificateContext Context, DateTimeOffset Expiry);
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Listener {Listener} has the certificate of {Subject}, valid until {Expiry:u}")]
+    [LoggerMessage(Level = LogLevel.Information, Message = "Listener {Listener} uses the certificate of {Subject}, valid until {Expiry:u}")]
     private static partial void LogInUse(ILogger logger, string listener, string subject, DateTimeOffset expiry);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "The certificate of listener {Listener} is valid only until {Expiry:u}")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The certificate of listener {Listener} expires on {Expiry:u}; replace it")]
     private static partial void LogExpiresSoon(ILogger logger, string listener, DateTimeOffset expiry);
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "The certificate of listener {Listener} has changed and cannot be used ({Reason}): the last one stays, valid until {Expiry:u}")]
+    [LoggerMessage(Level = LogLevel.Error, Message = "The certificate of listener {Listener} changed but cannot be used ({Reason}); the previous one stays, valid until {Expiry:u}")]
     private static partial void LogUnusable(ILogger logger, string listener, string reason, DateTimeOffset expiry);
 }

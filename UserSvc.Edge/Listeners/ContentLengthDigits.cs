@@ -3,12 +3,12 @@ using System.Text;
 namespace UserSvc.Edge.Listeners;
 
 /// <summary>
-/// Makes Kestrel refuse a Content-Length that is anything but digits (RFC 9110, 8.6): it would read <c>+5</c> as 5, where a proxy before it may
-/// read none. Kestrel asks for the encoding of each header's value, and parses what this one makes of it.
+/// Makes Kestrel refuse a Content-Length that is not all digits (RFC 9110, 8.6). Kestrel would read <c>+5</c> as 5 where a proxy in front
+/// of the edge may see no length at all. It asks this class for each header's encoding and parses the text the encoding returns.
 /// </summary>
 internal sealed class ContentLengthDigits : ASCIIEncoding
 {
-    private const string NoNumber = "-";
+    private const string NotANumber = "-";
 
     private static readonly ContentLengthDigits Instance = new();
 
@@ -21,7 +21,7 @@ internal sealed class ContentLengthDigits : ASCIIEncoding
             return base.GetChars(bytes, chars);
         }
 
-        NoNumber.CopyTo(chars);
-        return NoNumber.Length;
+        NotANumber.CopyTo(chars);
+        return NotANumber.Length;
     }
 }

@@ -1,26 +1,26 @@
 namespace UserSvc.Edge.Listeners;
 
 /// <summary>
-/// Section <c>Edge:Https</c>: what goes with TLS on the public listeners. The listener and its certificate are Kestrel's own:
-/// <c>Kestrel:Endpoints:Https:Url</c>, <c>Certificate:Path</c> and <c>Certificate:KeyPath</c>, PEM files.
+/// Section <c>Edge:Https</c>: TLS on the public listeners, beyond what Kestrel's own settings say. Those name the listener and its PEM files:
+/// <c>Kestrel:Endpoints:Https:Url</c>, <c>Certificate:Path</c> and <c>Certificate:KeyPath</c>.
 /// </summary>
 internal sealed class HttpsOptions
 {
     public const string Section = "Edge:Https";
 
-    /// <summary>How often certificate files are looked at for a change: 100 ms to 1 h, default 5 s.</summary>
+    /// <summary>How often certificate files are checked for changes. Default 5 s; 100 ms to 1 h.</summary>
     public TimeSpan ReloadInterval { get; set; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>The port that cleartext requests are redirected to (308), 443 mostly. Default none: they are served.</summary>
+    /// <summary>The port to redirect cleartext requests to (308), usually 443. Default none: they are served.</summary>
     public int? RedirectPort { get; set; }
 
-    /// <summary>The <c>max-age</c> of Strict-Transport-Security in answers over TLS, in whole seconds; above zero. Default none: no such header.</summary>
+    /// <summary>The <c>max-age</c> of Strict-Transport-Security in answers over TLS, in whole seconds, at least one. Default none: no such header.</summary>
     public TimeSpan? HstsMaxAge { get; set; }
 
-    /// <summary>Adds <c>includeSubDomains</c> to it. Default false.</summary>
+    /// <summary>Adds <c>includeSubDomains</c> to the header. Default false.</summary>
     public bool HstsIncludeSubDomains { get; set; }
 
-    /// <summary>Adds <c>preload</c> to it, consent to browsers' built-in lists. Default false.</summary>
+    /// <summary>Adds <c>preload</c> to the header, which agrees to be in browsers' built-in lists. Default false.</summary>
     public bool HstsPreload { get; set; }
 
     public bool IsValid() => ReloadInterval >= TimeSpan.FromMilliseconds(100) && ReloadInterval <= TimeSpan.FromHours(1)

@@ -3,7 +3,6 @@ using Microsoft.AspNetCore.Server.Kestrel;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.DependencyInjection.Extensions;
-using Microsoft.Extensions.Options;
 using UserSvc.Edge.Configuration;
 using UserSvc.ServiceDefaults;
 
@@ -15,10 +14,10 @@ internal static class ListenerExtensions
     {
         var section = builder.Configuration.GetSection("Kestrel");
         builder.Services.AddKnownOptions<HttpsOptions>(HttpsOptions.Section)
-            .Validate(o => o.IsValid(), "Edge:Https: ReloadInterval must be from 100 ms to 1 h, RedirectPort from 1 to 65535, HstsMaxAge one second or more");
+            .Validate(o => o.IsValid(), "Edge:Https: ReloadInterval must be between 100 ms and 1 h, RedirectPort between 1 and 65535, and HstsMaxAge at least one second.");
         builder.Services.AddSingleton<TlsCertificates>();
         builder.Services.AddHostedService(services => services.GetRequiredService<TlsCertificates>());
-        // By itself Kestrel reads only its endpoints and certificates from there, not its limits.
+        // Kestrel itself reads only its endpoints and certificates from this section, not its limits.
         builder.Services.Configure<KestrelServerOptions>(section);
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
@@ -28,21 +27,12 @@ internal static class ListenerExtensions
                 .Prepare(section, kestrel.ApplicationServices.GetRequiredService<TlsCertificates>(), kestrel.ApplicationServices.GetRequiredService<OpenListeners>());
         });
         builder.Services.AddSingleton<OpenListeners>();
-        // Kestrel asks the last one first.
+        builder.Services.AddSingleton<ServerState>();
+        // Kestrel asks the factory that was added last first.
         builder.Services.AddSingleton<IConnectionListenerFactory, ClosableSockets>();
-        // The buffer of an idle connection, 4 KiB, is cheaper than a system call more for every request.
+        // A 4 KiB buffer for each idle connection costs less than one more system call for each request.
         builder.Services.Configure<SocketTransportOptions>(sockets => sockets.WaitForDataBeforeAllocatingBuffer = false);
         builder.Services.TryAddEnumerable(ServiceDescriptor.Singleton<MatcherPolicy, ListenerPolicy>());
-    }
-
-    /// <summary>Strict-Transport-Security and the way from http to https, for the public listeners and where set. Health probes stay as they are.</summary>
-    public static void UseHttpsPolicy(this WebApplication app)
-    {
-        var options = app.Services.GetRequiredService<IOptions<HttpsOptions>>().Value;
-        if (options.HstsMaxAge is not null || options.RedirectPort is not null)
-        {
-            app.UseWhen(context => context.GetListener() == Listener.Public, open => open.UseMiddleware<HttpsPolicy>());
-        }
     }
 
     /// <summary>Counts what comes in, and asks clients of a listener that drains to close. Stands first, so that refused requests count too.</summary>
@@ -75,7 +65,7 @@ internal static class ListenerExtensions
         {
             loader.Endpoint(name, endpoint =>
             {
-                // First, so that connections count whose handshake fails.
+                // Before TLS, so that connections with a failed handshake count.
                 listeners.Add(name, endpoint.ListenOptions);
                 if (endpoint.IsHttps)
                 {
@@ -85,7 +75,7 @@ internal static class ListenerExtensions
         }
     }
 
-    // The binder cannot write to an existing rate, whose properties are read-only, and says nothing.
+    // A rate's properties are read-only: the binder silently leaves an existing rate as it is.
     private static void BindRates(this KestrelServerLimits limits, IConfigurationSection section)
     {
         limits.MinRequestBodyDataRate = Rate(nameof(limits.MinRequestBodyDataRate)) ?? limits.MinRequestBodyDataRate;

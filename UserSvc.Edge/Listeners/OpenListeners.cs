@@ -8,7 +8,7 @@ using UserSvc.ServiceDefaults;
 
 namespace UserSvc.Edge.Listeners;
 
-/// <summary>The listeners of this process, and how the public ones are closed while the others and what is in flight go on.</summary>
+/// <summary>The listeners of this process. The public ones can be closed while the others, and requests in flight, go on.</summary>
 internal sealed class OpenListeners(IOptions<DrainOptions> options, TimeProvider time)
 {
     private readonly ConcurrentQueue<ListenerFeature> _all = [];
@@ -19,7 +19,7 @@ internal sealed class OpenListeners(IOptions<DrainOptions> options, TimeProvider
 
     public IEnumerable<ListenerFeature> All => _all;
 
-    /// <summary>Whether the public listeners are closed, or about to be.</summary>
+    /// <summary>Whether the public listeners are closed or about to close.</summary>
     public bool Draining { get; private set; }
 
     public void Add(string name, ListenOptions options)
@@ -51,10 +51,10 @@ internal sealed class OpenListeners(IOptions<DrainOptions> options, TimeProvider
     }
 
     /// <summary>
-    /// Kestrel tells nobody which endpoint a socket is for, but makes an endpoint's pipeline, see <see cref="Add"/>, right before it binds
-    /// the endpoint, and one endpoint after the other.
+    /// Called for each new socket. Kestrel does not say which endpoint it belongs to, but binds one endpoint after the other, and builds each
+    /// endpoint's pipeline (see <see cref="Add"/>) right before it binds it.
     /// </summary>
-    public void Bound(IConnectionListener socket)
+    public void OnBound(IConnectionListener socket)
     {
         if (_binding?.Listener is Listener.Public)
         {
@@ -63,10 +63,10 @@ internal sealed class OpenListeners(IOptions<DrainOptions> options, TimeProvider
     }
 
     /// <summary>
-    /// Closes the public listeners for good: new connections are refused, those that there are serve what is in flight and are asked to
-    /// close at their next request.
+    /// Closes the public listeners for good. New connections are refused; open ones finish their requests, and their clients are asked to
+    /// close.
     /// </summary>
-    /// <param name="graceful">New connections are still taken for <see cref="DrainOptions.Time"/>.</param>
+    /// <param name="graceful">Still accept new connections for <see cref="DrainOptions.Time"/>.</param>
     public async Task DrainAsync(bool graceful)
     {
         Draining = true;
@@ -96,7 +96,10 @@ internal sealed class OpenListeners(IOptions<DrainOptions> options, TimeProvider
     }
 }
 
-/// <summary>Kestrel's own sockets, each told to <see cref="OpenListeners"/>. Kestrel's way to unbind an endpoint cuts requests after 5 s.</summary>
+/// <summary>
+/// Reports Kestrel's sockets to <see cref="OpenListeners"/>, which can then close them alone: Kestrel itself, when it unbinds an endpoint,
+/// cuts requests after 5 s.
+/// </summary>
 internal sealed class ClosableSockets(OpenListeners listeners, IOptions<SocketTransportOptions> options, ILoggerFactory loggers)
     : IConnectionListenerFactory, IConnectionListenerFactorySelector
 {
@@ -107,7 +110,7 @@ internal sealed class ClosableSockets(OpenListeners listeners, IOptions<SocketTr
     public async ValueTask<IConnectionListener> BindAsync(EndPoint endpoint, CancellationToken cancellationToken = default)
     {
         var socket = await _sockets.BindAsync(endpoint, cancellationToken);
-        listeners.Bound(socket);
+        listeners.OnBound(socket);
         return socket;
     }
 }

@@ -8,8 +8,8 @@ using Microsoft.Extensions.Options;
 namespace UserSvc.Edge.Listeners;
 
 /// <summary>
-/// The certificates of all https listeners: read at start, before anything listens, then looked at for a change all the time.
-/// <c>edge.tls.certificate.expiry</c> measures how long each is still valid.
+/// The certificates of all https listeners: read before anything listens, then checked for changes at an interval.
+/// <c>edge.tls.certificate.expiry</c> measures how long each remains valid.
 /// </summary>
 internal sealed class TlsCertificates : BackgroundService
 {
@@ -28,12 +28,13 @@ internal sealed class TlsCertificates : BackgroundService
             .ToDictionary(endpoint => endpoint.Key, endpoint => CertificateFiles.Open(endpoint, environment.ContentRootPath, logger), StringComparer.OrdinalIgnoreCase);
         meters.Create("UserSvc.Edge").CreateObservableGauge(
             "edge.tls.certificate.expiry",
-            () => _files.Values.Select(files => new Measurement<double>((files.Expiry - _time.GetUtcNow()).TotalSeconds, new KeyValuePair<string, object?>("edge.listener", files.Endpoint))),
+            () => _files.Values.Select(files => new Measurement<double>(
+                (files.Expiry - time.GetUtcNow()).TotalSeconds, new KeyValuePair<string, object?>("edge.listener", files.Endpoint))),
             "s",
-            "How long the certificate in use is still valid.");
+            "How long the certificate in use remains valid.");
     }
 
-    /// <summary>Gives the listener its certificate, TLS 1.2 or later, and HTTP/2 by ALPN where its protocols have it.</summary>
+    /// <summary>Gives the listener its certificate and TLS 1.2 or later. Kestrel adds ALPN for the listener's HTTP versions.</summary>
     public void Secure(string endpoint, ListenOptions listener)
     {
         var files = _files[endpoint];

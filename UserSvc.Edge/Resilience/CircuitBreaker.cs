@@ -1,41 +1,44 @@
 using Microsoft.AspNetCore.Http.Features;
+using UserSvc.Edge.Listeners;
 
 namespace UserSvc.Edge.Resilience;
 
 /// <summary>
-/// Refuses what comes while a cluster has as many requests in flight as it may (Envoy's circuit breaker, max_requests). A request counts
-/// once, whatever its tries.
+/// Refuses requests while the cluster has its maximum in flight (Envoy's circuit breaker, max_requests). A request counts once, however
+/// many attempts it takes. Opens the request's <see cref="Attempts"/>.
 /// </summary>
-internal sealed class ClusterLimit(RequestDelegate next, ResilienceState state, IProblemDetailsService problems)
+internal sealed class CircuitBreaker(RequestDelegate next, ResilienceState state, TimeProvider time, IProblemDetailsService problems)
 {
     public async Task InvokeAsync(HttpContext context)
     {
         var proxied = context.GetReverseProxyFeature();
-        var cluster = state.Of(proxied.Route.Cluster!);
-        var inFlight = Interlocked.Increment(ref cluster.InFlight);
+        var cluster = state.Get(proxied.Route.Cluster!);
+        var settings = cluster.GetSettings(proxied.Cluster);
+        var inFlight = cluster.InFlight.Increment();
         try
         {
-            if (inFlight <= cluster.SettingsOf(proxied.Cluster).MaxRequests)
+            if (inFlight <= settings.MaxRequests)
             {
+                context.Features.Set(Attempts.Create(context, cluster, settings, time));
                 await next(context);
                 return;
             }
         }
         finally
         {
-            Interlocked.Decrement(ref cluster.InFlight);
+            cluster.InFlight.Decrement();
         }
 
-        Interlocked.Increment(ref cluster.ClusterOverflows);
-        await Overload.RefuseAsync(context, problems, "The service has as many requests in flight as it may.");
+        cluster.Statistics.ClusterOverflows.Increment();
+        await new Refusal(StatusCodes.Status503ServiceUnavailable, "The service has as many requests in flight as it may.", Overloaded: true).WriteAsync(context, problems);
     }
 }
 
 /// <summary>
-/// The same for one destination: a full one is passed over for the least busy of the others. Stands behind load balancing. As in Envoy,
-/// threads that choose at the same moment may exceed the limit by one each.
+/// The same limit for one destination: a full one is skipped for the least busy of the others. Runs after load balancing. As in Envoy,
+/// requests balanced at the same moment may exceed the limit by one each.
 /// </summary>
-internal sealed class DestinationLimit(RequestDelegate next, ResilienceState state, IProblemDetailsService problems)
+internal sealed class DestinationLimit(RequestDelegate next, IProblemDetailsService problems)
 {
     public Task InvokeAsync(HttpContext context)
     {
@@ -45,21 +48,21 @@ internal sealed class DestinationLimit(RequestDelegate next, ResilienceState sta
             return next(context);
         }
 
-        var cluster = state.Of(proxied.Route.Cluster!);
-        var limit = cluster.SettingsOf(proxied.Cluster).MaxRequestsPerDestination;
+        var attempts = context.Features.GetRequiredFeature<Attempts>();
+        var limit = attempts.Settings.MaxRequestsPerDestination;
         if (picked.ConcurrentRequestCount < limit)
         {
             return next(context);
         }
 
-        var other = context.Features.GetRequiredFeature<Tries>().Candidates.MinBy(c => c.ConcurrentRequestCount);
+        var other = attempts.Candidates.MinBy(c => c.ConcurrentRequestCount);
         if (other?.ConcurrentRequestCount < limit)
         {
             proxied.AvailableDestinations = other;
             return next(context);
         }
 
-        Interlocked.Increment(ref cluster.DestinationOverflows);
-        return Overload.RefuseAsync(context, problems, "Every instance has as many requests in flight as it may.");
+        attempts.Cluster.Statistics.DestinationOverflows.Increment();
+        return new Refusal(StatusCodes.Status503ServiceUnavailable, "Every instance has as many requests in flight as it may.", Overloaded: true).WriteAsync(context, problems);
     }
 }

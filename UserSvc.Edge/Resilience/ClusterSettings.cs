@@ -5,27 +5,27 @@ using Yarp.ReverseProxy.Configuration.ClusterValidators;
 namespace UserSvc.Edge.Resilience;
 
 /// <summary>
-/// What a cluster's <c>Metadata</c> may set beside YARP's own settings. Every key is optional; one that is not named here, or a value
-/// out of its range, stops the start.
+/// The edge's settings of a cluster, in its <c>Metadata</c>. Every key is optional. An unknown key, or a value out of its range, stops
+/// the start.
 /// </summary>
 internal sealed record ClusterSettings
 {
     /// <summary><c>ConnectTimeout</c>: name lookup, TCP and TLS handshakes together. Default 250 ms; 1 ms to 1 min.</summary>
     public required TimeSpan ConnectTimeout { get; init; }
 
-    /// <summary><c>Retry.Attempts</c>: tries of one request in all; 1 is no retry. Default 3; 1 to 10.</summary>
+    /// <summary><c>Retry.Attempts</c>: the most attempts per request; 1 disables retries. Default 3; 1 to 10.</summary>
     public required int Attempts { get; init; }
 
     /// <summary>
-    /// <c>Retry.TryTimeout</c>: how long a try of a GET or HEAD may go without an answer's headers while another try may follow. The last
-    /// one, and every other method, has what is left of the route's <c>Timeout</c>. Default 1 s; 1 ms to 5 min.
+    /// <c>Retry.AttemptTimeout</c>: how long an attempt of a GET or HEAD waits for the answer's headers while another attempt may follow. The
+    /// last attempt, and every other method, gets what is left of the route's <c>Timeout</c>. Default 1 s; 1 ms to 5 min.
     /// </summary>
-    public required TimeSpan TryTimeout { get; init; }
+    public required TimeSpan AttemptTimeout { get; init; }
 
-    /// <summary><c>Retry.BudgetPercent</c>: retries among a hundred requests of the last 10 s. Default 20; 0 to 100.</summary>
+    /// <summary><c>Retry.BudgetPercent</c>: retries per hundred requests of the last 10 s. Default 20; 0 to 100.</summary>
     public required int BudgetPercent { get; init; }
 
-    /// <summary><c>Retry.BudgetPerSecond</c>: retries a second on top of that, so that a quiet service has some. Default 10; 0 to 10,000.</summary>
+    /// <summary><c>Retry.BudgetPerSecond</c>: retries per second on top, so that a quiet service has some. Default 10; 0 to 10,000.</summary>
     public required int BudgetPerSecond { get; init; }
 
     /// <summary><c>Ejection.ConsecutiveFailures</c>: failed requests in a row that eject a destination. Default 5 (Envoy's consecutive_5xx); 1 to 1,000.</summary>
@@ -41,8 +41,8 @@ internal sealed record ClusterSettings
     public required int MaxEjectionPercent { get; init; }
 
     /// <summary>
-    /// <c>Panic.Threshold</c>: with a smaller share of healthy destinations, in percent, requests go to the others too. Default 50
-    /// (Envoy's healthy_panic_threshold); 0 never does.
+    /// <c>Panic.Threshold</c>: below this percentage of healthy destinations, unhealthy ones get requests too. Default 50 (Envoy's
+    /// healthy_panic_threshold); 0 is never.
     /// </summary>
     public required int PanicThreshold { get; init; }
 
@@ -59,7 +59,7 @@ internal sealed record ClusterSettings
     public required int MaxRequestsPerDestination { get; init; }
 
     /// <param name="metadata">The cluster's.</param>
-    /// <param name="report">Gets a sentence for each key that is unknown or out of range, without its end: "Metadata:X must be …".</param>
+    /// <param name="report">Receives a sentence for each unknown or invalid key, without a full stop: "Metadata:X must be …".</param>
     public static ClusterSettings Read(IReadOnlyDictionary<string, string>? metadata, Action<string>? report = null)
     {
         var reader = new Reader(metadata ?? new Dictionary<string, string>(), report);
@@ -67,7 +67,7 @@ internal sealed record ClusterSettings
         {
             ConnectTimeout = reader.Time("ConnectTimeout", TimeSpan.FromMilliseconds(250), TimeSpan.FromMilliseconds(1), TimeSpan.FromMinutes(1)),
             Attempts = reader.Number("Retry.Attempts", 3, 1, 10),
-            TryTimeout = reader.Time("Retry.TryTimeout", TimeSpan.FromSeconds(1), TimeSpan.FromMilliseconds(1), TimeSpan.FromMinutes(5)),
+            AttemptTimeout = reader.Time("Retry.AttemptTimeout", TimeSpan.FromSeconds(1), TimeSpan.FromMilliseconds(1), TimeSpan.FromMinutes(5)),
             BudgetPercent = reader.Number("Retry.BudgetPercent", 20, 0, 100),
             BudgetPerSecond = reader.Number("Retry.BudgetPerSecond", 10, 0, 10_000),
             ConsecutiveFailures = reader.Number("Ejection.ConsecutiveFailures", 5, 1, 1_000),
@@ -85,28 +85,30 @@ internal sealed record ClusterSettings
 
     private sealed class Reader(IReadOnlyDictionary<string, string> metadata, Action<string>? report)
     {
-        // Of policies that YARP brings.
+        // Keys of YARP's own policies.
         private readonly HashSet<string> _known = new(StringComparer.OrdinalIgnoreCase)
         {
             "ConsecutiveFailuresHealthPolicy.Threshold",
             "TransportFailureRateHealthPolicy.RateLimit",
         };
 
-        public TimeSpan Time(string key, TimeSpan otherwise, TimeSpan least, TimeSpan most) =>
-            Find(key) is not { } text ? otherwise
-            : TimeSpan.TryParse(text, CultureInfo.InvariantCulture, out var time) && time >= least && time <= most ? time
-            : Refuse(otherwise, $"Metadata:{key} must be a time span from {least:c} to {most:c}, not '{text}'");
+        public TimeSpan Time(string key, TimeSpan defaultValue, TimeSpan min, TimeSpan max) =>
+            Find(key) is not { } text ? defaultValue
+            : TimeSpan.TryParse(text, CultureInfo.InvariantCulture, out var time) && time >= min && time <= max ? time
+            : Refuse(defaultValue, $"Metadata:{key} must be a time span from {min:c} to {max:c}, not '{text}'");
 
-        public int Number(string key, int otherwise, int least, int most) =>
-            Find(key) is not { } text ? otherwise
-            : int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number >= least && number <= most ? number
-            : Refuse(otherwise, $"Metadata:{key} must be a whole number from {least} to {most}, not '{text}'");
+        public int Number(string key, int defaultValue, int min, int max) =>
+            Find(key) is not { } text ? defaultValue
+            : int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number >= min && number <= max ? number
+            : Refuse(defaultValue, $"Metadata:{key} must be a whole number from {min} to {max}, not '{text}'");
 
         public void ReportUnknown()
         {
             foreach (var key in metadata.Keys.Where(key => !_known.Contains(key)))
             {
-                report?.Invoke($"Metadata:{key} is unknown; there are {string.Join(", ", _known.Order(StringComparer.Ordinal))}");
+                report?.Invoke(key.Equals("Retry.TryTimeout", StringComparison.OrdinalIgnoreCase)
+                    ? $"Metadata:{key} is now Retry.AttemptTimeout: rename it"
+                    : $"Metadata:{key} is unknown; there are {string.Join(", ", _known.Order(StringComparer.Ordinal))}");
             }
         }
 
@@ -116,15 +118,15 @@ internal sealed record ClusterSettings
             return metadata.GetValueOrDefault(key);
         }
 
-        private T Refuse<T>(T otherwise, string sentence)
+        private T Refuse<T>(T defaultValue, string sentence)
         {
             report?.Invoke(sentence);
-            return otherwise;
+            return defaultValue;
         }
     }
 }
 
-/// <summary>Stops a start, and refuses a reload, with unknown or impossible cluster metadata.</summary>
+/// <summary>Refuses unknown or invalid cluster metadata, at start and at reload.</summary>
 internal sealed class ClusterSettingsValidator : IClusterValidator
 {
     public ValueTask ValidateAsync(ClusterConfig cluster, IList<Exception> errors)

@@ -1,26 +1,54 @@
+using Microsoft.AspNetCore.Http.Features;
+using UserSvc.Edge.Statistics;
 using Yarp.ReverseProxy.Health;
 using Yarp.ReverseProxy.Model;
 
 namespace UserSvc.Edge.Resilience;
 
-/// <summary>
-/// Ejected destinations get no requests for the cluster's <c>HealthCheck:Passive:ReactivationPeriod</c>, 30 s by default, times the number
-/// of their ejections (Envoy's base_ejection_time). YARP's own reactivation is not used: it cannot be taken back, and one that is left
-/// over would end the next ejection.
-/// </summary>
-internal sealed partial class Ejections(ResilienceState state, IClusterDestinationsUpdater destinations, TimeProvider time, ILogger<Ejections> logger)
+/// <summary>Outlier detection (Envoy's consecutive_5xx): ejects a destination that fails this many requests in a row.</summary>
+internal sealed class ConsecutiveFailures(ResilienceState state, Ejections ejections) : IPassiveHealthCheckPolicy
 {
-    private static readonly TimeSpan DefaultTime = TimeSpan.FromSeconds(30);
+    public string Name => "ConsecutiveFailures";
+
+    public void RequestProxied(HttpContext context, ClusterState cluster, DestinationState destination)
+    {
+        var attempts = context.Features.GetRequiredFeature<Attempts>();
+        if (destination.Health.Passive is DestinationHealth.Unhealthy || attempts.Outcome is AttemptOutcome.Nothing or AttemptOutcome.Overloaded)
+        {
+            return;
+        }
+
+        var failures = state.Get(destination).Failures;
+        if (!attempts.Outcome.IsFailure())
+        {
+            failures.Reset();
+        }
+        else if (failures.Increment() >= attempts.Settings.ConsecutiveFailures)
+        {
+            ejections.Begin(cluster, destination);
+        }
+    }
+}
+
+/// <summary>
+/// An ejected destination gets no requests for the cluster's <c>HealthCheck:Passive:ReactivationPeriod</c>, 30 s by default, times the
+/// number of its ejections (Envoy's base_ejection_time). YARP's own reactivation cannot be cancelled: one left over from an ejection
+/// that ended early would cut the next one short.
+/// </summary>
+internal sealed partial class Ejections(
+    ResilienceState state, IClusterDestinationsUpdater destinations, TimeProvider time, ILogger<Ejections> logger)
+{
+    private static readonly TimeSpan DefaultPeriod = TimeSpan.FromSeconds(30);
 
     /// <summary>Ejects the destination, unless too large a share of the cluster is ejected already.</summary>
     public void Begin(ClusterState cluster, DestinationState destination)
     {
-        var shared = state.Of(cluster);
-        var record = state.Of(destination);
-        var settings = shared.SettingsOf(cluster.Model);
+        var shared = state.Get(cluster);
+        var own = state.Get(destination);
+        var settings = shared.GetSettings(cluster.Model);
         lock (shared.Ejecting)
         {
-            Volatile.Write(ref record.Failures, 0);
+            own.Failures.Reset();
             var all = cluster.DestinationsState.AllDestinations;
             var ejected = all.Count(d => d.Health.Passive is DestinationHealth.Unhealthy);
             if (destination.Health.Passive is DestinationHealth.Unhealthy || (ejected + 1) * 100 > all.Count * settings.MaxEjectionPercent)
@@ -28,42 +56,26 @@ internal sealed partial class Ejections(ResilienceState state, IClusterDestinati
                 return;
             }
 
-            var once = cluster.Model.Config.HealthCheck?.Passive?.ReactivationPeriod ?? DefaultTime;
-            // As in Envoy, good time is forgiven at the rate at which bad time is given.
-            record.Ejections -= (int)Math.Clamp(time.GetElapsedTime(record.Returned) / once, 0, record.Ejections);
-            record.Ejections++;
-            var period = once * record.Ejections;
-            period = period < settings.MaxEjectionTime ? period : settings.MaxEjectionTime;
             destination.Health.Passive = DestinationHealth.Unhealthy;
-            using (ExecutionContext.SuppressFlow())
-            {
-                record.Ejection = time.CreateTimer(_ => End(cluster, destination), null, period, Timeout.InfiniteTimeSpan);
-            }
-
+            var length = own.EjectionHistory.Begin(
+                cluster.Model.Config.HealthCheck?.Passive?.ReactivationPeriod ?? DefaultPeriod, settings.MaxEjectionTime, time, () => End(cluster, destination));
             destinations.UpdateAvailableDestinations(cluster);
-            record.EjectionsInAll++;
-            Interlocked.Increment(ref shared.Ejections);
-            LogEjected(logger, destination.DestinationId, cluster.ClusterId, period, settings.ConsecutiveFailures);
+            shared.Statistics.EjectionCount.Increment();
+            LogEjected(logger, destination.DestinationId, cluster.ClusterId, length, settings.ConsecutiveFailures);
         }
     }
 
-    /// <summary>Takes the destination back, if it is ejected.</summary>
+    /// <summary>Returns the destination to service if it is ejected.</summary>
     public void End(ClusterState cluster, DestinationState destination)
     {
-        var record = state.Of(destination);
-        lock (state.Of(cluster).Ejecting)
+        lock (state.Get(cluster).Ejecting)
         {
-            if (record.Ejection is not { } ejection)
+            if (state.Get(destination).EjectionHistory.End(time))
             {
-                return;
+                destination.Health.Passive = DestinationHealth.Unknown;
+                destinations.UpdateAvailableDestinations(cluster);
+                LogReturned(logger, destination.DestinationId, cluster.ClusterId);
             }
-
-            ejection.Dispose();
-            record.Ejection = null;
-            record.Returned = time.GetTimestamp();
-            destination.Health.Passive = DestinationHealth.Unknown;
-            destinations.UpdateAvailableDestinations(cluster);
-            LogReturned(logger, destination.DestinationId, cluster.ClusterId);
         }
     }
 
@@ -72,4 +84,48 @@ internal sealed partial class Ejections(ResilienceState state, IClusterDestinati
 
     [LoggerMessage(Level = LogLevel.Information, Message = "{Destination} of {Cluster} is ejected no more")]
     private static partial void LogReturned(ILogger logger, string destination, string cluster);
+}
+
+/// <summary>The ejections of one destination. Not thread-safe, except for <see cref="Total"/>.</summary>
+internal sealed class EjectionHistory
+{
+    private int _unforgiven;
+    private long _ended;
+    private ITimer? _timer;
+
+    public Counter Total { get; } = new();
+
+    /// <param name="period">The length of a first ejection; each further one is longer by the same.</param>
+    /// <param name="longest">The limit.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="end">Called when the ejection is over.</param>
+    /// <returns>How long the ejection lasts.</returns>
+    public TimeSpan Begin(TimeSpan period, TimeSpan longest, TimeProvider time, Action end)
+    {
+        // As in Envoy, each period in service forgives one ejection.
+        _unforgiven -= (int)Math.Clamp(time.GetElapsedTime(_ended) / period, 0, _unforgiven);
+        _unforgiven++;
+        var length = period * _unforgiven < longest ? period * _unforgiven : longest;
+        using (ExecutionContext.SuppressFlow())
+        {
+            _timer = time.CreateTimer(_ => end(), null, length, Timeout.InfiniteTimeSpan);
+        }
+
+        Total.Increment();
+        return length;
+    }
+
+    /// <returns>Whether there was an ejection to end.</returns>
+    public bool End(TimeProvider time)
+    {
+        if (_timer is null)
+        {
+            return false;
+        }
+
+        _timer.Dispose();
+        _timer = null;
+        _ended = time.GetTimestamp();
+        return true;
+    }
 }

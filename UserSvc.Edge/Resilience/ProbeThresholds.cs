@@ -4,8 +4,8 @@ using Yarp.ReverseProxy.Model;
 namespace UserSvc.Edge.Resilience;
 
 /// <summary>
-/// Judges active probes. A probe without an answer may be the network's or the machine's fault: so many in a row take a destination out.
-/// One that is answered by anything but 2xx does so at once, as in Envoy, and so does a refused connection: nobody listens there.
+/// Judges active probes. Silence may be the network's or this machine's fault: only several silent probes in a row take a destination
+/// out. Any answer but 2xx does so at once, as in Envoy, and so does a refused connection: nothing listens there.
 /// </summary>
 internal sealed class ProbeThresholds(ResilienceState state, IDestinationHealthUpdater health, IClusterDestinationsUpdater destinations, Ejections ejections)
     : IActiveHealthCheckPolicy
@@ -14,50 +14,47 @@ internal sealed class ProbeThresholds(ResilienceState state, IDestinationHealthU
 
     public void ProbingCompleted(ClusterState cluster, IReadOnlyList<DestinationProbingResult> probingResults)
     {
-        var settings = state.Of(cluster).SettingsOf(cluster.Model);
+        var settings = state.Get(cluster).GetSettings(cluster.Model);
         var judged = new List<NewActiveDestinationHealth>();
         var changed = false;
         foreach (var result in probingResults)
         {
-            var record = state.Of(result.Destination);
-            var before = record.OutOfService;
-            judged.Add(new(result.Destination, Judge(cluster, result, settings)));
-            changed |= record.OutOfService != before;
+            var destination = state.Get(result.Destination);
+            var before = destination.OutOfService;
+            judged.Add(new(result.Destination, Judge(cluster, result, destination, settings)));
+            changed |= destination.OutOfService != before;
         }
 
         health.SetActive(cluster, judged);
         if (changed)
         {
-            // YARP asks anew only when a health has changed, and silence may become a refusal without that.
+            // YARP updates only when a health has changed; silence that turns into a refusal does not change it.
             destinations.UpdateAvailableDestinations(cluster);
         }
     }
 
-    private DestinationHealth Judge(ClusterState cluster, DestinationProbingResult result, ClusterSettings settings)
+    private DestinationHealth Judge(ClusterState cluster, DestinationProbingResult result, DestinationResilience destination, ClusterSettings settings)
     {
-        var record = state.Of(result.Destination);
         var before = result.Destination.Health.Active;
-        if (result.Response?.IsSuccessStatusCode == true)
+        if (result.Response?.IsSuccessStatusCode != true)
         {
-            record.FailedProbes = 0;
-            record.OutOfService = false;
-            if (before is not DestinationHealth.Unhealthy)
-            {
-                return DestinationHealth.Healthy;
-            }
+            var refused = result.Response is not null || result.Exception is HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError };
+            return destination.CountFailedProbe(refused) >= settings.UnhealthyThreshold || refused ? DestinationHealth.Unhealthy : before;
+        }
 
-            if (++record.SuccessfulProbes < settings.HealthyThreshold)
-            {
-                return before;
-            }
-
-            // It is back, restarted most likely: it does not sit out an ejection of before.
-            ejections.End(cluster, result.Destination);
+        var successes = destination.CountSuccessfulProbe();
+        if (before is not DestinationHealth.Unhealthy)
+        {
             return DestinationHealth.Healthy;
         }
 
-        record.SuccessfulProbes = 0;
-        record.OutOfService = result.Response is not null || result.Exception is HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError };
-        return record.OutOfService || ++record.FailedProbes >= settings.UnhealthyThreshold ? DestinationHealth.Unhealthy : before;
+        if (successes < settings.HealthyThreshold)
+        {
+            return before;
+        }
+
+        // It was probably restarted: do not make it sit out an earlier ejection.
+        ejections.End(cluster, result.Destination);
+        return DestinationHealth.Healthy;
     }
 }

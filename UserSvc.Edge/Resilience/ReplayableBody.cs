@@ -1,13 +1,16 @@
 using System.Buffers;
+using Microsoft.AspNetCore.Http.Features;
 
 namespace UserSvc.Edge.Resilience;
 
 /// <summary>
-/// A request body that can be read again from its beginning: what has been read is kept, up to a limit. It passes bytes on as they
-/// come, so a first try waits for nothing.
+/// A request body that can be read again from its beginning: it keeps what was read, up to a limit. Bytes pass on as they come, so a
+/// first attempt waits for nothing.
 /// </summary>
 internal sealed class ReplayableBody(Stream body, int limit) : Stream
 {
+    private const int Limit = 64 * 1024;
+
     private readonly ArrayBufferWriter<byte> _kept = new();
     private int _position;
 
@@ -31,13 +34,26 @@ internal sealed class ReplayableBody(Stream body, int limit) : Stream
         set => throw new NotSupportedException();
     }
 
-    public void Replay() => _position = 0;
+    /// <summary>Replaces the request's body; null without one.</summary>
+    public static ReplayableBody? Wrap(HttpContext context, bool keepNothing)
+    {
+        if (context.Features.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody != true)
+        {
+            return null;
+        }
+
+        var body = new ReplayableBody(context.Request.Body, keepNothing ? 0 : Limit);
+        context.Request.Body = body;
+        return body;
+    }
+
+    public void Rewind() => _position = 0;
 
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
         if (_position < _kept.WrittenCount)
         {
-            // Nothing for an empty buffer, by which a reader waits until there is something.
+            // An empty buffer gets nothing: a reader that passes one waits for data.
             var again = Math.Min(buffer.Length, _kept.WrittenCount - _position);
             _kept.WrittenMemory.Slice(_position, again).CopyTo(buffer);
             _position += again;

@@ -1,14 +1,14 @@
 namespace UserSvc.Edge.Resilience;
 
 /// <summary>
-/// Bounds the load that retries add: in any 10 s a percentage of the requests of those, and some a second on top. Without it an
-/// overloaded service would get three times the requests when it can bear them least.
+/// Bounds the load that retries add: within 10 s a percentage of the requests, and some per second on top. Without it an overloaded
+/// service would get three times the requests when it can bear them least.
 /// </summary>
 internal sealed class RetryBudget(TimeProvider time)
 {
     private const int Seconds = 10;
 
-    // A ring of seconds; a slot belongs to the second that it names and is emptied by the first who comes in a later one.
+    // A ring of seconds. A slot belongs to the second it names; the first caller in a later second empties it.
     private readonly Slot[] _slots = [.. Enumerable.Range(0, Seconds).Select(_ => new Slot())];
 
     public void AddRequest() => Interlocked.Increment(ref Current().Requests);

@@ -1,4 +1,7 @@
+using System.Net;
 using Microsoft.Net.Http.Headers;
+using UserSvc.Edge.Statistics;
+using UserSvc.ServiceDefaults;
 using Yarp.ReverseProxy.Forwarder;
 
 namespace UserSvc.Edge.Resilience;
@@ -6,63 +9,59 @@ namespace UserSvc.Edge.Resilience;
 /// <summary>What a second execution of a request would do.</summary>
 internal enum Repeatability
 {
-    /// <summary>May have another effect than the first: tried again only when no byte of it reached an upstream.</summary>
+    /// <summary>Something else than the first: retried only if no byte of it reached a destination.</summary>
     Once,
 
-    /// <summary>A plain PUT: the same again, but not while the first may still be executed.</summary>
+    /// <summary>A plain PUT: the same again, but not while the first may still be executing.</summary>
     Idempotent,
 
-    /// <summary>GET and HEAD.</summary>
+    /// <summary>GET and HEAD: nothing.</summary>
     Safe,
 }
 
-/// <summary>Why a try is followed by another; the names are those of the <c>reason</c> attribute of <c>edge.retries</c>.</summary>
-internal enum RetryReason
-{
-    /// <summary>No connection: refused, timed out, name not found, TLS failed. No byte of the request reached the upstream.</summary>
-    ConnectFailure,
-
-    /// <summary>The connection broke before the answer's headers.</summary>
-    Reset,
-
-    /// <summary>No headers within the try's time.</summary>
-    TryTimeout,
-
-    /// <summary>The upstream answered 502 or 503, and it was no overload.</summary>
-    GatewayError,
-}
-
+/// <summary>Which requests may be repeated, how an attempt ended, and which endings may be retried.</summary>
 internal static class RetryRules
 {
-    public static Repeatability Of(HttpRequest request) =>
+    public static Repeatability GetRepeatability(HttpRequest request) =>
         HttpMethods.IsGet(request.Method) || HttpMethods.IsHead(request.Method) ? Repeatability.Safe
         : HttpMethods.IsPut(request.Method) && IsPlain(request.Headers) ? Repeatability.Idempotent
         : Repeatability.Once;
 
-    public static bool Allow(Repeatability request, RetryReason reason) => reason switch
+    public static bool Allow(Repeatability request, AttemptOutcome outcome) => outcome switch
     {
-        RetryReason.ConnectFailure => true,
-        RetryReason.TryTimeout => request is Repeatability.Safe,
-        _ => request is not Repeatability.Once,
+        AttemptOutcome.ConnectFailure => true,
+        AttemptOutcome.Reset or AttemptOutcome.GatewayError => request is not Repeatability.Once,
+        AttemptOutcome.TimedOut => request is Repeatability.Safe,
+        _ => false,
     };
 
-    /// <returns>Null for a failure that is the client's, or after the answer began.</returns>
-    public static RetryReason? ReasonOf(IForwarderErrorFeature failure) => failure.Error switch
+    public static AttemptOutcome Classify(HttpResponseMessage answer) =>
+        answer.StatusCode < HttpStatusCode.InternalServerError ? AttemptOutcome.Answered
+        : answer.Headers.NonValidated.Contains(ProblemJson.OverloadedHeader) ? AttemptOutcome.Overloaded
+        : answer.StatusCode is HttpStatusCode.BadGateway or HttpStatusCode.ServiceUnavailable ? AttemptOutcome.GatewayError
+        : AttemptOutcome.Failed;
+
+    /// <param name="failure">The forwarder's.</param>
+    /// <param name="sent">The destination had the whole request: if time passed, it was not the client who took it.</param>
+    /// <param name="timedOut">The edge ended the attempt because its time had passed.</param>
+    public static AttemptOutcome Classify(IForwarderErrorFeature failure, bool sent, bool timedOut) => failure.Error switch
     {
         ForwarderError.Request when failure.Exception is HttpRequestException
         {
             HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError
                 or HttpRequestError.SecureConnectionError or HttpRequestError.ProxyTunnelError,
-        } => RetryReason.ConnectFailure,
-        // So SocketsHttpHandler tells its ConnectTimeout from a token that was cancelled.
-        ForwarderError.RequestTimedOut when failure.Exception is OperationCanceledException { InnerException: TimeoutException } => RetryReason.ConnectFailure,
-        // The cluster's ActivityTimeout.
-        ForwarderError.RequestTimedOut => RetryReason.TryTimeout,
-        ForwarderError.Request or ForwarderError.RequestBodyDestination => RetryReason.Reset,
-        _ => null,
+        } => AttemptOutcome.ConnectFailure,
+        // SocketsHttpHandler marks its ConnectTimeout this way; a cancelled token has no inner exception.
+        ForwarderError.RequestTimedOut when failure.Exception is OperationCanceledException { InnerException: TimeoutException } => AttemptOutcome.ConnectFailure,
+        ForwarderError.Request or ForwarderError.RequestBodyDestination => AttemptOutcome.Reset,
+        ForwarderError.ResponseHeaders or ForwarderError.ResponseBodyDestination => AttemptOutcome.BrokenAnswer,
+        // RequestTimedOut is the cluster's ActivityTimeout.
+        ForwarderError.RequestTimedOut when sent => AttemptOutcome.TimedOut,
+        ForwarderError.RequestCanceled when sent && timedOut => AttemptOutcome.TimedOut,
+        _ => AttemptOutcome.Nothing,
     };
 
-    // With its user's credentials or a precondition, what a PUT does depends on what there is: the first execution changes that.
+    // With credentials or a precondition, what a PUT does depends on the present content, which the first execution changes.
     private static bool IsPlain(IHeaderDictionary headers) =>
         !headers.ContainsKey(HeaderNames.Authorization) && !headers.ContainsKey(HeaderNames.IfMatch) && !headers.ContainsKey(HeaderNames.IfNoneMatch)
         && !headers.ContainsKey(HeaderNames.IfModifiedSince) && !headers.ContainsKey(HeaderNames.IfUnmodifiedSince);

@@ -4,13 +4,13 @@ namespace UserSvc.Edge.Statistics;
 
 /// <summary>
 /// Counts durations in buckets of two significant decimal digits (1.0, 1.1, … 9.9 of each power of ten), from 1 µs to 10,000 s: 1 to 10%
-/// apart, and aligned with the bounds of Envoy's histograms. Recording is two interlocked additions; memory is fixed, 7 KiB.
+/// apart and aligned with the bounds of Envoy's histograms. Recording costs two interlocked additions; memory is fixed, 7 KiB.
 /// </summary>
 internal sealed class LatencyHistogram
 {
     private const int PerPower = 90;
 
-    // Nanoseconds; the last bucket takes what is longer.
+    // Nanoseconds. The last bucket takes longer durations too.
     private const long Shortest = 1_000;
     private const long Longest = 10_000_000_000_000;
 
@@ -41,10 +41,10 @@ internal sealed class LatencyHistogram
     /// <summary>The longest duration that the bucket counts, in nanoseconds.</summary>
     public static long UpperBound(int bucket) => (bucket % PerPower + 11) * Steps[bucket / PerPower];
 
-    /// <summary>The longest that the bucket before it counts.</summary>
+    /// <summary>The longest duration that the previous bucket counts, in nanoseconds.</summary>
     public static long LowerBound(int bucket) => bucket == 0 ? 0 : UpperBound(bucket - 1);
 
-    // A bound belongs to the bucket below it, as Prometheus has it.
+    // As in Prometheus, a bound belongs to the bucket below it.
     private static int Bucket(long nanoseconds)
     {
         var value = Math.Clamp(nanoseconds - 1, Shortest, Longest - 1);
@@ -58,7 +58,7 @@ internal sealed class LatencyHistogram
     }
 }
 
-/// <summary>What a histogram had counted at a moment, or between two.</summary>
+/// <summary>A histogram's counts at one moment, or between two.</summary>
 internal sealed class HistogramSnapshot(long[] counts, long sum)
 {
     private const double PerMillisecond = 1e6;
@@ -70,7 +70,7 @@ internal sealed class HistogramSnapshot(long[] counts, long sum)
     /// <summary>Milliseconds.</summary>
     public double Sum => sum / PerMillisecond;
 
-    /// <summary>What has come since an earlier moment.</summary>
+    /// <summary>The counts since an earlier snapshot.</summary>
     public HistogramSnapshot Since(HistogramSnapshot earlier)
     {
         if (earlier.IsEmpty || IsEmpty)
@@ -88,7 +88,7 @@ internal sealed class HistogramSnapshot(long[] counts, long sum)
     }
 
     /// <param name="share">0 to 1.</param>
-    /// <returns>Milliseconds, evenly spread within a bucket; null when nothing was counted.</returns>
+    /// <returns>Milliseconds, interpolated within a bucket; null when nothing was counted.</returns>
     public double? Percentile(double share)
     {
         var rank = share * Count;
@@ -107,7 +107,7 @@ internal sealed class HistogramSnapshot(long[] counts, long sum)
         return null;
     }
 
-    /// <summary>How many took so long at most. Exact for a bound of two significant digits.</summary>
+    /// <summary>How many took at most this long. Exact for a bound of two significant digits.</summary>
     public long CountUpTo(double milliseconds)
     {
         long count = 0;

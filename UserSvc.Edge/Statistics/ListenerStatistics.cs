@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace UserSvc.Edge.Statistics;
 
-/// <summary>What came in on a listener: connections, requests in all and in flight, answers, and how long they took.</summary>
+/// <summary>A listener's traffic: connections, requests in total and in flight, answers and their latency.</summary>
 internal sealed class ListenerStatistics
 {
     private readonly LatencyHistogram _latency = new();
@@ -28,7 +28,7 @@ internal sealed class ListenerStatistics
 
     public void Close() => Interlocked.Decrement(ref _openConnections);
 
-    /// <summary>Counts the request, and its end when the server is done with it: a state machine around the pipeline would cost more.</summary>
+    /// <summary>Counts the request now, and its end when the server completes it: awaiting the pipeline would cost another state machine.</summary>
     public void Begin(HttpContext context)
     {
         Interlocked.Increment(ref _requests);
@@ -45,7 +45,7 @@ internal sealed class ListenerStatistics
         public void End()
         {
             Interlocked.Decrement(ref statistics._active);
-            // A client that left before the answer got none. An upgraded connection lives on for hours.
+            // A client that left early got no answer. An upgraded connection lives for hours.
             if (response.HasStarted)
             {
                 statistics.Answers.Add(response.StatusCode);

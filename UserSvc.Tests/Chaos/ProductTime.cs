@@ -20,7 +20,7 @@ internal sealed record ProductTime(IReadOnlyList<(string Key, string Value)> Edg
             ($"{Cluster}:HttpRequest:ActivityTimeout", Seconds(10)),
             ($"{Cluster}:HealthCheck:Active:Timeout", Seconds(0.5)),
             ($"{EdgeHost.Metadata}:ConnectTimeout", Seconds(0.25)),
-            ($"{EdgeHost.Metadata}:Retry.TryTimeout", Seconds(1)),
+            ($"{EdgeHost.Metadata}:Retry.AttemptTimeout", Seconds(1)),
             // An ejection is 30 s as shipped, and the reload interval 1 s.
             ($"{Cluster}:HealthCheck:Passive:ReactivationPeriod", "00:00:02"),
             ("Edge:Reload:Interval", "00:00:00.250"),

@@ -71,7 +71,7 @@ internal static class Registries
 
             foreach (var (name, address) in _known)
             {
-                api.Set(name, Slices.Of(address.Port, instances.ContainsKey(name) ? [(name, address.Host)] : []));
+                api.Set(name, Slices.Create(address.Port, instances.ContainsKey(name) ? [(name, address.Host)] : []));
             }
         }
 

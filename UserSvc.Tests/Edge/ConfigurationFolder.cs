@@ -2,7 +2,7 @@ using System.Text.Json.Nodes;
 
 namespace UserSvc.Tests.Edge;
 
-/// <summary>A content root of a test's own, with the edge's appsettings.json to change.</summary>
+/// <summary>A content root for one test, with a copy of the edge's appsettings.json to change.</summary>
 internal sealed class ConfigurationFolder : IDisposable
 {
     private static readonly string Shipped = System.IO.File.ReadAllText(System.IO.Path.Combine(EdgeHost.ContentRoot, "appsettings.json"));
@@ -13,10 +13,10 @@ internal sealed class ConfigurationFolder : IDisposable
 
     public string File => System.IO.Path.Combine(Path, "appsettings.json");
 
-    /// <summary>Lets the edge read this folder, and look at it often.</summary>
+    /// <summary>Makes the edge read this folder and check it often.</summary>
     public (string, string)[] Settings => [("contentRoot", Path), ("Edge:Reload:Interval", "00:00:00.050")];
 
-    /// <summary>The shipped file with the version in each answer's X-Version, and what else is to be different.</summary>
+    /// <summary>The shipped file, changed to put the version into each answer's X-Version, and further by the caller.</summary>
     public static string Version(int version, Action<JsonNode>? change = null)
     {
         var file = JsonNode.Parse(Shipped)!;
@@ -26,7 +26,7 @@ internal sealed class ConfigurationFolder : IDisposable
         return file.ToJsonString();
     }
 
-    /// <summary>Writes in one step, as an editor or a deployment does it.</summary>
+    /// <summary>Writes in one step, as an editor or a deployment does.</summary>
     public void Replace(string text)
     {
         var next = File + ".next";

@@ -7,7 +7,7 @@ namespace UserSvc.Tests.Edge;
 
 public sealed class ConfigurationReloadTests : IAsyncLifetime
 {
-    private const string Refused = "The changed configuration cannot be used, the one before stays: ";
+    private const string Refused = "The changed configuration is invalid; the previous one stays in use: ";
 
     private readonly ConfigurationFolder _folder = new();
     private Upstream _upstream = null!;
@@ -31,7 +31,7 @@ public sealed class ConfigurationReloadTests : IAsyncLifetime
         await using var edge = await EdgeHost.ReadyAsync([_upstream], [.. _folder.Settings, (EdgeHost.ConnectTimeout, EdgeHost.AsShipped)]);
         var answers = new ConcurrentQueue<Answer>();
         var connections = 0;
-        // Without a limit the client opens one more when a request comes before a connection is back in its pool.
+        // Without a limit, the client opens another connection when a request starts before one is back in its pool.
         using var handler = new SocketsHttpHandler { MaxConnectionsPerServer = Clients };
         handler.ConnectCallback = async (context, cancellation) =>
         {
@@ -54,7 +54,7 @@ public sealed class ConfigurationReloadTests : IAsyncLifetime
         {
             _folder.Replace(ConfigurationFolder.Version(version, Change(version, second)));
             await ServesVersionAsync(edge.Public, version);
-            // Each version serves under load, however slow the machine is.
+            // Each version serves under load, even on a slow machine.
             await Eventually.HoldsAsync(() => Task.FromResult(answers.Count >= 25 * version));
         }
 
@@ -68,15 +68,15 @@ public sealed class ConfigurationReloadTests : IAsyncLifetime
     [Theory]
     [InlineData("", "Failed to load configuration from file '{file}'. The input does not contain any JSON tokens. Expected the input to start with a valid JSON token, when isFinalBlock is true. LineNumber: 0 | BytePositionInLine: 0.")]
     [InlineData("""{"Logging": {""", "Failed to load configuration from file '{file}'. Expected depth to be zero at the end of the JSON payload. There is an open JSON object or array that should be closed. LineNumber: 0 | BytePositionInLine: 13.")]
-    [InlineData(null, "{file} is gone.")]
+    [InlineData(null, "{file} no longer exists. Restore it, or restart the edge without it.")]
     [InlineData("{}", "ReverseProxy:Routes is empty. Is appsettings.json in the content root, by default the working directory {folder}?")]
-    [InlineData("""{"ReversProxy": {}}""", "ReversProxy in appsettings.json is not a section. There are $schema, AllowedHosts, Drain, Edge, Instance, Kestrel, Logging, ReverseProxy.")]
+    [InlineData("""{"ReversProxy": {}}""", "ReversProxy in appsettings.json is not a known section. The sections are $schema, AllowedHosts, Drain, Edge, Instance, Kestrel, Logging, ReverseProxy.")]
     [InlineData("""{"Logging": {"LogLevel": {"Default": "Loud"}}}""", "Logging:LogLevel:Default is not one of Trace, Debug, Information, Warning, Error, Critical, None: Loud")]
     [InlineData("""{"ReverseProxy": {"Routes": {"user": {"ClusterId": "usersvc", "Match": {"Path": "/{**all}"}}}, "Clusters": {"usersvc": {"LoadBalancingPolicy": "Randum"}}}}""",
         "No matching ILoadBalancingPolicy found for the load balancing policy 'Randum' set on the cluster 'usersvc'.")]
-    public async Task File_ThatCannotBeUsed_KeepsTheConfigurationAndSaysSoUntilItCan(string? text, string reason)
+    public async Task File_Invalid_KeepsTheConfigurationAndIsLoggedUntilItIsValid(string? text, string reason)
     {
-        // With the route's Timeout on the command line, a file without routes would still have one.
+        // A route's Timeout on the command line would add a route to a file without any.
         await using var edge = await EdgeProcess.ReadyAsync(_upstream, [.. _folder.Settings, (EdgeHost.RouteTimeout, EdgeHost.AsShipped)]);
         _folder.Replace(ConfigurationFolder.Version(1));
         await ServesVersionAsync(edge.Public, 1);
@@ -102,7 +102,7 @@ public sealed class ConfigurationReloadTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task File_MadeTheSameAgainAfterAMistake_IsSaidToBeInUse()
+    public async Task File_RestoredAfterAMistake_IsLoggedAsReloaded()
     {
         await using var edge = await EdgeProcess.ReadyAsync(_upstream, _folder.Settings);
         var before = await File.ReadAllTextAsync(_folder.File, Cancellation);
@@ -117,7 +117,7 @@ public sealed class ConfigurationReloadTests : IAsyncLifetime
     [Fact]
     public async Task File_SwappedByKubernetes_IsReloaded()
     {
-        // A mounted ConfigMap: appsettings.json -> ..data/appsettings.json, ..data -> ..<time>, and ..data is renamed over.
+        // A mounted ConfigMap: appsettings.json -> ..data/appsettings.json, ..data -> ..<time>. An update renames a new link over ..data.
         var data = Path.Combine(_folder.Path, "..data");
         Directory.CreateDirectory(Path.Combine(_folder.Path, "..1"));
         Directory.CreateDirectory(Path.Combine(_folder.Path, "..2"));
@@ -149,12 +149,12 @@ public sealed class ConfigurationReloadTests : IAsyncLifetime
         }));
         await ServesVersionAsync(edge.Public, 1);
 
-        await WritesAsync(edge, "Changed in a file, and applied at the next start only: Drain:Time, Kestrel:Endpoints:Other:Url, Kestrel:Limits:MaxRequestLineSize");
+        await WritesAsync(edge, "These settings changed and take effect only after a restart: Drain:Time, Kestrel:Endpoints:Other:Url, Kestrel:Limits:MaxRequestLineSize");
         Assert.Equal(new(200, "usersvc-1"), await edge.Public.AskAsync("/user/" + new string('a', 200)));
     }
 
     [Fact]
-    public async Task CommandLine_OverAChangedFile_Stands()
+    public async Task CommandLine_OverAChangedFile_Wins()
     {
         await using var edge = await EdgeHost.ReadyAsync([_upstream], _folder.Settings);
 
@@ -185,7 +185,7 @@ public sealed class ConfigurationReloadTests : IAsyncLifetime
         }
     }
 
-    // Each has what a change may touch: the balancing, another connection pool, the probes, routes.
+    // Each version changes what a reload can affect: balancing, connection pools, probes, routes.
     private static Action<JsonNode> Change(int version, Upstream second) => file =>
     {
         var cluster = Cluster(file);
@@ -211,7 +211,7 @@ public sealed class ConfigurationReloadTests : IAsyncLifetime
     private static Task WritesAsync(EdgeProcess edge, string line) =>
         Eventually.HoldsAsync(() => Task.FromResult(Written(edge).Contains(line)), what: line);
 
-    /// <summary>What the reload has logged: the line after the one with its category.</summary>
+    /// <summary>What the reload logged: each line after one with its category.</summary>
     private static IEnumerable<string> Written(EdgeProcess edge) =>
         edge.Output.Zip(edge.Output.Skip(1)).Where(l => l.First.Contains("Edge.Configuration.ConfigurationReload", StringComparison.Ordinal)).Select(l => l.Second.Trim());
 
@@ -221,7 +221,7 @@ public sealed class ConfigurationReloadTests : IAsyncLifetime
         return $"{(int)response.StatusCode} {(response.Headers.TryGetValues("X-Version", out var version) ? version.Single() : "")}";
     }
 
-    // To File.Move and Directory.Move a link to a folder is one, which cannot be renamed over another.
+    // File.Move and Directory.Move treat a link to a folder as a folder, which cannot be renamed over another.
     [DllImport("libc", EntryPoint = "rename", CharSet = CharSet.Ansi, BestFitMapping = false, ThrowOnUnmappableChar = true)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     private static extern int Rename(string from, string to);

@@ -20,7 +20,7 @@ public sealed class ConfigurationTests
     [InlineData("")]
     [InlineData("localhost:8080")]
     [InlineData("/user")]
-    public void Start_WithSomethingElseThanAnAddress_FailsAndNamesTheSetting(string address)
+    public void Start_WithAnInvalidAddress_FailsAndNamesTheSetting(string address)
     {
         var failure = Record.Exception(() => UserSvc.Edge.Program.Build(EdgeHost.Arguments([(Destination, address)])));
 
@@ -28,12 +28,12 @@ public sealed class ConfigurationTests
     }
 
     [Fact]
-    public void Start_WithASchemeThatIsNotKnown_FailsAndListsThoseThatAre()
+    public void Start_WithAnUnknownScheme_FailsAndListsTheKnownOnes()
     {
         var failure = Record.Exception(() => UserSvc.Edge.Program.Build(EdgeHost.Arguments([(Destination, "ftp://localhost")])));
 
         Assert.Equal(
-            $"{Destination} has the scheme ftp, which is none of http, https, dns+http, dns+https, sds+http, k8s+http or k8s+https: ftp://localhost",
+            $"{Destination} has the unknown scheme ftp; use http, https, dns+http, dns+https, sds+http, k8s+http or k8s+https: ftp://localhost",
             failure?.Message);
     }
 
@@ -42,8 +42,9 @@ public sealed class ConfigurationTests
     [InlineData("ConnectTimeout", "00:00:00", "must be a time span from 00:00:00.0010000 to 00:01:00, not '00:00:00'")]
     [InlineData("Retry.Attempts", "-1", "must be a whole number from 1 to 10, not '-1'")]
     [InlineData("Panic.Threshold", "101", "must be a whole number from 0 to 100, not '101'")]
-    [InlineData("Retry.Attempt", "2", "is unknown; there are CircuitBreaker.MaxRequests, CircuitBreaker.MaxRequestsPerDestination, ConnectTimeout, ConsecutiveFailuresHealthPolicy.Threshold, Ejection.ConsecutiveFailures, Ejection.MaxPercent, Ejection.MaxTime, Panic.Threshold, Probe.HealthyThreshold, Probe.UnhealthyThreshold, Retry.Attempts, Retry.BudgetPerSecond, Retry.BudgetPercent, Retry.TryTimeout, TransportFailureRateHealthPolicy.RateLimit")]
-    public void Start_WithClusterMetadataThatIsNone_FailsAndNamesIt(string key, string value, string reason)
+    [InlineData("Retry.Attempt", "2", "is unknown; there are CircuitBreaker.MaxRequests, CircuitBreaker.MaxRequestsPerDestination, ConnectTimeout, ConsecutiveFailuresHealthPolicy.Threshold, Ejection.ConsecutiveFailures, Ejection.MaxPercent, Ejection.MaxTime, Panic.Threshold, Probe.HealthyThreshold, Probe.UnhealthyThreshold, Retry.AttemptTimeout, Retry.Attempts, Retry.BudgetPerSecond, Retry.BudgetPercent, TransportFailureRateHealthPolicy.RateLimit")]
+    [InlineData("Retry.TryTimeout", "00:00:01", "is now Retry.AttemptTimeout: rename it")]
+    public void Start_WithInvalidClusterMetadata_FailsAndNamesIt(string key, string value, string reason)
     {
         var failure = Record.Exception(() => UserSvc.Edge.Program.Build(
             EdgeHost.Arguments([(Destination, "http://localhost:8080"), ($"{EdgeHost.Metadata}:{key}", value)])));
@@ -69,7 +70,7 @@ public sealed class ConfigurationTests
     [InlineData("Edge:Discovery:Dns:Intervall", "00:00:10", "{key} is not a setting. Edge:Discovery:Dns has HostsFile, Interval, MinInterval, ResolverFile, Server, Timeout.")]
     [InlineData("Kestrel:Endpoints:Http:ClientCertificateMode", "RequireCertificate", "{key} is not a setting. Kestrel:Endpoints:Http has Certificate, Protocols, Url.")]
     [InlineData("Drain:Tim", "00:00:01", "{key} is not a setting. Drain has Grace, Time.")]
-    public void Start_WithAKeyThatNothingReads_FailsAndNamesItAndThoseThereAre(string key, string value, string message) =>
+    public void Start_WithAnUnknownKey_FailsAndListsTheKnownOnes(string key, string value, string message) =>
         AssertRefused(key, value, message);
 
     [Theory]
@@ -79,7 +80,7 @@ public sealed class ConfigurationTests
     [InlineData("ReverseProxy:Clusters:usersvc:HttpRequest:VersionPolicy", "Exact", "{key} is not one of RequestVersionOrLower, RequestVersionOrHigher, RequestVersionExact: Exact")]
     [InlineData("ReverseProxy:Clusters:usersvc:HttpClient:SslProtocols", "Tls13", "{key} is a section or a list, not one value: Tls13")]
     [InlineData("ReverseProxy:Clusters:usersvc:LoadBalancingPolicy:Name", "Random", "ReverseProxy:Clusters:usersvc:LoadBalancingPolicy is one value, not a section or a list.")]
-    [InlineData("Kestrel:Limits:MaxRequestBodySize", "64k", "{key} is not a number that fits: 64k")]
+    [InlineData("Kestrel:Limits:MaxRequestBodySize", "64k", "{key} is not a number in range: 64k")]
     [InlineData("Kestrel:Limits:MaxRequestLineSize", "-1", "{key} cannot be -1: Value must be a positive number. (Parameter 'value')")]
     [InlineData("Kestrel:Limits:MinRequestBodyDataRate:BytesPerSecond", "-5", "Kestrel:Limits:MinRequestBodyDataRate cannot be -5, 00:00:05: Value must be a positive number. To disable a minimum data rate, use null where a MinDataRate instance is expected. (Parameter 'bytesPerSecond')")]
     [InlineData("Edge:Path:EscapedSlashes", "Decode", "{key} is not one of Keep, Reject: Decode")]
@@ -94,9 +95,9 @@ public sealed class ConfigurationTests
     [InlineData("ReverseProxy:Clusters:usersvc:HealthCheck:Active:Policy", "Never", "No matching IActiveHealthCheckPolicy found for the active health check policy name 'Never' set on the cluster 'usersvc'.")]
     [InlineData("ReverseProxy:Clusters:usersvc:HealthCheck:AvailableDestinationsPolicy", "All", "No matching IAvailableDestinationsPolicy found for the available destinations policy 'All' set on the cluster.'usersvc'.")]
     [InlineData("ReverseProxy:Clusters:usersvc:HealthCheck:Passive:Policy", "Never", "No matching IPassiveHealthCheckPolicy found for the passive health check policy name 'Never' set on the cluster 'usersvc'.")]
-    [InlineData("ReverseProxy:Routes:user:ClusterId", "users", "ReverseProxy:Routes:user:ClusterId is not a cluster: users. There are usersvc.")]
+    [InlineData("ReverseProxy:Routes:user:ClusterId", "users", "ReverseProxy:Routes:user:ClusterId is not a known cluster: users. The clusters are usersvc.")]
     [InlineData("ReverseProxy:Routes:user:Transforms:1:PathPrefixx", "/a", "Unknown transform: PathPrefixx")]
-    public void Start_WithANameOfSomethingThatThereIsNot_FailsAndNamesIt(string key, string value, string message) =>
+    public void Start_WithAnUnknownName_FailsAndNamesIt(string key, string value, string message) =>
         AssertRefused(key, value, message);
 
     [Theory]

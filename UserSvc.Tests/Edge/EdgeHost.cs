@@ -7,7 +7,7 @@ using Yarp.ReverseProxy;
 
 namespace UserSvc.Tests.Edge;
 
-/// <summary>The edge's own Program and appsettings.json on a real Kestrel, as <c>edge-1</c> at 127.0.0.1, on ports of its own.</summary>
+/// <summary>Runs the edge's Program and appsettings.json on a real Kestrel, as <c>edge-1</c> at 127.0.0.1, on free ports.</summary>
 internal sealed class EdgeHost : IAsyncDisposable
 {
     public const string Probing = "ReverseProxy:Clusters:usersvc:HealthCheck:Active";
@@ -15,7 +15,7 @@ internal sealed class EdgeHost : IAsyncDisposable
     public const string Metadata = "ReverseProxy:Clusters:usersvc:Metadata";
     public const string HttpRequest = "ReverseProxy:Clusters:usersvc:HttpRequest";
     public const string ConnectTimeout = $"{Metadata}:ConnectTimeout";
-    public const string TryTimeout = $"{Metadata}:Retry.TryTimeout";
+    public const string AttemptTimeout = $"{Metadata}:Retry.AttemptTimeout";
     public const string RouteTimeout = "ReverseProxy:Routes:user:Timeout";
 
     /// <summary>The value that leaves one of the limits in <see cref="Patience"/> to the edge's files.</summary>
@@ -28,7 +28,7 @@ internal sealed class EdgeHost : IAsyncDisposable
     [
         .. ((string[])
         [
-            $"{Probing}:Timeout", $"{HttpRequest}:ActivityTimeout", ConnectTimeout, TryTimeout, RouteTimeout, "Drain:Grace",
+            $"{Probing}:Timeout", $"{HttpRequest}:ActivityTimeout", ConnectTimeout, AttemptTimeout, RouteTimeout, "Drain:Grace",
             "Kestrel:Limits:RequestHeadersTimeout", "Edge:Discovery:Dns:Timeout", "Edge:Discovery:Sds:Timeout", "Edge:Discovery:Kubernetes:Timeout",
         ]).Select(limit => (limit, "00:01:00")),
     ];
@@ -102,7 +102,7 @@ internal sealed class EdgeHost : IAsyncDisposable
         .. settings.Where(s => s.Value != AsShipped).Select(s => $"--{s.Key}={s.Value}"),
     ];
 
-    /// <summary>The destinations that a health check holds for unhealthy.</summary>
+    /// <summary>The number of destinations that a health check considers unhealthy.</summary>
     public int Unhealthy() => _app.Services.GetRequiredService<IProxyStateLookup>().GetClusters()
         .Sum(c => c.DestinationsState.AllDestinations.Count(PanicThreshold.IsUnhealthy));
 

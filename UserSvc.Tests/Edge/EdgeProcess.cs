@@ -5,7 +5,7 @@ using UserSvc.AppHost.Processes;
 
 namespace UserSvc.Tests.Edge;
 
-/// <summary>The edge as a process of its own, for what only a process has: signals, an exit code, telemetry that no other test sees.</summary>
+/// <summary>Runs the edge as a separate process, for what only a process has: signals, an exit code, telemetry that no other test sees.</summary>
 internal sealed class EdgeProcess : IAsyncDisposable
 {
     private readonly Process _process;

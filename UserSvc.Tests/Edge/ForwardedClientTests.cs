@@ -8,7 +8,7 @@ namespace UserSvc.Tests.Edge;
 public sealed class ForwardedClientTests
 {
     [Theory]
-    // A stranger's word is not taken.
+    // An untrusted client is not believed.
     [InlineData("9.9.9.9", "1.1.1.1", "9.9.9.9")]
     // A load balancer at 10.0.0.1, one and two proxies deep, whatever the client wrote before.
     [InlineData("10.0.0.1", "9.9.9.9", "9.9.9.9")]
@@ -21,7 +21,7 @@ public sealed class ForwardedClientTests
     [InlineData("10.0.0.1", "unknown", "10.0.0.1")]
     [InlineData("10.0.0.1", "9.9.9.9, unknown, 10.0.0.2", "10.0.0.2")]
     [InlineData("10.0.0.1", "", "10.0.0.1")]
-    public void Client_BehindTrustedProxies_IsTheLastAddressThatIsNoProxys(string peer, string forwardedFor, string client)
+    public void Client_BehindTrustedProxies_IsTheLastAddressThatIsNotAProxys(string peer, string forwardedFor, string client)
     {
         var forwarded = new ForwardedClient(Options.Create(new ClientOptions { TrustedProxies = ["10.0.0.0/8", "fd00::/8"] }));
         var context = new DefaultHttpContext { Connection = { RemoteIpAddress = IPAddress.Parse(peer) } };

@@ -8,7 +8,7 @@ public sealed class ForwarderErrorTests
     private static readonly (string, string) NotProbed = ($"{EdgeHost.Probing}:Enabled", "false");
 
     [Fact]
-    public async Task Request_WithNoHealthyInstance_Is503ThatMayBeTriedAgain()
+    public async Task Request_WithNoHealthyInstance_Is503ThatMayBeRetried()
     {
         await using var upstream = await Upstream.StartAsync();
         await using var edge = await EdgeHost.ReadyAsync([upstream], ($"{EdgeHost.Probing}:Interval", "00:00:00.100"));

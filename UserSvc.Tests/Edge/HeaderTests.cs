@@ -125,7 +125,7 @@ public sealed class HeaderTests : IAsyncLifetime
     {
         var failure = await Record.ExceptionAsync(() => EdgeHost.StartAsync([("usersvc-1", _upstream.Address)], ("Edge:TrustedProxies:0", proxy)));
 
-        Assert.Equal("Edge:TrustedProxies must be addresses or networks, as 10.1.2.3 or 10.0.0.0/8", failure?.Message);
+        Assert.Equal("Edge:TrustedProxies must be addresses or networks, such as 10.1.2.3 or 10.0.0.0/8", failure?.Message);
     }
 
     [Theory]

@@ -4,7 +4,7 @@ using System.Security.Cryptography.X509Certificates;
 
 namespace UserSvc.Tests.Edge;
 
-/// <summary>A certificate authority with an intermediate one, and a pair of files with what it has issued.</summary>
+/// <summary>A certificate authority with an intermediate, and a pair of files with an issued certificate and its key.</summary>
 internal sealed class PemFiles : IDisposable
 {
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("usersvc-tls-");
@@ -53,7 +53,7 @@ internal sealed class PemFiles : IDisposable
         File.WriteAllText(Path.Combine(folder, "tls.crt"), pair.Certificates);
         File.WriteAllText(Path.Combine(folder, "tls.key"), pair.Key);
         var data = Path.Combine(_folder.FullName, "..data");
-        // Not in one step, as there: .NET cannot rename a link over another that leads to a folder.
+        // Unlike Kubernetes, in two steps: .NET cannot rename a link over a link to a folder.
         File.Delete(data);
         File.CreateSymbolicLink(data, version);
         foreach (var path in (string[])[CertificatePath, KeyPath])

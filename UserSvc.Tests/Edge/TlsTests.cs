@@ -63,7 +63,7 @@ public sealed class TlsTests : IAsyncLifetime
     {
         await using var edge = await EdgeHost.ReadyAsync([_upstream], _files.Settings);
 
-        // A hello of TLS 1.1: the record, a random, no session, one cipher suite, no compression.
+        // A TLS 1.1 ClientHello: the record, a random, no session, one cipher suite, no compression.
         var answer = await RawConnection.ExchangeAsync(edge.Address("Https"),
             $"\x16\x03\x01\x00\x2d\x01\x00\x00\x29\x03\x02{new string('r', 32)}\x00\x00\x02\x00\x2f\x01\x00");
 
@@ -124,7 +124,7 @@ public sealed class TlsTests : IAsyncLifetime
     [InlineData("cut")]
     [InlineData("another key")]
     [InlineData("missing")]
-    public async Task Certificate_ReplacedByOneThatCannotBeUsed_StaysUntilThereIsAGoodOne(string how)
+    public async Task Certificate_ReplacedByAnUnusableOne_StaysUntilThereIsAGoodOne(string how)
     {
         await using var edge = await EdgeHost.ReadyAsync([_upstream], _files.Settings);
         var next = _files.Issue("second");
@@ -142,15 +142,15 @@ public sealed class TlsTests : IAsyncLifetime
                 break;
         }
 
-        await Eventually.HoldsAsync(() => Task.FromResult(edge.Log.Lines.Any(line => line.Contains("has changed and cannot be used", StringComparison.Ordinal))));
+        await Eventually.HoldsAsync(() => Task.FromResult(edge.Log.Lines.Any(line => line.Contains("changed but cannot be used", StringComparison.Ordinal))));
         var meanwhile = await ServedAsync(edge);
-        var errors = edge.Log.Lines.Count(line => line.StartsWith("Error: The certificate of listener Https has changed and cannot be used (", StringComparison.Ordinal));
+        var errors = edge.Log.Lines.Count(line => line.StartsWith("Error: The certificate of listener Https changed but cannot be used (", StringComparison.Ordinal));
         _files.Write(next);
         await Eventually.HoldsAsync(async () => await ServedAsync(edge) == "CN=second");
 
         Assert.Equal(("CN=first", 1), (meanwhile, errors));
 
-        // At once, as the edge may look at any moment and reports every state that it cannot use.
+        // In one step: the edge may check at any moment, and logs every state it cannot use.
         void Replace(string certificates)
         {
             File.WriteAllText(_files.CertificatePath + ".new", certificates);
@@ -171,7 +171,7 @@ public sealed class TlsTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Certificate_InUse_IsMeasuredByHowLongItIsStillValid()
+    public async Task Certificate_InUse_IsMeasuredByItsRemainingValidity()
     {
         await using var edge = await EdgeHost.ReadyAsync([_upstream], _files.Settings);
         var measured = new List<(double Days, string? Listener)>();
@@ -194,7 +194,7 @@ public sealed class TlsTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task CleartextRequest_WhereHttpsIsRequired_IsRedirectedAsWritten()
+    public async Task CleartextRequest_WithARedirectPort_IsRedirectedAsWritten()
     {
         await using var edge = await EdgeHost.ReadyAsync([_upstream], ("Edge:Https:RedirectPort", "8443"), ("Edge:TrustedProxies:0", "127.0.0.1"));
 
@@ -224,7 +224,7 @@ public sealed class TlsTests : IAsyncLifetime
         Assert.False(cleartext.Headers.Contains("Strict-Transport-Security"));
     }
 
-    // Half of the clients keep their connection, the others come anew each time.
+    // Half of the requests reuse a connection, the others open a new one.
     private static async Task<int> AskUntilAsync(EdgeHost edge, CancellationToken done)
     {
         var count = 0;

@@ -112,6 +112,6 @@ int Change()
     return next++;
 }
 
-void SetSlice(int slice) => api.Set($"usersvc-{slice}", Slices.Of(8080, pods.Skip(slice * PerSlice).Take(PerSlice).Select(p => ($"pod-{p}", $"10.{p >> 16}.{(p >> 8) & 255}.{p & 255}"))));
+void SetSlice(int slice) => api.Set($"usersvc-{slice}", Slices.Create(8080, pods.Skip(slice * PerSlice).Take(PerSlice).Select(p => ($"pod-{p}", $"10.{p >> 16}.{(p >> 8) & 255}.{p & 255}"))));
 
 int Number(int argument) => int.Parse(args[argument], CultureInfo.InvariantCulture);

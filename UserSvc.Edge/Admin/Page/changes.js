@@ -3,12 +3,12 @@ import { byId, create, write } from "./dom.js";
 import { clock, plural } from "./format.js";
 
 const KEPT = 20;
-/** A change of more destinations at once is said in one line. */
+/** Changes of more destinations than this share one line. */
 const SINGLE = 3;
 
 const list = byId("changes");
 
-/** Adds a line to the list of changes, which is read aloud. */
+/** Adds a line to the list of changes, which screen readers announce. */
 export function say(at, text, kind = "idle") {
   list.prepend(create("p", { class: kind }, create("time", {}, clock(at)), ` ${text}`));
   while (list.children.length > KEPT) {
@@ -16,7 +16,7 @@ export function say(at, text, kind = "idle") {
   }
 }
 
-/** What is new between two events. */
+/** Announces the differences between two events. */
 export function sayChanges(before, now) {
   const { time } = now;
   if (!before) {

@@ -2,21 +2,21 @@ import { create, write } from "./dom.js";
 import { clock, figure } from "./format.js";
 import uPlot from "./uPlot.esm.js";
 
-/** Seconds. */
+/** Seconds shown. */
 const WINDOW = 300;
-/** The text of a chart follows at a pace that can be read. */
+/** Seconds between updates of a chart's text alternative: no faster than it can be read. */
 const DESCRIBE_EVERY = 10;
 const compact = new Intl.NumberFormat("en", { notation: "compact" });
 const minute = new Intl.DateTimeFormat("en-GB", { timeStyle: "short" });
 
-/** Some fields of the samples over the last five minutes; its legend shows the latest values, or those under the pointer. */
+/** Plots fields of the samples over the last five minutes. Its legend shows the latest values, or those under the pointer. */
 export class Chart {
   #described = -Infinity;
   #samples = [];
   #shown;
 
-  /** series: [{ field, label, bars }], each drawn in the colour that page.css calls after its field. */
-  constructor({ title, unit, least, series }, sync) {
+  /** series: [{ field, label, bars }], each drawn in the colour of page.css named after its field. */
+  constructor({ title, unit, min, series }, sync) {
     this.title = title;
     this.unit = unit;
     this.series = series;
@@ -32,12 +32,12 @@ export class Chart {
       this.plot);
     this.now = 0;
     this.#readColours();
-    this.chart = new uPlot(this.#options(least, sync), [[], ...series.map(() => [])], this.plot);
+    this.chart = new uPlot(this.#options(min, sync), [[], ...series.map(() => [])], this.plot);
     this.resized = new ResizeObserver(([{ contentRect }]) => this.chart.setSize({ width: Math.floor(contentRect.width), height: Math.floor(contentRect.height) }));
     this.resized.observe(this.plot);
   }
 
-  /** samples: oldest first; now: seconds; paint: false leaves the picture as it is. */
+  /** samples: oldest first; now: seconds; paint: false keeps the picture. */
   update(samples, now, paint) {
     this.#samples = samples;
     this.now = now;
@@ -67,7 +67,7 @@ export class Chart {
     this.font = `11px ${style.fontFamily}`;
   }
 
-  #options(least, sync) {
+  #options(min, sync) {
     const axis = { stroke: () => this.colours("muted"), font: this.font, ticks: { show: false } };
     return {
       width: 300,
@@ -78,7 +78,7 @@ export class Chart {
       cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 }, sync: { key: sync } },
       scales: {
         x: { range: () => [this.now - WINDOW, this.now] },
-        y: { range: (_, __, most) => [0, 1.1 * Math.max(most, least)] },
+        y: { range: (_, __, max) => [0, 1.1 * Math.max(max, min)] },
       },
       axes: [
         { ...axis, size: 22, space: 42, grid: { show: false }, incrs: [60, 120, 300], values: (_, splits) => splits.map(at => minute.format(at * 1000)) },

@@ -4,15 +4,15 @@ import { byId, partsOf, write, writeState } from "./dom.js";
 import { count } from "./format.js";
 
 const KEPT = 300;
-/** Seconds without a sample before a line is broken. */
+/** Seconds without a sample before a line breaks. */
 const GAP = 3;
 
 const CHARTS = [
-  { title: "Requests", unit: "per second", least: 1, series: [{ field: "requests", label: "Requests" }, { field: "errors", label: "Errors" }] },
-  { title: "Latency", unit: "ms", least: 1, series: [{ field: "p50", label: "p50" }, { field: "p99", label: "p99" }] },
-  // Errors once more, where their scale is not that of all requests.
+  { title: "Requests", unit: "per second", min: 1, series: [{ field: "requests", label: "Requests" }, { field: "errors", label: "Errors" }] },
+  { title: "Latency", unit: "ms", min: 1, series: [{ field: "p50", label: "p50" }, { field: "p99", label: "p99" }] },
+  // Errors again, on a scale that shows them.
   {
-    title: "Failures", unit: "per second", least: 4,
+    title: "Failures", unit: "per second", min: 4,
     series: [{ field: "errors", label: "Errors" }, { field: "retries", label: "Retries" }, { field: "ejections", label: "Ejections", bars: true }],
   },
 ];
@@ -31,7 +31,7 @@ export class Cluster {
     this.destinations = new Destinations(this.element, name);
   }
 
-  /** What the edge has kept, which fills the gap of a loss. What is older is this page's own: an edge that has restarted knows nothing of it. */
+  /** Takes over the edge's history, which fills the gap after a lost connection. Older samples stay: a restarted edge does not have them. */
   recall(samples) {
     const first = Date.parse(samples[0]?.time) / 1000;
     this.#samples = this.#samples.filter(sample => !(sample.at >= first));

@@ -1,7 +1,7 @@
 import { create, Keyed, state, write, writeState } from "./dom.js";
 import { count, figure } from "./format.js";
 
-/** From good to bad, with the mark and the word for each. */
+/** Each state's mark and label, from best to worst. */
 export const HEALTH = {
   healthy: ["ok", "Healthy"],
   unknown: ["idle", "Unknown"],
@@ -10,12 +10,12 @@ export const HEALTH = {
   outOfService: ["out", "Out of service"],
 };
 
-/** Below this many rows a reader needs no search. */
+/** Up to this many rows, no search is shown. */
 const MANY = 10;
 const SEVERITY = Object.keys(HEALTH);
 const natural = new Intl.Collator("en", { numeric: true });
 
-// field, heading, how it is written, whether any but 0 is bad, a heading for where there is less room
+// field, heading, format, whether anything but 0 is bad, heading for narrow screens
 const COLUMNS = [
   ["name", "Name"],
   ["health", "Health"],
@@ -30,7 +30,7 @@ const COLUMNS = [
   ["ejections", "Ejections", count, true],
 ];
 
-/** A cluster's destinations: searched, narrowed to the unhealthy ones, and sorted by any column. */
+/** A cluster's destinations, with a search, a filter for unhealthy ones, and sorting by any column. */
 export class Destinations {
   #all = [];
   #field = "name";
@@ -45,16 +45,16 @@ export class Destinations {
     this.body = section.querySelector("tbody");
     this.rows = new Keyed(this.body, () => new Row());
     section.querySelector("table").ariaLabel = `Destinations of ${cluster}`;
-    this.headings = COLUMNS.map(([field, heading, written]) => {
+    this.headings = COLUMNS.map(([field, heading, format]) => {
       const button = create("button", { type: "button" }, heading);
       button.addEventListener("click", () => this.#sortBy(field));
-      return create("th", { role: "columnheader", scope: "col", "data-field": field, ...(written && { class: "number" }) }, button);
+      return create("th", { role: "columnheader", scope: "col", "data-field": field, ...(format && { class: "number" }) }, button);
     });
     section.querySelector("thead tr").append(...this.headings);
     this.#showOrder();
     this.search.addEventListener("input", () => this.#show());
     this.unhealthy.addEventListener("change", () => this.#show());
-    // What scrolls must be reached by keyboard, and what does not scroll is no stop for it.
+    // A region that scrolls must be reachable by keyboard; one that does not must not be a tab stop.
     this.resized = new ResizeObserver(() => this.#markScrolling());
     this.resized.observe(this.scroll);
     this.scroll.ariaLabel = `Destinations of ${cluster}, scrolling`;
@@ -91,7 +91,7 @@ export class Destinations {
   }
 
   #sortBy(field) {
-    // The worst is what is looked for, so it comes first.
+    // People look for the worst, so it comes first.
     this.#descending = field === this.#field ? !this.#descending : !["name", "receives"].includes(field);
     this.#field = field;
     this.#showOrder();
@@ -121,7 +121,7 @@ class Row {
     this.states = { health: state(), receives: state() };
     this.cells = {};
     this.element = create("tr", { role: "row" }, create("th", { role: "rowheader", scope: "row" }, this.name, this.address),
-      ...COLUMNS.slice(1).map(([field, heading, written, , short]) => this.cells[field] = written
+      ...COLUMNS.slice(1).map(([field, heading, format, , short]) => this.cells[field] = format
         ? create("td", { role: "cell", class: "number", "data-heading": short ?? heading })
         : create("td", { role: "cell", class: field }, this.states[field])));
   }
@@ -131,9 +131,9 @@ class Row {
     write(this.address, destination.address);
     writeState(this.states.health, ...HEALTH[destination.health]);
     writeState(this.states.receives, destination.receives ? "ok" : "off", destination.receives ? "Receiving" : "Not receiving");
-    for (const [field, , written, bad] of COLUMNS) {
-      if (written) {
-        write(this.cells[field], written(destination[field]));
+    for (const [field, , format, bad] of COLUMNS) {
+      if (format) {
+        write(this.cells[field], format(destination[field]));
         this.cells[field].classList.toggle("some", Boolean(bad && destination[field]));
         this.cells[field].classList.toggle("none", !destination[field]);
       }

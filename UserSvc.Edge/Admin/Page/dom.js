@@ -1,4 +1,4 @@
-// All that is shown is written in place and only when it changes: what is selected, focused or read aloud stays so.
+// Everything is updated in place, and only when it changes: selection, focus and screen readers are not disturbed.
 
 export const byId = id => document.getElementById(id);
 
@@ -8,7 +8,7 @@ export function write(element, text) {
   }
 }
 
-/** The parts of an element that have a data-of, by it. */
+/** An element's parts, by their data-of attribute. */
 export const partsOf = root => Object.fromEntries([...root.querySelectorAll("[data-of]")].map(part => [part.dataset.of, part]));
 
 export function create(tag, attributes = {}, ...children) {
@@ -20,7 +20,7 @@ export function create(tag, attributes = {}, ...children) {
   return element;
 }
 
-/** A mark's form and colour with its text: ok, idle, off, warn, bad or out. */
+/** Sets a mark's shape and colour (kind: ok, idle, off, warn, bad or out) and its text. */
 export function writeState(element, kind, text) {
   if (element.dataset.kind !== kind) {
     element.dataset.kind = kind;
@@ -37,7 +37,7 @@ export function state() {
   return create("span", { class: "state" }, svg, create("span"));
 }
 
-/** Views with an `element`, by key: made when their item comes, updated with it, removed when it is gone. */
+/** Views by key, each with an `element`: created, updated and removed along with their items. */
 export class Keyed {
   #views = new Map();
 

@@ -6,7 +6,7 @@ export const count = whole.format;
 export const percent = new Intl.NumberFormat("en", { style: "percent", maximumSignificantDigits: 2 }).format;
 export const clock = date => time.format(new Date(date));
 
-/** A rate or a latency; null is that of no requests. */
+/** A rate or a latency; null when there were no requests. */
 export function figure(value) {
   if (value == null) {
     return "–";
@@ -14,7 +14,7 @@ export function figure(value) {
   return value === 0 || value >= 100 ? whole.format(Math.round(value)) : tenths.format(value);
 }
 
-/** Seconds, in the two units that matter. */
+/** Seconds, in their two largest units. */
 export function duration(seconds) {
   const [s, m, h, d] = [1, 60, 3600, 86400].map(unit => Math.floor(seconds / unit));
   return d ? `${d} d ${h % 24} h` : h ? `${h} h ${m % 60} min` : m ? `${m} min ${s % 60} s` : `${s} s`;

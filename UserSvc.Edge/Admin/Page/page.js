@@ -24,7 +24,7 @@ follow("events", {
     kept = Object.entries(samples);
   },
   stats(stats) {
-    // Another edge may have come back with another page.
+    // The edge was updated: load its page.
     if (latest && latest.instance.version !== stats.instance.version) {
       location.reload();
       return;
@@ -85,7 +85,7 @@ function showDownstream(figures, now) {
   }
 }
 
-// The charts move less where less motion is asked for.
+// With reduced motion, the charts move only every five seconds.
 function draw(now) {
   const paint = !document.hidden && !(calm.matches && now - drawn < 5);
   drawn = paint ? now : drawn;
@@ -96,10 +96,10 @@ function draw(now) {
 
 function showTitle() {
   const { name } = latest?.instance ?? { name: "Edge" };
-  const ill = latest?.clusters.find(cluster => cluster.healthy < cluster.total);
+  const unhealthy = latest?.clusters.find(cluster => cluster.healthy < cluster.total);
   const trouble = !connected ? "connection lost"
     : !latest.instance.ready ? "not ready"
-    : ill ? `${ill.name} ${ill.healthy} of ${ill.total} healthy` : "";
+    : unhealthy ? `${unhealthy.name} ${unhealthy.healthy} of ${unhealthy.total} healthy` : "";
   document.title = trouble ? `⚠ ${name}: ${trouble}` : name;
 }
 

@@ -1,8 +1,8 @@
-/** Longer than any pause of a living edge, which sends twice a second: a connection may be lost without a word. */
+/** Milliseconds without an event before the connection counts as lost: a live edge sends twice a second. */
 const STALL = 5_000;
 const [SHORTEST, LONGEST] = [1_000, 10_000];
 
-/** The edge's events, through any loss. EventSource's own return is not enough: it gives up for good on an answer like 503. */
+/** Follows the edge's events and reconnects after any loss. EventSource's own reconnection gives up after an answer such as 503. */
 export function follow(path, { history, stats, lost }) {
   let source, retry, last, wait = SHORTEST;
 

@@ -1,7 +1,7 @@
 const KEY = "theme";
 const NEXT = { auto: "light", light: "dark", dark: "auto" };
 
-/** Says and changes the theme: as the system has it, or always light or dark. */
+/** Shows and switches the theme: the system's, light or dark. */
 export function themeButton(button, changed) {
   function apply(theme) {
     document.documentElement.dataset.theme = theme;
@@ -16,7 +16,7 @@ export function themeButton(button, changed) {
     try {
       localStorage.setItem(KEY, theme);
     } catch {
-      // Storage is off: the choice lasts as long as the page.
+      // Without storage, the choice lasts until the page is closed.
     }
     changed();
   });

@@ -110,7 +110,7 @@ public sealed partial class AdminEndpointsTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Host_ThatNobodyProbes_IsHealthyAndNotPending()
+    public async Task Host_NotProbed_IsHealthyAndNotPending()
     {
         await using var edge = await EdgeHost.StartAsync([(_upstream.Name, _upstream.Address)], ($"{EdgeHost.Probing}:Enabled", "false"));
 
@@ -121,11 +121,11 @@ public sealed partial class AdminEndpointsTests : IAsyncLifetime
 
     [Fact]
     public async Task Filter_OnTheHealthPort_IsRefused() => Assert.Equal(
-        EdgeAnswers.Problem(400, "Bad Request", "The filter is for the admin listener alone."),
+        EdgeAnswers.Problem(400, "Bad Request", "Only the admin listener supports a filter."),
         await _edge.Health.AskAsync("/stats/prometheus?filter=membership"));
 
     [Fact]
-    public async Task Host_ThatAProbeHasFoundDead_IsFlagged()
+    public async Task Host_FoundDeadByAProbe_IsFlagged()
     {
         await _upstream.StopAsync();
 
@@ -156,17 +156,17 @@ public sealed partial class AdminEndpointsTests : IAsyncLifetime
         Assert.Equal(new Answer(200, "cluster.usersvc.upstream_rq_time: No recorded values\n"), await _edge.Admin.AskAsync("/stats?filter=usersvc.upstream_rq_time$"));
 
     [Theory]
-    [InlineData("/stats?format=xml", "There is no format xml; there are text, json, prometheus.")]
-    [InlineData("/clusters?format=xml", "There is no format xml; there are text, json.")]
-    [InlineData("/config_dump?format=text", "There is no format text; there are json.")]
-    [InlineData("/stats?filter=(", "The filter is no regular expression that can be used here.")]
-    [InlineData("/stats?filter=(a)%5C1", "The filter is no regular expression that can be used here.")]
-    [InlineData("/stats/prometheus?filter=(", "The filter is no regular expression that can be used here.")]
-    public async Task Query_ThatIsNone_Is400(string path, string reason) =>
+    [InlineData("/stats?format=xml", "Unknown format xml; use text, json or prometheus.")]
+    [InlineData("/clusters?format=xml", "Unknown format xml; use text or json.")]
+    [InlineData("/config_dump?format=text", "Unknown format text; use json.")]
+    [InlineData("/stats?filter=(", "The filter is not a supported regular expression.")]
+    [InlineData("/stats?filter=(a)%5C1", "The filter is not a supported regular expression.")]
+    [InlineData("/stats/prometheus?filter=(", "The filter is not a supported regular expression.")]
+    public async Task Query_NotSupported_Is400(string path, string reason) =>
         Assert.Equal(EdgeAnswers.Problem(400, "Bad Request", reason), await _edge.Admin.AskAsync(path));
 
     [Fact]
-    public async Task Filter_LongerThanItMayBe_Is400() => Assert.Equal(
+    public async Task Filter_TooLong_Is400() => Assert.Equal(
         EdgeAnswers.Problem(400, "Bad Request", "The filter is longer than 256 characters."),
         await _edge.Admin.AskAsync($"/stats?filter={new string('a', 257)}"));
 
@@ -174,7 +174,7 @@ public sealed partial class AdminEndpointsTests : IAsyncLifetime
     [InlineData("/healthcheck/fail")]
     [InlineData("/healthcheck/ok")]
     [InlineData("/drain_listeners")]
-    public async Task Switch_AskedForByGet_Is405AndNothingHappens(string path)
+    public async Task Switch_ByGet_Is405AndChangesNothing(string path)
     {
         using var answer = await _edge.Admin.GetAsync(path, TestContext.Current.CancellationToken);
 
@@ -212,7 +212,7 @@ public sealed partial class AdminEndpointsTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Page_AskedForAgain_IsNotSentAgain()
+    public async Task Page_Unchanged_IsNotSentAgain()
     {
         using var first = await _edge.Admin.GetAsync("/", TestContext.Current.CancellationToken);
         using var again = new HttpRequestMessage(HttpMethod.Get, "/") { Headers = { IfNoneMatch = { first.Headers.ETag! } } };
@@ -229,7 +229,7 @@ public sealed partial class AdminEndpointsTests : IAsyncLifetime
     [InlineData("/page/none.js")]
     [InlineData("/page/../appsettings.json")]
     [InlineData("/page/%2e%2e/appsettings.json")]
-    public async Task PageFile_ThatThereIsNot_Is404(string path)
+    public async Task PageFile_Unknown_Is404(string path)
     {
         using var response = await _edge.Admin.GetAsWrittenAsync(path);
 

@@ -2,7 +2,7 @@ namespace UserSvc.Tests.Edge.Admin;
 
 public sealed class AdminGuardTests : IAsyncLifetime
 {
-    private const string Host = "The admin listener is not served under this Host; Edge:Admin:Hosts names more.";
+    private const string Host = "The admin listener does not answer to this Host. Add it to Edge:Admin:Hosts.";
     private const string Origin = "The request comes from another origin.";
     private const string Site = "The request comes from another site.";
 
@@ -38,7 +38,7 @@ public sealed class AdminGuardTests : IAsyncLifetime
     [InlineData("Origin", "null", Origin)]
     [InlineData("Sec-Fetch-Site", "cross-site", Site)]
     [InlineData("Sec-Fetch-Site", "same-site", Site)]
-    public async Task Switch_FromAnotherOrigin_Is403AndNothingHappens(string header, string value, string reason)
+    public async Task Switch_FromAnotherOrigin_Is403AndChangesNothing(string header, string value, string reason)
     {
         var answer = await AskAsync("localhost", "POST", "/healthcheck/fail", (header, value));
 
@@ -63,7 +63,7 @@ public sealed class AdminGuardTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task HealthPort_AskedByAnyName_Answers()
+    public async Task HealthPort_UnderAnyName_Answers()
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, "/alive") { Headers = { Host = "edge.users.svc" } };
 
@@ -75,7 +75,7 @@ public sealed class AdminGuardTests : IAsyncLifetime
     {
         var failure = Record.Exception(() => UserSvc.Edge.Program.Build(EdgeHost.Arguments([("Edge:Admin:Hosts:0", "edge:8001")], ("usersvc-1", "http://127.0.0.1:1"))));
 
-        Assert.Equal("Edge:Admin:Hosts must be names or addresses without a port", failure?.Message);
+        Assert.Equal("Edge:Admin:Hosts must be names or addresses without a port, such as edge.internal", failure?.Message);
     }
 
     private static Answer Forbidden(string reason) => EdgeAnswers.Problem(403, "Forbidden", reason);

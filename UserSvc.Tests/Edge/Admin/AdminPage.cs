@@ -3,7 +3,7 @@ using Microsoft.Playwright;
 
 namespace UserSvc.Tests.Edge.Admin;
 
-/// <summary>The admin page in a window of its own, and what the browser had to say about it.</summary>
+/// <summary>The admin page in a separate window, and what the browser reports about it.</summary>
 internal sealed class AdminPage : IAsyncDisposable
 {
     public AdminPage(IPage tab)
@@ -18,12 +18,12 @@ internal sealed class AdminPage : IAsyncDisposable
 
     public ConcurrentQueue<Uri> Requested { get; } = [];
 
-    /// <summary>All that stands in its console, violations of its content security policy among it.</summary>
+    /// <summary>Everything in its console, including violations of its content security policy.</summary>
     public ConcurrentQueue<string> Complaints { get; } = [];
 
     public ILocator Lost => Tab.Locator("#lost");
 
-    /// <summary>A table's rows without its head, the cells' texts between bars.</summary>
+    /// <summary>A table's rows without its head: the cells' texts, separated by bars.</summary>
     public async Task<string[]> RowsAsync(string table) =>
         await Tab.GetByRole(AriaRole.Table, new() { Name = table }).EvaluateAsync<string[]>(
             "table => [...table.tBodies[0].rows].map(row => [...row.cells].map(cell => [...cell.childNodes].map(part => part.textContent).join(' ')).join(' | '))");

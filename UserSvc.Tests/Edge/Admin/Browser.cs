@@ -3,7 +3,7 @@ using UserSvc.AppHost.Processes;
 
 namespace UserSvc.Tests.Edge.Admin;
 
-/// <summary>This machine's Chromium, without a window. Playwright's own is never downloaded.</summary>
+/// <summary>This machine's Chromium, headless. Playwright never downloads one.</summary>
 public sealed class Browser : IAsyncLifetime
 {
     // The same programs as setup.sh.
@@ -20,7 +20,7 @@ public sealed class Browser : IAsyncLifetime
         var program = Programs.Select(Command.OnPath).FirstOrDefault(path => path is not null)
             ?? throw new InvalidOperationException($"None of {string.Join(", ", Programs)} is on PATH: install one (Debian: apt-get install chromium; or ./test.sh --install).");
         _playwright = await Playwright.CreateAsync();
-        // Its sandbox is not to be had by root or in most containers; what it opens here is ours.
+        // The sandbox is unavailable to root and in most containers, and the browser opens only our page.
         _chromium = await _playwright.Chromium.LaunchAsync(new() { ExecutablePath = program, Args = ["--no-sandbox"], Timeout = Deadline });
         Assertions.SetDefaultExpectTimeout(Deadline);
     }
@@ -31,11 +31,11 @@ public sealed class Browser : IAsyncLifetime
         _playwright.Dispose();
     }
 
-    /// <summary>The page at this address, connected, in a window of its own.</summary>
-    /// <param name="address">The page's.</param>
-    /// <param name="width">The window's, in pixels.</param>
-    /// <param name="theme">What the window prefers.</param>
-    /// <param name="ownClock">Time can be made to pass faster in it.</param>
+    /// <summary>Opens the page at this address in a separate window and waits until it is connected.</summary>
+    /// <param name="address">The page's address.</param>
+    /// <param name="width">The window's width in pixels.</param>
+    /// <param name="theme">The window's preferred colour scheme.</param>
+    /// <param name="ownClock">Whether the test controls the page's clock.</param>
     internal async Task<AdminPage> OpenAsync(Uri address, int width = 1280, ColorScheme theme = ColorScheme.Light, bool ownClock = false)
     {
         var window = await _chromium.NewContextAsync(new() { ViewportSize = new() { Width = width, Height = 800 }, ColorScheme = theme });

@@ -10,7 +10,7 @@ public sealed class ConfigDumpTests
     private static readonly string[] Others = ["/stats", "/clusters", "/clusters?format=json", "/server_info", "/stats/prometheus"];
 
     [Fact]
-    public async Task Dump_OfAConfigurationFullOfSecrets_HasNone()
+    public async Task Dump_OfAConfigurationFullOfSecrets_HidesThem()
     {
         await using var upstream = await Upstream.StartAsync();
         const string Route = "ReverseProxy:Routes:user";
@@ -37,7 +37,7 @@ public sealed class ConfigDumpTests
         Assert.Equal(200, dump.Status);
         Assert.DoesNotContain(Secret, await EventsAsync(edge), StringComparison.Ordinal);
         Assert.All([dump, .. others], a => Assert.DoesNotContain(Secret, a.Body, StringComparison.Ordinal));
-        // Ten settings, of which the destination's address has two; and those two of the destination as it runs.
+        // Ten settings, one of them an address with two secrets, and the same two in the running destination.
         Assert.Equal(13, Regex.Count(dump.Body, Regex.Escape("[hidden]")));
         var configuration = (await edge.JsonAsync("/config_dump"))["configs"]!.AsArray();
         Assert.Equal(["Drain", "Edge", "Instance", "Kestrel", "Logging", "ReverseProxy", "Destinations"], configuration.Select(c => (string?)c!["name"]));
@@ -58,9 +58,9 @@ public sealed class ConfigDumpTests
     [InlineData("ReverseProxy:Routes:user:Transforms:0:RequestHeader", "Authorization", "Authorization")]
     [InlineData("Logging:LogLevel:Default", "Information", "Information")]
     [InlineData("Logging:Cloud:Anything", "x", "[hidden]")]
-    public void Setting_ThatMayBeSecret_IsHidden(string path, string value, string shown) => Assert.Equal(shown, Secrets.Hide(path, value));
+    public void Setting_ThatMayBeSecret_IsHidden(string path, string value, string shown) => Assert.Equal(shown, Redactor.Redact(path, value));
 
-    /// <summary>The first two: the history, and the edge as it is.</summary>
+    /// <summary>The first two events: the history and the current state.</summary>
     private static async Task<string> EventsAsync(EdgeHost edge)
     {
         using var reader = new StreamReader(await edge.Admin.GetStreamAsync("/events", TestContext.Current.CancellationToken));

@@ -6,7 +6,7 @@ namespace UserSvc.Tests.Edge.Admin;
 public sealed class DrainListenersTests
 {
     [Fact]
-    public async Task PublicListeners_Drained_RefuseConnectionsAndEndWhatIsInFlight()
+    public async Task PublicListeners_Drained_RefuseConnectionsAndFinishRequests()
     {
         var (arrived, release) = (new TaskCompletionSource(), new TaskCompletionSource());
         await using var upstream = await Upstream.StartAsync(answer: async context =>
@@ -41,7 +41,7 @@ public sealed class DrainListenersTests
     }
 
     [Fact]
-    public async Task PublicListeners_DrainedGracefully_TakeConnectionsForTheDrainTime()
+    public async Task PublicListeners_DrainedGracefully_AcceptConnectionsForTheDrainTime()
     {
         await using var upstream = await Upstream.StartAsync();
         var time = new FakeTimeProvider();

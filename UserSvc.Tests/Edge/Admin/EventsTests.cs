@@ -12,7 +12,7 @@ public sealed class EventsTests
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Stream_FromItsBeginning_HasTheHistoryThenTheEdgeAsItIs()
+    public async Task Stream_FromItsStart_HasTheHistoryThenTheCurrentState()
     {
         await using var upstream = await Upstream.StartAsync();
         await using var sds = await SdsServer.StartAsync($$$"""{"hosts":[{"ip_address":"127.0.0.1","port":{{{new Uri(upstream.Address).Port}}}}]}""");
@@ -63,7 +63,7 @@ public sealed class EventsTests
     }
 
     [Fact]
-    public async Task Streams_AsManyAsMayBe_RefuseAnotherUntilOneEnds()
+    public async Task Streams_AtTheLimit_RefuseAnotherUntilOneEnds()
     {
         await using var edge = await EdgeHost.StartAsync([("usersvc-1", "http://127.0.0.1:1")]);
         var streams = new List<HttpResponseMessage>();
@@ -81,13 +81,13 @@ public sealed class EventsTests
         });
         streams.ForEach(s => s.Dispose());
 
-        Assert.Equal(EdgeAnswers.Problem(503, "Service Unavailable", "There are 32 streams already."), refused);
+        Assert.Equal(EdgeAnswers.Problem(503, "Service Unavailable", "All 32 streams are in use; close another page first."), refused);
     }
 
     [Fact]
-    public async Task Stream_WhenTheEdgeStops_EndsAndDoesNotHoldItsEnd()
+    public async Task Stream_WhenTheEdgeStops_EndsAndDoesNotDelayTheStop()
     {
-        // A stream that held up the stop would be cut after the grace, and would not end cleanly.
+        // A stream that delayed the stop would be cut after the grace period and not end cleanly.
         await using var edge = await EdgeHost.StartAsync([("usersvc-1", "http://127.0.0.1:1")], ("Drain:Grace", "00:00:20"));
         using var stream = await edge.Admin.GetAsync("/events", HttpCompletionOption.ResponseHeadersRead, Cancellation);
         var reading = stream.Content.ReadAsStringAsync(Cancellation);

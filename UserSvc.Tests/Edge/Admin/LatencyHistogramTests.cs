@@ -14,7 +14,7 @@ public sealed class LatencyHistogramTests
     [InlineData(0.999)]
     public void Percentile_OfManyDurations_IsWithinATenthOfTheExactOne(double share)
     {
-        // Between 20 µs and 20 s, as many in each power of ten.
+        // From 20 µs to 20 s, equally many in each power of ten.
         var random = new Random(1);
         var durations = Enumerable.Range(0, 100_000).Select(_ => (long)(PerMillisecond * 0.02 * Math.Pow(10, 6 * random.NextDouble()))).Order().ToList();
         var histogram = new LatencyHistogram();

@@ -44,7 +44,7 @@ public sealed partial class PageTests(Browser browser) : IClassFixture<Browser>,
     }
 
     [Fact]
-    public async Task Page_Opened_AsksItsOwnOriginAloneAndBreaksNoPolicy()
+    public async Task Page_Opened_AsksOnlyItsOriginAndBreaksNoPolicy()
     {
         await using var edge = await EdgeHost.ReadyAsync(_upstreams);
         await using var page = await OpenAsync(edge);
@@ -105,7 +105,7 @@ public sealed partial class PageTests(Browser browser) : IClassFixture<Browser>,
     }
 
     [Fact]
-    public async Task HealthCheck_DialogueCancelled_StaysAsItIs()
+    public async Task HealthCheck_DialogueCancelled_DoesNotChange()
     {
         await using var edge = await EdgeHost.ReadyAsync(_upstreams);
         await using var page = await OpenAsync(edge);
@@ -154,7 +154,7 @@ public sealed partial class PageTests(Browser browser) : IClassFixture<Browser>,
         await using var page = await browser.OpenAsync(new($"http://127.0.0.1:{relay.Port}"), ownClock: true);
 
         relay.Freeze();
-        // Longer than any pause of a living edge.
+        // Longer than a live edge ever pauses.
         await page.Tab.Clock.FastForwardAsync(6_000);
 
         await Assertions.Expect(page.Lost).ToHaveTextAsync(LostConnection());
@@ -265,7 +265,7 @@ public sealed partial class PageTests(Browser browser) : IClassFixture<Browser>,
     [GeneratedRegex(@"^usersvc-\d http://\S+ \| Healthy \| Receiving \| \d+ \| [\d,.]+ \| [\d,.]+ \| [\d,.]+ \| 0 \| 0 \| 0 \| 0$")]
     private static partial Regex Served();
 
-    /// <summary>How far up its chart the line of requests goes, from 0 to 1, as it is painted.</summary>
+    /// <summary>How high the painted line of requests rises in its chart, from 0 to 1.</summary>
     private static Task<double> HeightOfRequestsAsync(AdminPage page) => page.Tab.Locator(".plot canvas").First.EvaluateAsync<double>(
         """
         canvas => {

@@ -39,7 +39,7 @@ public sealed class PrometheusTests
     }
 
     [Fact]
-    public void Label_OfAnyText_ComesBackAsItWas()
+    public void Label_OfAnyText_SurvivesEscaping()
     {
         const string Odd = "a\\b\"c\nd,e=\"f\"}";
         var stat = new Stat("x", "x_total", [("source", Odd), ("other", "")], StatKind.Counter, "A \\ and\na line", 1.5);
@@ -51,15 +51,15 @@ public sealed class PrometheusTests
     }
 
     [Fact]
-    public void Families_WhoseStatsComeMixed_StandTogether()
+    public void Families_OfMixedStats_AreGrouped()
     {
-        Stat[] stats = [Of("a", "1"), Of("b", "1"), Of("a", "2"), Of("b", "2")];
+        Stat[] stats = [Create("a", "1"), Create("b", "1"), Create("a", "2"), Create("b", "2")];
 
         var text = PrometheusText.Parse(UserSvc.Edge.Admin.PrometheusText.Write(stats));
 
         Assert.Equal(["a{cluster=\"1\"}", "a{cluster=\"2\"}", "b{cluster=\"1\"}", "b{cluster=\"2\"}"], text.Samples.Keys);
 
-        static Stat Of(string family, string cluster) => new(family, family, [("cluster", cluster)], StatKind.Gauge, "Help", 0);
+        static Stat Create(string family, string cluster) => new(family, family, [("cluster", cluster)], StatKind.Gauge, "Help", 0);
     }
 
     private static void AssertHistograms(PrometheusText text)
@@ -76,7 +76,7 @@ public sealed class PrometheusTests
                 Assert.Equal(bounds, buckets.Select(b => text.Labels[b.Key]["le"]));
                 Assert.Equal(buckets.Select(b => b.Value).Order(), buckets.Select(b => b.Value));
                 Assert.Equal(number, buckets[^1].Value);
-                // No less than each bucket's lower bound would make it.
+                // At least the sum of the buckets' lower bounds.
                 var least = buckets.Zip(buckets.Skip(1)).Sum(b => (b.Second.Value - b.First.Value) * double.Parse(text.Labels[b.First.Key]["le"], CultureInfo.InvariantCulture));
                 Assert.True(sum >= least, $"{family}: {sum} < {least}");
             }

@@ -3,12 +3,12 @@ using System.Text.RegularExpressions;
 
 namespace UserSvc.Tests.Edge.Admin;
 
-/// <summary>Reads the text exposition format 0.0.4 and takes nothing that its grammar does not have.</summary>
+/// <summary>Parses the text exposition format 0.0.4, strictly by its grammar.</summary>
 internal sealed partial class PrometheusText
 {
     public Dictionary<string, string> Types { get; } = [];
 
-    /// <summary>By name and labels, as <c>up{job="a"}</c>, the labels in their order.</summary>
+    /// <summary>By name and labels in their order, such as <c>up{job="a"}</c>.</summary>
     public Dictionary<string, double> Samples { get; } = [];
 
     public Dictionary<string, Dictionary<string, string>> Labels { get; } = [];
@@ -43,7 +43,7 @@ internal sealed partial class PrometheusText
         var sample = Sample().Match(line);
         Assert.True(sample.Success, $"no sample: {line}");
         var name = sample.Groups["name"].Value;
-        // All samples of a family stand together, behind its type.
+        // All samples of a family follow its type.
         Assert.Contains(name, Types[family] == "histogram" ? [$"{family}_bucket", $"{family}_sum", $"{family}_count"] : new[] { family });
         var labels = Label().Matches(sample.Groups["labels"].Value).ToDictionary(l => l.Groups[1].Value, l => Unescape(l.Groups[2].Value));
         var value = double.Parse(sample.Groups["value"].Value, CultureInfo.InvariantCulture);

@@ -1,14 +1,13 @@
 using System.Diagnostics.Metrics;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Time.Testing;
-using UserSvc.Edge.Resilience;
 using UserSvc.Edge.Statistics;
 using UserSvc.Tests.Edge.Discovery;
 using UserSvc.Tests.Edge.Resilience;
 
 namespace UserSvc.Tests.Edge.Admin;
 
-/// <summary>What the counters say after a known mix of requests.</summary>
+/// <summary>The counters after a known mix of requests.</summary>
 public sealed class StatisticsTests
 {
     private const string Counters = @"^cluster\.usersvc\.(upstream_(rq|cx)_[a-z0-9_]*|outlier_detection\.ejections_[a-z_]*)$";
@@ -53,7 +52,7 @@ public sealed class StatisticsTests
     }
 
     [Fact]
-    public async Task Overload_OfAHealthyInstance_IsAnAnswerAndNoError()
+    public async Task Overload_OfAHealthyInstance_IsAnAnswerAndNotAnError()
     {
         await using var upstream = await Upstream.StartAsync(answer: context =>
         {
@@ -85,7 +84,7 @@ public sealed class StatisticsTests
 
         await edge.Public.AskAsync("/user/alice");
 
-        // Two requests before it warm the connections.
+        // Two earlier requests warm the connections.
         await edge.SettlesAsync(Counters, """
             cluster.usersvc.upstream_rq_2xx: 3
             cluster.usersvc.upstream_rq_5xx: 1
@@ -96,6 +95,7 @@ public sealed class StatisticsTests
             cluster.usersvc.upstream_rq_total: 4
 
             """, withoutHistograms: true);
+        Assert.Equal("cluster.usersvc.upstream_rq_retry.gateway_error: 1\n", await edge.StatsAsync(@"upstream_rq_retry\."));
         Assert.Equal(
             "edge.circuit_breaker.overflows usersvc cluster 0, edge.circuit_breaker.overflows usersvc destination 0, edge.ejections usersvc 0, "
             + "edge.retries usersvc connect_failure 0, edge.retries usersvc gateway_error 1, edge.retries usersvc reset 0, edge.retries usersvc try_timeout 0, "
@@ -119,11 +119,11 @@ public sealed class StatisticsTests
     }
 
     [Fact]
-    public async Task Try_ThatTimesOut_IsCountedAndTimed()
+    public async Task Attempt_ThatTimesOut_IsCountedAndTimed()
     {
         await using var pair = await FaultyPair.StartAsync(context => Task.Delay(Timeout.Infinite, context.RequestAborted));
         var time = new FakeTimeProvider();
-        await using var edge = await pair.EdgeAsync(time, (EdgeHost.TryTimeout, "00:00:00.400"));
+        await using var edge = await pair.EdgeAsync(time, (EdgeHost.AttemptTimeout, "00:00:00.400"));
 
         var answering = edge.Public.AskAsync("/user/alice");
         await pair.Faulted;
@@ -145,7 +145,7 @@ public sealed class StatisticsTests
     }
 
     [Fact]
-    public async Task Try_WhoseConnectionIsReset_IsCounted()
+    public async Task Attempt_WhoseConnectionIsReset_IsCounted()
     {
         await using var pair = await FaultyPair.StartAsync(context =>
         {
@@ -186,6 +186,7 @@ public sealed class StatisticsTests
             cluster.usersvc.outlier_detection.ejections_enforced_total: 1
             cluster.usersvc.upstream_cx_connect_fail: 2
             cluster.usersvc.upstream_rq_retry: 2
+            cluster.usersvc.upstream_rq_retry.connect_failure: 2
             cluster.usersvc.upstream_rq_retry_success: 2
             cluster.usersvc.upstream_rq_total: 12
 
@@ -213,6 +214,7 @@ public sealed class StatisticsTests
             cluster.usersvc.endpoint.{Stat(upstream)}.rq_active: 1
             cluster.usersvc.upstream_rq_active: 1
             cluster.usersvc.upstream_rq_pending_overflow: 1
+            cluster.usersvc.upstream_rq_pending_overflow.cluster: 1
             http.admin.downstream_rq_active: 1
             http.http.downstream_rq_active: 1
 
@@ -223,7 +225,7 @@ public sealed class StatisticsTests
     }
 
     [Fact]
-    public async Task Client_ThatLeaves_IsNoErrorOfTheInstance()
+    public async Task Client_ThatLeaves_IsNotAnErrorOfTheInstance()
     {
         var arrived = new TaskCompletionSource();
         await using var upstream = await Upstream.StartAsync(answer: async context =>
@@ -263,13 +265,13 @@ public sealed class StatisticsTests
     [Fact]
     public void Samples_OverFiveMinutes_AreTheLastThreeHundred()
     {
-        var cluster = new ClusterRecord(TimeProvider.System);
+        var cluster = new ClusterStatistics();
         for (var second = 0; second < 350; second++)
         {
-            cluster.CountRetry(RetryReason.Reset);
-            cluster.Tries.Begin();
-            cluster.Tries.End(TryOutcome.Failed, 500, 0);
-            cluster.Tries.Interval.Advance(cluster.Tries, TimeSpan.FromSeconds(2));
+            cluster.RetriesAfter(AttemptOutcome.Reset).Increment();
+            cluster.Attempts.Begin();
+            cluster.Attempts.End(AttemptOutcome.Failed, 500, 0);
+            cluster.Attempts.Interval.Advance(cluster.Attempts, TimeSpan.FromSeconds(2));
             cluster.Samples.Add(cluster, DateTime.UnixEpoch.AddSeconds(second), TimeSpan.FromSeconds(2));
         }
 

@@ -51,7 +51,7 @@ public sealed class DiscoveredClusterTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Edge_WhoseSourceGoesAway_RoutesOnByWhatItKnows()
+    public async Task Edge_WhoseSourceFails_KeepsRoutingToTheKnownDestinations()
     {
         Serve(1, 2);
         await using var edge = await ReadyAsync();
@@ -65,7 +65,7 @@ public sealed class DiscoveredClusterTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Age_OfASource_IsNoughtWhileItIsWatchedAndGrowsWhileItFails()
+    public async Task Age_OfASource_IsZeroWhileItIsWatchedAndGrowsWhileItFails()
     {
         Serve(1);
         await using var edge = await ReadyAsync();
@@ -113,7 +113,7 @@ public sealed class DiscoveredClusterTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Probes_OfAClusterThatChangesMoreOftenThanTheyCome_GoOn()
+    public async Task Probes_OfAClusterThatChangesOften_GoOn()
     {
         Serve(1);
         var time = new FakeTimeProvider();
@@ -127,7 +127,7 @@ public sealed class DiscoveredClusterTests : IAsyncLifetime
             Serve(change % 2 == 0 ? [1] : [1, 2]);
             await Eventually.HoldsAsync(() =>
             {
-                // Closes the window in which the source gathers changes.
+                // Ends the window in which the source collects changes.
                 time.Advance(TimeSpan.FromMilliseconds(20));
                 return Task.FromResult(Cluster(edge).Destinations.Count == 1 + (change % 2));
             });
@@ -137,7 +137,7 @@ public sealed class DiscoveredClusterTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Source_ThatTheConfigurationNoLongerHas_Ends()
+    public async Task Source_RemovedFromTheConfiguration_Ends()
     {
         Serve(1);
         var folder = Directory.CreateTempSubdirectory("usersvc-edge-").FullName;
@@ -173,7 +173,7 @@ public sealed class DiscoveredClusterTests : IAsyncLifetime
         var hello = new byte[4096];
         var length = await client.GetStream().ReadAsync(hello, TestContext.Current.CancellationToken);
 
-        // The name that a TLS client asks for in its first message is the one that it verifies.
+        // A TLS client verifies the name it asks for in its first message.
         Assert.Contains("usersvc.test", System.Text.Encoding.Latin1.GetString(hello, 0, length), StringComparison.Ordinal);
     }
 
@@ -188,13 +188,13 @@ public sealed class DiscoveredClusterTests : IAsyncLifetime
 
     private Task<EdgeHost> StartAsync(params (string, string)[] settings) => EdgeHost.StartAsync([("all", Address)], [.. Kubernetes, .. settings]);
 
-    /// <summary>These of the upstreams, counted from one. All are on 127.0.0.1, each in a slice of its own for its port.</summary>
+    /// <summary>Publishes these upstreams, numbered from one. All are on 127.0.0.1, each in a separate slice for its port.</summary>
     private void Serve(params int[] upstreams)
     {
         for (var i = 1; i <= _upstreams.Count; i++)
         {
             var pods = upstreams.Where(u => u == i).Select(u => ($"usersvc-{u}", "127.0.0.1"));
-            _api.Set($"usersvc-{i}", Slices.Of(new Uri(_upstreams[i - 1].Address).Port, pods));
+            _api.Set($"usersvc-{i}", Slices.Create(new Uri(_upstreams[i - 1].Address).Port, pods));
         }
     }
 

@@ -6,11 +6,11 @@ namespace UserSvc.Tests.Edge.Discovery;
 public sealed class DiscoveryOptionsTests
 {
     [Theory]
-    [InlineData("MaxBackoff", "00:00:00", "Edge:Discovery:MaxBackoff is not above zero and up to an hour: 00:00:00")]
-    [InlineData("Sds:Timeout", "01:00:01", "Edge:Discovery:Sds:Timeout is not above zero and up to an hour: 01:00:01")]
-    [InlineData("Dns:MinInterval", "00:01:00", "Edge:Discovery:Dns:MinInterval is above Edge:Discovery:Dns:Interval")]
-    [InlineData("Dns:Server", "dns.example", "Edge:Discovery:Dns:Server is not an IP address and a port: dns.example")]
-    [InlineData("Kubernetes:ApiServer", "kubernetes:6443", "Edge:Discovery:Kubernetes:ApiServer is not an address such as https://host:6443: kubernetes:6443")]
+    [InlineData("MaxBackoff", "00:00:00", "Edge:Discovery:MaxBackoff must be above zero and at most 1 h, not 00:00:00")]
+    [InlineData("Sds:Timeout", "01:00:01", "Edge:Discovery:Sds:Timeout must be above zero and at most 1 h, not 01:00:01")]
+    [InlineData("Dns:MinInterval", "00:01:00", "Edge:Discovery:Dns:MinInterval must not exceed Edge:Discovery:Dns:Interval")]
+    [InlineData("Dns:Server", "dns.example", "Edge:Discovery:Dns:Server must be an IP address and a port, such as 127.0.0.1:5353, not dns.example")]
+    [InlineData("Kubernetes:ApiServer", "kubernetes:6443", "Edge:Discovery:Kubernetes:ApiServer must be an address such as https://host:6443, not kubernetes:6443")]
     public void Errors_SettingOutOfRange_NameItAndItsValue(string key, string value, string error)
     {
         var options = new ConfigurationBuilder().AddInMemoryCollection([new(key, value)]).Build().Get<DiscoveryOptions>()!;

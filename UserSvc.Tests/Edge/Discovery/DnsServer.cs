@@ -6,7 +6,7 @@ using System.Text;
 
 namespace UserSvc.Tests.Edge.Discovery;
 
-/// <summary>A name server on loopback that answers A and AAAA over UDP, fails on request, and says nothing when told so.</summary>
+/// <summary>A name server on loopback that answers A and AAAA over UDP and, on request, fails or stays silent.</summary>
 internal sealed class DnsServer : IAsyncDisposable
 {
     private const int ServerFailure = 2;
@@ -20,7 +20,7 @@ internal sealed class DnsServer : IAsyncDisposable
 
     public string EndPoint => _socket.Client.LocalEndPoint!.ToString()!;
 
-    /// <summary>Addresses by full name without the last dot. A name that is not in it does not exist.</summary>
+    /// <summary>Addresses by full name, without the trailing dot. Other names do not exist.</summary>
     public ConcurrentDictionary<string, string[]> Names { get; } = new();
 
     public uint Ttl { get; set; } = 5;
@@ -29,7 +29,7 @@ internal sealed class DnsServer : IAsyncDisposable
 
     public bool Silent { get; set; }
 
-    /// <summary>Names that were asked for, A and AAAA alike.</summary>
+    /// <summary>The names looked up, for A or AAAA.</summary>
     public ConcurrentQueue<string> Asked { get; } = [];
 
     public async ValueTask DisposeAsync()

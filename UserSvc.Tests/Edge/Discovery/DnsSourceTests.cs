@@ -23,7 +23,7 @@ public sealed class DnsSourceTests : IAsyncLifetime
     [Fact]
     public async Task Name_WithRecordsOfBothFamilies_IsAnEndpointForEach()
     {
-        await using var source = Read(Address);
+        await using var source = Start(Address);
         await source.PausedAsync();
 
         Assert.Equal(["10.0.0.1:8080", "10.0.0.2:8080", "[fd00::1]:8080"], source.Known);
@@ -33,18 +33,18 @@ public sealed class DnsSourceTests : IAsyncLifetime
     [InlineData(7, 7)]
     [InlineData(0, 1)]
     [InlineData(86_400, 30)]
-    public async Task Name_WithATtl_IsReadAgainWhenItHasPassedWithinBounds(uint ttl, int pause)
+    public async Task Name_WithATtl_IsLookedUpAgainAfterItWithinBounds(uint ttl, int pause)
     {
         _dns.Ttl = ttl;
-        await using var source = Read(Address);
+        await using var source = Start(Address);
 
         Assert.Equal(TimeSpan.FromSeconds(pause), await source.PausedAsync());
     }
 
     [Fact]
-    public async Task Name_WithOtherRecordsAtTheNextLookup_HasThose()
+    public async Task Name_WithOtherRecordsAtTheNextLookup_HasTheNewOnes()
     {
-        await using var source = Read(Address);
+        await using var source = Start(Address);
         await source.PausedAsync();
 
         _dns.Names["usersvc.test"] = ["10.0.0.2", "10.0.0.3"];
@@ -61,7 +61,7 @@ public sealed class DnsSourceTests : IAsyncLifetime
     [InlineData("silence", null)]
     public async Task Failure_AfterAnAnswer_KeepsTheEndpointsRaisesTheAgeAndIsLoggedOnce(string failure, string? reason)
     {
-        await using var source = Read(Address);
+        await using var source = Start(Address);
         var pause = await source.PausedAsync();
         var known = source.Known!.ToList();
 
@@ -77,7 +77,7 @@ public sealed class DnsSourceTests : IAsyncLifetime
         Assert.Equal(known, kept);
         Assert.Equal((pause + backoffs[0] + backoffs[1], 3), (age, failures));
         Assert.All(backoffs.Zip([0.5, 1.0, 2.0]), b => Assert.InRange(b.First.TotalSeconds, b.Second / 2, b.Second));
-        Assert.StartsWith($"Warning: Discovery: {Address} fails, its last known 3 endpoints stay: {reason}", source.Log.First(), StringComparison.Ordinal);
+        Assert.StartsWith($"Warning: Discovery: {Address} fails; its last known 3 endpoints stay in use: {reason}", source.Log.First(), StringComparison.Ordinal);
         Assert.Equal(["Information: Discovery: " + Address + " answers again"], source.Log.Skip(1));
     }
 
@@ -86,7 +86,7 @@ public sealed class DnsSourceTests : IAsyncLifetime
     {
         _dns.Names["usersvc.svc.cluster.local"] = ["10.0.0.9"];
         var resolver = await FileAsync("search users.svc.cluster.local svc.cluster.local\noptions timeout:1 ndots:5\n");
-        await using var source = Read("dns+http://usersvc:8080", o => o.Dns.ResolverFile = resolver);
+        await using var source = Start("dns+http://usersvc:8080", o => o.Dns.ResolverFile = resolver);
         await source.PausedAsync();
 
         Assert.Equal(["10.0.0.9:8080"], source.Known);
@@ -97,14 +97,14 @@ public sealed class DnsSourceTests : IAsyncLifetime
     public async Task Name_InTheHostsFile_IsNotLookedUp()
     {
         var hosts = await FileAsync("127.0.0.1 localhost # loopback\n10.0.0.7\tUserSvc.test usersvc\n");
-        await using var source = Read(Address, o => o.Dns.HostsFile = hosts);
+        await using var source = Start(Address, o => o.Dns.HostsFile = hosts);
         await source.PausedAsync();
 
         Assert.Equal(["10.0.0.7:8080"], source.Known);
         Assert.Empty(_dns.Asked);
     }
 
-    private ReadSource Read(string address, Action<UserSvc.Edge.Discovery.DiscoveryOptions>? configure = null) => new(address, o =>
+    private TestSource Start(string address, Action<UserSvc.Edge.Discovery.DiscoveryOptions>? configure = null) => new(address, o =>
     {
         _options = o.Dns;
         o.Dns.Server = _dns.EndPoint;

@@ -6,8 +6,8 @@ using UserSvc.Edge.Discovery;
 namespace UserSvc.Tests.Edge.Discovery;
 
 /// <summary>
-/// Every folder of Golden is a case: <c>slices.yaml</c>, and in <c>expected.txt</c> the destination's address, then a line for each
-/// endpoint (its key and its address, or the address that is both), or why there is none.
+/// Every folder of Golden is a case: <c>slices.yaml</c>, and <c>expected.txt</c> with the destination's address, then one line per endpoint
+/// (its key and address, or just the address if it is both), or the reason why there is none.
 /// </summary>
 public sealed class EndpointSlicesTests
 {
@@ -29,7 +29,7 @@ public sealed class EndpointSlicesTests
     {
         try
         {
-            return EndpointSlices.Read(slices, port).Select(e => e.Key == e.Address.ToString() ? e.Key : $"{e.Key} {e.Address}");
+            return EndpointSlices.ToEndpoints(slices, port).Select(e => e.Key == e.Address.ToString() ? e.Key : $"{e.Key} {e.Address}");
         }
         catch (FormatException mistake)
         {

@@ -14,7 +14,7 @@ using Microsoft.Extensions.Hosting;
 
 namespace UserSvc.Tests.Edge.Discovery;
 
-/// <summary>The part of the Kubernetes API that serves one namespace's EndpointSlices: list and watch, with their ways to fail.</summary>
+/// <summary>The part of the Kubernetes API that serves one namespace's EndpointSlices: list and watch, and how they fail.</summary>
 internal sealed class KubernetesApi : IAsyncDisposable
 {
     public const string Path = "/apis/discovery.k8s.io/v1/namespaces/users/endpointslices";
@@ -24,12 +24,12 @@ internal sealed class KubernetesApi : IAsyncDisposable
     private readonly SortedDictionary<string, JsonObject> _slices = new(StringComparer.Ordinal);
     private readonly List<(long Version, string Line)> _events = [];
     private readonly List<ChannelWriter<string>> _watches = [];
-    // Versions of a real one do not begin at nought either.
+    // A real API server's versions do not start at zero, either.
     private long _version = 1000;
     private long _compacted;
 
-    /// <param name="port">0: any free one.</param>
-    /// <param name="certificate">Null: cleartext.</param>
+    /// <param name="port">0 for any free port.</param>
+    /// <param name="certificate">Null for cleartext.</param>
     public KubernetesApi(int port = 0, X509Certificate2? certificate = null)
     {
         var builder = WebApplication.CreateEmptyBuilder(new());
@@ -48,19 +48,19 @@ internal sealed class KubernetesApi : IAsyncDisposable
 
     public string Address => _app.Urls.Single();
 
-    /// <summary>The only bearer token that is let in; null: anything is.</summary>
+    /// <summary>The only accepted bearer token; null accepts any request.</summary>
     public string? Token { get; set; }
 
-    /// <summary>The status that every request gets instead of an answer.</summary>
+    /// <summary>The status of every answer while it is set.</summary>
     public int? Refusal { get; set; }
 
-    /// <summary>A version that is too old is told in the stream (status 200, an ERROR event), as it may be, instead of by status 410.</summary>
+    /// <summary>Reports an expired version by an ERROR event in the stream (status 200), as the API may, instead of status 410.</summary>
     public bool GoneInStream { get; set; }
 
-    /// <summary>Lists as <c>list</c>, watches as <c>watch from 1001</c>, refused ones as <c>401</c>.</summary>
+    /// <summary>The requests: lists as <c>list</c>, watches as <c>watch from 1001</c>, refused ones as <c>401</c>.</summary>
     public ConcurrentQueue<string> Asked { get; } = [];
 
-    /// <summary>The last query of a list or watch, but for its version.</summary>
+    /// <summary>The query of the last list or watch, without its version.</summary>
     public string? Query { get; private set; }
 
     public int Watches
@@ -108,7 +108,7 @@ internal sealed class KubernetesApi : IAsyncDisposable
         }
     }
 
-    /// <summary>Other objects have changed meanwhile, as the watchers are told by a bookmark.</summary>
+    /// <summary>Advances the version as if other objects had changed, and sends the watchers a bookmark.</summary>
     public void Bookmark()
     {
         lock (_lock)
@@ -123,7 +123,7 @@ internal sealed class KubernetesApi : IAsyncDisposable
         }
     }
 
-    /// <summary>Forgets what happened up to now: a watch from before is gone (410).</summary>
+    /// <summary>Forgets the past: a watch from an older version is gone (410).</summary>
     public void Compact()
     {
         lock (_lock)
@@ -133,7 +133,7 @@ internal sealed class KubernetesApi : IAsyncDisposable
         }
     }
 
-    /// <summary>Sends a line to all watchers as it is. With <c>\0</c> at its end the connection is cut behind it.</summary>
+    /// <summary>Sends a line to all watchers as it is. A trailing <c>\0</c> cuts the connection after it.</summary>
     public void Send(string line)
     {
         lock (_lock)
@@ -142,7 +142,7 @@ internal sealed class KubernetesApi : IAsyncDisposable
         }
     }
 
-    /// <summary>Ends all watches as the API server does when their time has passed.</summary>
+    /// <summary>Ends all watches, as the API server does when they time out.</summary>
     public void EndWatches()
     {
         lock (_lock)

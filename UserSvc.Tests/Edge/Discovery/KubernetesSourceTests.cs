@@ -9,7 +9,7 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        _api.Set("usersvc-a", Slices.Of(8080, ("usersvc-1", "10.0.0.1"), ("usersvc-2", "10.0.0.2")));
+        _api.Set("usersvc-a", Slices.Create(8080, ("usersvc-1", "10.0.0.1"), ("usersvc-2", "10.0.0.2")));
         await _api.StartAsync();
     }
 
@@ -22,7 +22,7 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
     [Fact]
     public async Task Service_ListedAndWatched_HasTheEndpointsOfAllItsSlices()
     {
-        _api.Set("usersvc-b", Slices.Of(8080, ("usersvc-3", "10.0.0.3")));
+        _api.Set("usersvc-b", Slices.Create(8080, ("usersvc-3", "10.0.0.3")));
         await using var source = await WatchedAsync();
 
         Assert.Equal(["usersvc-1-uid 10.0.0.1:8080", "usersvc-2-uid 10.0.0.2:8080", "usersvc-3-uid 10.0.0.3:8080"], source.Known);
@@ -36,7 +36,7 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
     {
         await using var source = await WatchedAsync();
 
-        _api.Set("usersvc-a", Slices.Of(8080, ("usersvc-2", "10.0.0.2"), ("usersvc-3", "10.0.0.3")));
+        _api.Set("usersvc-a", Slices.Create(8080, ("usersvc-2", "10.0.0.2"), ("usersvc-3", "10.0.0.3")));
 
         Assert.Equal(TimeSpan.FromMilliseconds(20), await source.PassAsync());
         await KnownAsync(source, "usersvc-2-uid 10.0.0.2:8080", "usersvc-3-uid 10.0.0.3:8080");
@@ -47,12 +47,12 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
     {
         await using var source = await WatchedAsync();
         var changes = 0;
-        using var changed = source.Source.Read().Changed.RegisterChangeCallback(_ => changes++, null);
+        using var changed = source.Source.GetSnapshot().Changed.RegisterChangeCallback(_ => changes++, null);
 
-        _api.Set("usersvc-a", Slices.Of(8080, ("usersvc-1", "10.0.0.1")));
+        _api.Set("usersvc-a", Slices.Create(8080, ("usersvc-1", "10.0.0.1")));
         await source.PausedAsync();
-        _api.Set("usersvc-b", Slices.Of(8080, ("usersvc-2", "10.0.0.2"), ("usersvc-3", "10.0.0.3")));
-        // What was sent is read to the end, and the window closed, before time has passed.
+        _api.Set("usersvc-b", Slices.Create(8080, ("usersvc-2", "10.0.0.2"), ("usersvc-3", "10.0.0.3")));
+        // The source reads everything that was sent and closes the window before time passes.
         _api.EndWatches();
 
         await KnownAsync(source, "usersvc-1-uid 10.0.0.1:8080", "usersvc-2-uid 10.0.0.2:8080", "usersvc-3-uid 10.0.0.3:8080");
@@ -60,11 +60,11 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Service_WithoutEndpointsAnyMore_HasNone()
+    public async Task Service_ScaledToZero_HasNoEndpoints()
     {
         await using var source = await WatchedAsync();
 
-        _api.Set("usersvc-a", Slices.Of(8080));
+        _api.Set("usersvc-a", Slices.Create(8080));
 
         await source.PassAsync();
         await KnownAsync(source);
@@ -72,9 +72,9 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Slice_Deleted_TakesItsEndpointsAlong()
+    public async Task Slice_Deleted_LosesItsEndpoints()
     {
-        _api.Set("usersvc-b", Slices.Of(8080, ("usersvc-3", "10.0.0.3")));
+        _api.Set("usersvc-b", Slices.Create(8080, ("usersvc-3", "10.0.0.3")));
         await using var source = await WatchedAsync();
 
         _api.Remove("usersvc-a");
@@ -86,10 +86,10 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task Watch_CutOrEnded_GoesOnFromTheLastVersionWithoutANewList(bool cut)
+    public async Task Watch_CutOrEnded_ResumesFromTheLastVersion(bool cut)
     {
         await using var source = await WatchedAsync();
-        _api.Set("usersvc-a", Slices.Of(8080, ("usersvc-8", "10.0.0.8")));
+        _api.Set("usersvc-a", Slices.Create(8080, ("usersvc-8", "10.0.0.8")));
         await source.PassAsync();
         await KnownAsync(source, "usersvc-8-uid 10.0.0.8:8080");
 
@@ -104,7 +104,7 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
         }
 
         await Eventually.HoldsAsync(() => Task.FromResult(_api.Asked.Count == 3));
-        _api.Set("usersvc-a", Slices.Of(8080, ("usersvc-9", "10.0.0.9")));
+        _api.Set("usersvc-a", Slices.Create(8080, ("usersvc-9", "10.0.0.9")));
         await source.PassAsync();
 
         await KnownAsync(source, "usersvc-9-uid 10.0.0.9:8080");
@@ -113,7 +113,7 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Bookmark_InAQuietWatch_IsWhereTheNextOneBegins()
+    public async Task Bookmark_InAQuietWatch_IsWhereTheNextOneResumes()
     {
         await using var source = await WatchedAsync();
 
@@ -127,7 +127,7 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Watch_EndedAsSoonAsItBegan_IsAFailure()
+    public async Task Watch_EndedAtOnce_IsAFailure()
     {
         await using var source = await WatchedAsync();
 
@@ -140,7 +140,7 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Watch_ThatOutlivesItsTime_IsAFailure()
+    public async Task Watch_LongerThanItsTimeout_IsAFailure()
     {
         await using var source = await WatchedAsync(o =>
         {
@@ -148,7 +148,7 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
             o.Kubernetes.Timeout = TimeSpan.FromSeconds(10);
         });
 
-        // The fake API ends none by itself, as if it had died.
+        // The fake API does not end a watch by itself, as if it had died.
         source.Advance(TimeSpan.FromSeconds(309.9));
         var failed = source.Failures;
         source.Advance(TimeSpan.FromSeconds(0.1));
@@ -162,11 +162,11 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task Watch_FromAVersionThatIsGone_BeginsWithANewList(bool inStream)
+    public async Task Watch_FromAnExpiredVersion_StartsWithANewList(bool inStream)
     {
         _api.GoneInStream = inStream;
         await using var source = await WatchedAsync();
-        _api.Set("usersvc-a", Slices.Of(8080, ("usersvc-9", "10.0.0.9")));
+        _api.Set("usersvc-a", Slices.Create(8080, ("usersvc-9", "10.0.0.9")));
         await source.PassAsync();
         await KnownAsync(source, "usersvc-9-uid 10.0.0.9:8080");
 
@@ -186,7 +186,7 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
     {
         _api.Token = "new";
         await File.WriteAllTextAsync(_token, "old", TestContext.Current.CancellationToken);
-        await using var source = Read();
+        await using var source = Start();
         await source.PausedAsync();
         var before = source.Known;
 
@@ -195,7 +195,7 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
 
         await KnownAsync(source, "usersvc-1-uid 10.0.0.1:8080", "usersvc-2-uid 10.0.0.2:8080");
         Assert.Null(before);
-        Assert.StartsWith($"Warning: Discovery: {source.Source.Address} fails, its last known 0 endpoints stay: the API server answers 401: ", source.Log.First(), StringComparison.Ordinal);
+        Assert.StartsWith($"Warning: Discovery: {source.Source.Address} fails; its last known 0 endpoints stay in use: the API server answered 401: ", source.Log.First(), StringComparison.Ordinal);
         Assert.Equal("401", _api.Asked.First());
     }
 
@@ -203,11 +203,11 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
     [InlineData("<html>", "'<' is an invalid start of a value.")]
     [InlineData(
         """{"type":"ADDED","object":{"apiVersion":"discovery.k8s.io/v1","kind":"EndpointSlice","metadata":{"name":"x","resourceVersion":"1"},"addressType":"IPv4","endpoints":[{"addresses":["usersvc"]}],"ports":[{"name":"http","port":8080}]}}""",
-        "an EndpointSlice has an endpoint that is no IP address and port: usersvc 8080")]
+        "an EndpointSlice has an endpoint that is not an IP address and port: usersvc 8080")]
     [InlineData(
         """{"type":"ERROR","object":{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"etcd is away","reason":"InternalError","code":500}}""",
         "etcd is away")]
-    public async Task Watch_WithALineThatIsNoEvent_FailsAndKeepsTheEndpoints(string line, string reason)
+    public async Task Watch_WithAnInvalidLine_FailsAndKeepsTheEndpoints(string line, string reason)
     {
         await using var source = await WatchedAsync();
 
@@ -220,12 +220,12 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
         });
 
         Assert.Equal(["usersvc-1-uid 10.0.0.1:8080", "usersvc-2-uid 10.0.0.2:8080"], source.Known);
-        Assert.StartsWith($"Warning: Discovery: {source.Source.Address} fails, its last known 2 endpoints stay: {reason}", Assert.Single(source.Log), StringComparison.Ordinal);
+        Assert.StartsWith($"Warning: Discovery: {source.Source.Address} fails; its last known 2 endpoints stay in use: {reason}", Assert.Single(source.Log), StringComparison.Ordinal);
         Assert.True(source.Source.Age > TimeSpan.Zero);
     }
 
     [Fact]
-    public async Task ApiServer_ThatIsAway_IsAFailureUntilItIsBack()
+    public async Task ApiServer_Unavailable_IsAFailureUntilItIsBack()
     {
         await using var source = await WatchedAsync();
 
@@ -235,7 +235,7 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
         await source.PausedAsync();
         var kept = source.Known!.ToList();
         _api.Refusal = null;
-        _api.Set("usersvc-a", Slices.Of(8080, ("usersvc-9", "10.0.0.9")));
+        _api.Set("usersvc-a", Slices.Create(8080, ("usersvc-9", "10.0.0.9")));
         source.Advance(TimeSpan.FromSeconds(1));
 
         await KnownAsync(source, "usersvc-9-uid 10.0.0.9:8080");
@@ -244,7 +244,7 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
         Assert.Equal(1, source.Failures);
     }
 
-    private ReadSource Read(Action<DiscoveryOptions>? configure = null) => new("k8s+http://usersvc/http", o =>
+    private TestSource Start(Action<DiscoveryOptions>? configure = null) => new("k8s+http://usersvc/http", o =>
     {
         o.Kubernetes.ApiServer = _api.Address;
         o.Kubernetes.Namespace = "users";
@@ -252,14 +252,14 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
         configure?.Invoke(o);
     });
 
-    /// <summary>The source once it watches.</summary>
-    private async Task<ReadSource> WatchedAsync(Action<DiscoveryOptions>? configure = null)
+    /// <summary>Starts the source and waits until it watches.</summary>
+    private async Task<TestSource> WatchedAsync(Action<DiscoveryOptions>? configure = null)
     {
-        var source = Read(configure);
+        var source = Start(configure);
         await Eventually.HoldsAsync(() => Task.FromResult(_api.Watches == 1));
         return source;
     }
 
-    private static Task KnownAsync(ReadSource source, params string[] endpoints) =>
+    private static Task KnownAsync(TestSource source, params string[] endpoints) =>
         Eventually.HoldsAsync(() => Task.FromResult(source.Known?.SequenceEqual(endpoints) is true));
 }

@@ -11,14 +11,14 @@ public sealed class KubernetesTlsTests : IDisposable
     public void Dispose() => File.Delete(_file);
 
     [Fact]
-    public async Task ApiServer_VouchedForByTheClustersAuthority_IsBelieved()
+    public async Task ApiServer_CertifiedByTheClustersAuthority_IsTrusted()
     {
         using var authority = Authority();
         await using var api = await StartAsync(authority, IPAddress.Loopback);
-        await using var source = await ReadAsync(api, authority);
+        await using var source = await StartSourceAsync(api, authority);
         await Eventually.HoldsAsync(() => Task.FromResult(api.Watches == 1));
 
-        api.Set("usersvc-a", Slices.Of(8080, ("usersvc-2", "10.0.0.2")));
+        api.Set("usersvc-a", Slices.Create(8080, ("usersvc-2", "10.0.0.2")));
         await source.PassAsync();
 
         await Eventually.HoldsAsync(() => Task.FromResult(source.Known?.SequenceEqual(["usersvc-2-uid 10.0.0.2:8080"]) is true));
@@ -27,12 +27,12 @@ public sealed class KubernetesTlsTests : IDisposable
     [Theory]
     [InlineData(true, "127.0.0.2")]
     [InlineData(false, "127.0.0.1")]
-    public async Task ApiServer_OfAnotherNameOrAuthority_IsNotAskedAndSaidSo(bool sameAuthority, string name)
+    public async Task ApiServer_OfAnotherNameOrAuthority_IsNotAskedAndIsLogged(bool sameAuthority, string name)
     {
         using var authority = Authority();
         using var other = Authority();
         await using var api = await StartAsync(authority, IPAddress.Parse(name));
-        await using var source = await ReadAsync(api, sameAuthority ? authority : other);
+        await using var source = await StartSourceAsync(api, sameAuthority ? authority : other);
         await source.PausedAsync();
 
         Assert.Equal((null, 1), (source.Known, source.Failures));
@@ -40,7 +40,7 @@ public sealed class KubernetesTlsTests : IDisposable
         Assert.Contains("certificate", Assert.Single(source.Log), StringComparison.Ordinal);
     }
 
-    private async Task<ReadSource> ReadAsync(KubernetesApi api, X509Certificate2 authority)
+    private async Task<TestSource> StartSourceAsync(KubernetesApi api, X509Certificate2 authority)
     {
         await File.WriteAllTextAsync(_file, authority.ExportCertificatePem(), TestContext.Current.CancellationToken);
         return new("k8s+http://usersvc.users/http", o =>
@@ -60,7 +60,7 @@ public sealed class KubernetesTlsTests : IDisposable
         using var certificate = request.Create(authority, DateTimeOffset.UtcNow.AddHours(-1), DateTimeOffset.UtcNow.AddHours(1), RandomNumberGenerator.GetBytes(8));
         using var withKey = certificate.CopyWithPrivateKey(key);
         var api = new KubernetesApi(certificate: X509CertificateLoader.LoadPkcs12(withKey.Export(X509ContentType.Pfx), null));
-        api.Set("usersvc-a", Slices.Of(8080, ("usersvc-1", "10.0.0.1")));
+        api.Set("usersvc-a", Slices.Create(8080, ("usersvc-1", "10.0.0.1")));
         await api.StartAsync();
         return api;
     }

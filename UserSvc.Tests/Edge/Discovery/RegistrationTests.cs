@@ -47,7 +47,7 @@ public sealed class RegistrationTests
     }
 
     [Fact]
-    public async Task Edge_FedByAnother_FollowsWhatThatDiscovers()
+    public async Task Edge_FedByAnother_FollowsItsDestinations()
     {
         await using var one = await Upstream.StartAsync("usersvc-1");
         await using var two = await Upstream.StartAsync("usersvc-2");

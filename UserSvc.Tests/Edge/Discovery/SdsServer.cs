@@ -7,7 +7,7 @@ using Microsoft.Extensions.Hosting;
 
 namespace UserSvc.Tests.Edge.Discovery;
 
-/// <summary>A registration service that answers what it is told to.</summary>
+/// <summary>A registration service with a given answer.</summary>
 internal sealed class SdsServer : IAsyncDisposable
 {
     private readonly WebApplication _app;

@@ -16,7 +16,7 @@ public sealed class SdsSourceTests : IAsyncLifetime
     [Fact]
     public async Task Service_AsRegistered_IsAnEndpointForEachHost()
     {
-        await using var source = Read();
+        await using var source = Start();
         await source.PausedAsync();
 
         Assert.Equal(["10.0.0.2:8080", "[fd00::1]:8081"], source.Known);
@@ -24,9 +24,9 @@ public sealed class SdsSourceTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Service_Polled_IsAskedEvery15SecondsGiveOrTakeAFifth()
+    public async Task Service_Polled_IsAskedEvery15SecondsPlusOrMinusAFifth()
     {
-        await using var source = Read();
+        await using var source = Start();
         var pauses = new List<TimeSpan>();
         for (var i = 0; i < 20; i++)
         {
@@ -38,9 +38,9 @@ public sealed class SdsSourceTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Service_WithOtherHostsAtTheNextPoll_HasThose()
+    public async Task Service_WithOtherHostsAtTheNextPoll_HasTheNewHosts()
     {
-        await using var source = Read();
+        await using var source = Start();
         var pause = await source.PausedAsync();
 
         _sds.AnswerWith("""{"hosts":[{"ip_address":"10.0.0.3","port":8080,"tags":{}}]}""");
@@ -56,17 +56,17 @@ public sealed class SdsSourceTests : IAsyncLifetime
     [InlineData(200, "", null)]
     [InlineData(200, "<html>", null)]
     [InlineData(200, "[]", null)]
-    [InlineData(200, "null", "the answer has no hosts member")]
-    [InlineData(200, "{}", "the answer has no hosts member")]
-    [InlineData(200, """{"hosts":[]}""", "the answer has no host")]
-    [InlineData(200, """{"hosts":[null]}""", "the answer has a host that is no IP address and port:  ")]
-    [InlineData(200, """{"hosts":[{"ip_address":"10.0.0.9","port":8080},{"ip_address":"usersvc","port":8080}]}""", "the answer has a host that is no IP address and port: usersvc 8080")]
-    [InlineData(200, """{"hosts":[{"ip_address":"10.0.0.9","port":0}]}""", "the answer has a host that is no IP address and port: 10.0.0.9 0")]
-    [InlineData(200, """{"hosts":[{"ip_address":"10.0.0.9","port":65536}]}""", "the answer has a host that is no IP address and port: 10.0.0.9 65536")]
+    [InlineData(200, "null", "the answer has no member hosts")]
+    [InlineData(200, "{}", "the answer has no member hosts")]
+    [InlineData(200, """{"hosts":[]}""", "the answer lists no hosts")]
+    [InlineData(200, """{"hosts":[null]}""", "the answer lists a host that is not an IP address and port:  ")]
+    [InlineData(200, """{"hosts":[{"ip_address":"10.0.0.9","port":8080},{"ip_address":"usersvc","port":8080}]}""", "the answer lists a host that is not an IP address and port: usersvc 8080")]
+    [InlineData(200, """{"hosts":[{"ip_address":"10.0.0.9","port":0}]}""", "the answer lists a host that is not an IP address and port: 10.0.0.9 0")]
+    [InlineData(200, """{"hosts":[{"ip_address":"10.0.0.9","port":65536}]}""", "the answer lists a host that is not an IP address and port: 10.0.0.9 65536")]
     [InlineData(200, """{"hosts":[{"ip_address":"10.0.0.9","port":"http"}]}""", null)]
     public async Task BadAnswer_AfterAGoodOne_KeepsTheEndpointsAndIsLoggedOnce(int status, string body, string? reason)
     {
-        await using var source = Read();
+        await using var source = Start();
         var pause = await source.PausedAsync();
 
         _sds.AnswerWith(body, status);
@@ -77,7 +77,7 @@ public sealed class SdsSourceTests : IAsyncLifetime
         Assert.Equal(["10.0.0.2:8080", "[fd00::1]:8081"], source.Known);
         Assert.Equal(2, source.Failures);
         var log = Assert.Single(source.Log);
-        Assert.StartsWith($"Warning: Discovery: {source.Source.Address} fails, its last known 2 endpoints stay: {reason}", log, StringComparison.Ordinal);
+        Assert.StartsWith($"Warning: Discovery: {source.Source.Address} fails; its last known 2 endpoints stay in use: {reason}", log, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -90,32 +90,32 @@ public sealed class SdsSourceTests : IAsyncLifetime
                 await context.Response.WriteAsync(new string(' ', 64 * 1024), context.RequestAborted);
             }
         };
-        await using var source = Read();
+        await using var source = Start();
         await source.PausedAsync();
 
         Assert.Equal((null, 1), (source.Known, source.Failures));
     }
 
     [Fact]
-    public async Task Answer_WithMoreHostsThanAnyService_IsAFailure()
+    public async Task Answer_WithTooManyHosts_IsAFailure()
     {
         _sds.AnswerWith($$"""{"hosts":[{{string.Join(',', Enumerable.Range(1, 10_001).Select(i => $$"""{"ip_address":"10.0.{{i / 250}}.{{i % 250}}","port":80}"""))}}]}""");
-        await using var source = Read();
+        await using var source = Start();
         await source.PausedAsync();
 
         Assert.Equal((null, 1), (source.Known, source.Failures));
-        Assert.EndsWith("the answer has more than 10000 hosts", Assert.Single(source.Log), StringComparison.Ordinal);
+        Assert.EndsWith("the answer lists more than 10000 hosts", Assert.Single(source.Log), StringComparison.Ordinal);
     }
 
     [Fact]
-    public async Task Answer_ThatDoesNotCome_IsAFailureWhenItsTimeHasPassed()
+    public async Task Answer_Missing_IsAFailureAfterTheTimeout()
     {
         _sds.Answer = context => Task.Delay(Timeout.Infinite, context.RequestAborted);
-        await using var source = Read(timeout: TimeSpan.FromSeconds(0.2));
+        await using var source = Start(timeout: TimeSpan.FromSeconds(0.2));
         await source.PausedAsync();
 
         Assert.Equal((null, 1), (source.Known, source.Failures));
     }
 
-    private ReadSource Read(TimeSpan? timeout = null) => new($"sds+http://{_sds.Authority}/usersvc", o => o.Sds.Timeout = timeout ?? o.Sds.Timeout);
+    private TestSource Start(TimeSpan? timeout = null) => new($"sds+http://{_sds.Authority}/usersvc", o => o.Sds.Timeout = timeout ?? o.Sds.Timeout);
 }

@@ -2,11 +2,11 @@ using System.Text.Json.Nodes;
 
 namespace UserSvc.Tests.Edge.Discovery;
 
-/// <summary>EndpointSlices in a word.</summary>
+/// <summary>Short EndpointSlices.</summary>
 internal static class Slices
 {
-    /// <summary>A slice of pods, each with <c>{name}-uid</c> and an IPv4 address, that are ready on the port <c>http</c>.</summary>
-    public static JsonObject Of(int port, params IEnumerable<(string Pod, string Ip)> pods) => new()
+    /// <summary>A slice of ready pods, each with the uid <c>{name}-uid</c> and an IPv4 address, on the port <c>http</c>.</summary>
+    public static JsonObject Create(int port, params IEnumerable<(string Pod, string Ip)> pods) => new()
     {
         ["addressType"] = "IPv4",
         ["endpoints"] = new JsonArray([.. pods.Select(p => new JsonObject

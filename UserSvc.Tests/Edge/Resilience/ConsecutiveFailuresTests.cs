@@ -2,6 +2,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Time.Testing;
 using UserSvc.Edge.Resilience;
+using UserSvc.Edge.Statistics;
 using Yarp.ReverseProxy;
 using Yarp.ReverseProxy.Health;
 using Yarp.ReverseProxy.Model;
@@ -73,15 +74,16 @@ public sealed class ConsecutiveFailuresTests
     {
         var (cluster, destination) = Find(edge);
         var policy = Assert.Single(edge.Services.GetServices<IPassiveHealthCheckPolicy>().OfType<ConsecutiveFailures>());
-        var record = edge.Services.GetRequiredService<ResilienceState>().Of(cluster);
+        var shared = edge.Services.GetRequiredService<ResilienceState>().Get(cluster);
         var service = string.Empty;
         foreach (var outcome in outcomes)
         {
+            var attempts = new Attempts(shared, shared.GetSettings(cluster.Model), Repeatability.Safe, null, null, TimeProvider.System);
+            attempts.Answer(
+                outcome switch { '+' => AttemptOutcome.Answered, '-' => AttemptOutcome.Failed, 'o' => AttemptOutcome.Overloaded, _ => AttemptOutcome.Nothing },
+                upgraded: false);
             var context = new DefaultHttpContext();
-            context.Features.Set(new Tries(record, record.SettingsOf(cluster.Model), Repeatability.Safe, null, null, TimeProvider.System)
-            {
-                Outcome = outcome switch { '+' => TryOutcome.Answered, '-' => TryOutcome.Failed, 'o' => TryOutcome.Overloaded, _ => TryOutcome.Nothing },
-            });
+            context.Features.Set(attempts);
             policy.RequestProxied(context, cluster, destination);
             service += destination.Health.Passive is DestinationHealth.Unhealthy ? '-' : '+';
         }

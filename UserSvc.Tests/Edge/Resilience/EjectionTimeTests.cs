@@ -153,9 +153,9 @@ public sealed class EjectionTimeTests
 
         public bool IsEjected => Destination.Health.Passive is DestinationHealth.Unhealthy;
 
-        public long Count => _state.Of(Destination).EjectionsInAll;
+        public long Count => _state.Get(Destination).EjectionHistory.Total.Value;
 
-        public long CountOfTheCluster => _state.Of(_cluster).Ejections;
+        public long CountOfTheCluster => _state.Get(_cluster).Statistics.EjectionCount.Value;
 
         private DestinationState Destination => _cluster.Destinations[destinationId];
 

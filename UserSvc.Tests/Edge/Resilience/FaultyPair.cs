@@ -16,8 +16,8 @@ internal sealed class FaultyPair : IAsyncDisposable
     /// <summary>Ends when the request that meets the fault has arrived.</summary>
     public Task Faulted => _faulted.Task;
 
-    /// <summary>Each request as an instance has received it, as "GET 1": the method and which try it says it is.</summary>
-    public IEnumerable<string> Tries => Upstreams.SelectMany(u => u.Requests).Select(r => $"{r.Method} {r.Headers["x-envoy-attempt-count"]}").Order();
+    /// <summary>Each request that an instance received, such as "GET 1": the method and the number of the attempt.</summary>
+    public IEnumerable<string> Attempts => Upstreams.SelectMany(u => u.Requests).Select(r => $"{r.Method} {r.Headers["x-envoy-attempt-count"]}").Order();
 
     public static async Task<FaultyPair> StartAsync(RequestDelegate fault)
     {

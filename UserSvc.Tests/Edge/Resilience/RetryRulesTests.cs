@@ -1,5 +1,7 @@
+using System.Net;
 using Microsoft.AspNetCore.Http;
 using UserSvc.Edge.Resilience;
+using UserSvc.Edge.Statistics;
 using Yarp.ReverseProxy.Forwarder;
 
 namespace UserSvc.Tests.Edge.Resilience;
@@ -29,19 +31,44 @@ public sealed class RetryRulesTests
             request.Headers[header] = "x";
         }
 
-        Assert.Equal(expected, RetryRules.Of(request).ToString());
+        Assert.Equal(expected, RetryRules.GetRepeatability(request).ToString());
     }
 
     [Theory]
     [InlineData("ConnectFailure", "Once Idempotent Safe")]
     [InlineData("Reset", "Idempotent Safe")]
-    [InlineData("TryTimeout", "Safe")]
+    [InlineData("TimedOut", "Safe")]
     [InlineData("GatewayError", "Idempotent Safe")]
-    public void Failure_WithThisReason_IsRetriedForTheseRequests(string reason, string expected)
+    [InlineData("Nothing", "")]
+    [InlineData("Answered", "")]
+    [InlineData("Overloaded", "")]
+    [InlineData("Failed", "")]
+    [InlineData("BrokenAnswer", "")]
+    public void Attempt_WithThisOutcome_IsRetriedForTheseRequests(string outcome, string expected)
     {
-        var allowed = Enum.GetValues<Repeatability>().Where(r => RetryRules.Allow(r, Enum.Parse<RetryReason>(reason)));
+        var allowed = Enum.GetValues<Repeatability>().Where(r => RetryRules.Allow(r, Enum.Parse<AttemptOutcome>(outcome)));
 
         Assert.Equal(expected, string.Join(' ', allowed));
+    }
+
+    [Theory]
+    [InlineData(200, false, "Answered")]
+    [InlineData(404, false, "Answered")]
+    [InlineData(500, false, "Failed")]
+    [InlineData(502, false, "GatewayError")]
+    [InlineData(503, false, "GatewayError")]
+    [InlineData(504, false, "Failed")]
+    [InlineData(503, true, "Overloaded")]
+    [InlineData(429, true, "Answered")]
+    public void Answer_WithThisStatus_HasThisOutcome(int status, bool overloaded, string expected)
+    {
+        using var answer = new HttpResponseMessage((HttpStatusCode)status);
+        if (overloaded)
+        {
+            answer.Headers.Add("x-envoy-overloaded", "true");
+        }
+
+        Assert.Equal(expected, RetryRules.Classify(answer).ToString());
     }
 
     [Theory]
@@ -51,14 +78,14 @@ public sealed class RetryRulesTests
     [InlineData(ForwarderError.Request, HttpRequestError.ProxyTunnelError, "ConnectFailure")]
     [InlineData(ForwarderError.Request, HttpRequestError.ResponseEnded, "Reset")]
     [InlineData(ForwarderError.RequestBodyDestination, HttpRequestError.ConnectionError, "Reset")]
-    [InlineData(ForwarderError.RequestCanceled, HttpRequestError.Unknown, null)]
-    [InlineData(ForwarderError.RequestBodyClient, HttpRequestError.Unknown, null)]
-    [InlineData(ForwarderError.ResponseBodyDestination, HttpRequestError.ResponseEnded, null)]
-    public void Failure_OfTheForwarder_HasThisReason(ForwarderError error, HttpRequestError cause, string? expected)
+    [InlineData(ForwarderError.RequestCanceled, HttpRequestError.Unknown, "Nothing")]
+    [InlineData(ForwarderError.RequestBodyClient, HttpRequestError.Unknown, "Nothing")]
+    [InlineData(ForwarderError.ResponseBodyDestination, HttpRequestError.ResponseEnded, "BrokenAnswer")]
+    public void Failure_OfTheForwarder_HasThisOutcome(ForwarderError error, HttpRequestError cause, string expected)
     {
         var failure = new Failure(error, new HttpRequestException(cause));
 
-        Assert.Equal(expected, RetryRules.ReasonOf(failure)?.ToString());
+        Assert.Equal(expected, RetryRules.Classify(failure, sent: true, timedOut: false).ToString());
     }
 
     [Fact]
@@ -67,7 +94,20 @@ public sealed class RetryRulesTests
         var connection = new Failure(ForwarderError.RequestTimedOut, new OperationCanceledException("", new TimeoutException()));
         var answer = new Failure(ForwarderError.RequestTimedOut, new OperationCanceledException());
 
-        Assert.Equal((RetryReason.ConnectFailure, RetryReason.TryTimeout), (RetryRules.ReasonOf(connection), RetryRules.ReasonOf(answer)));
+        Assert.Equal(
+            (AttemptOutcome.ConnectFailure, AttemptOutcome.TimedOut),
+            (RetryRules.Classify(connection, sent: true, timedOut: false), RetryRules.Classify(answer, sent: true, timedOut: false)));
+    }
+
+    [Theory]
+    [InlineData(true, true, "TimedOut")]
+    [InlineData(true, false, "Nothing")]
+    [InlineData(false, true, "Nothing")]
+    public void Cancellation_OfAnAttempt_IsTheDestinationsTimeoutOnlyIfItHadTheWholeRequest(bool sent, bool timedOut, string expected)
+    {
+        var failure = new Failure(ForwarderError.RequestCanceled, new OperationCanceledException());
+
+        Assert.Equal(expected, RetryRules.Classify(failure, sent, timedOut).ToString());
     }
 
     private sealed record Failure(ForwarderError Error, Exception? Exception) : IForwarderErrorFeature;

@@ -10,7 +10,7 @@ public sealed class RetryTests
     private static readonly Answer Answered = new(200, "answered");
     private static readonly Answer BadGateway = EdgeAnswers.Problem(502, "Bad Gateway", "The service failed to answer.");
     private static readonly Answer TimedOut = EdgeAnswers.Problem(504, "Gateway Timeout", "The service did not answer in time.");
-    private static readonly (string, string)[] Times = [(EdgeHost.TryTimeout, "00:00:01"), (EdgeHost.RouteTimeout, "00:00:15")];
+    private static readonly (string, string)[] Times = [(EdgeHost.AttemptTimeout, "00:00:01"), (EdgeHost.RouteTimeout, "00:00:15")];
 
     // Advanced only where an instance stays silent: nothing else can time out.
     private readonly FakeTimeProvider _time = new();
@@ -38,7 +38,7 @@ public sealed class RetryTests
     [InlineData("POST", null, "reset", 502)]
     [InlineData("POST", null, "503", 503)]
     [InlineData("PATCH", null, "reset", 502)]
-    public async Task Request_FailedAtTheFirstInstance_IsTriedAtTheOtherOnlyIfItMayBeDoneTwice(string method, string? header, string fault, int status)
+    public async Task Request_FailedAtTheFirstInstance_IsRetriedAtTheOtherOnlyIfItMayBeDoneTwice(string method, string? header, string fault, int status)
     {
         await using var pair = await FaultyPair.StartAsync(context => FailAsync(context, fault));
         await using var edge = await pair.EdgeAsync(_time, Times);
@@ -57,8 +57,8 @@ public sealed class RetryTests
 
         using var response = await answering;
 
-        string[] tries = status == 200 ? [$"{method} 1", $"{method} 2"] : [$"{method} 1"];
-        Assert.Equal((status, string.Join(", ", tries)), ((int)response.StatusCode, string.Join(", ", pair.Tries)));
+        string[] attempts = status == 200 ? [$"{method} 1", $"{method} 2"] : [$"{method} 1"];
+        Assert.Equal((status, string.Join(", ", attempts)), ((int)response.StatusCode, string.Join(", ", pair.Attempts)));
     }
 
     [Theory]
@@ -103,7 +103,7 @@ public sealed class RetryTests
     }
 
     [Fact]
-    public async Task Body_OfARequestThatIsTriedAgain_ArrivesWholeAtBoth()
+    public async Task Body_OfARequestThatIsRetried_ArrivesWholeAtBoth()
     {
         await using var pair = await FaultyPair.StartAsync(context => FailAsync(context, "503"));
         await using var edge = await pair.EdgeAsync();
@@ -115,7 +115,7 @@ public sealed class RetryTests
     }
 
     [Fact]
-    public async Task Body_LargerThanWhatIsKept_IsNotTriedAgain()
+    public async Task Body_LargerThanWhatIsKept_IsNotRetried()
     {
         await using var pair = await FaultyPair.StartAsync(context => FailAsync(context, "reset"));
         await using var edge = await pair.EdgeAsync(("Kestrel:Limits:MaxRequestBodySize", "1000000"));
@@ -123,7 +123,7 @@ public sealed class RetryTests
         var answer = await PutAsync(edge, new byte[(64 * 1024) + 1]);
 
         Assert.Equal(BadGateway, answer);
-        Assert.Equal(["PUT 1"], pair.Tries);
+        Assert.Equal(["PUT 1"], pair.Attempts);
     }
 
     [Fact]
@@ -143,7 +143,7 @@ public sealed class RetryTests
     }
 
     [Fact]
-    public async Task Attempts_OfOne_AreNoRetry()
+    public async Task Attempts_OfOne_DisableRetries()
     {
         await using var pair = await FaultyPair.StartAsync(context => FailAsync(context, "reset"));
         await using var edge = await pair.EdgeAsync(($"{EdgeHost.Metadata}:Retry.Attempts", "1"));
@@ -162,7 +162,7 @@ public sealed class RetryTests
         using var response = await edge.Public.GetAsync("/user/alice", TestContext.Current.CancellationToken);
 
         Assert.Equal(HttpStatusCode.ServiceUnavailable, response.StatusCode);
-        Assert.Equal(["GET 1"], pair.Tries);
+        Assert.Equal(["GET 1"], pair.Attempts);
     }
 
     [Fact]

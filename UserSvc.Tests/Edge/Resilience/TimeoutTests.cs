@@ -29,15 +29,15 @@ public sealed class TimeoutTests
     }
 
     [Fact]
-    public async Task Answer_WhoseBodyPausesLongerThanATry_IsWhole()
+    public async Task Answer_WhoseBodyPausesLongerThanAnAttempt_IsWhole()
     {
         var release = new TaskCompletionSource();
         await using var first = await Upstream.StartAsync("usersvc-1", PausingAsync);
         await using var second = await Upstream.StartAsync("usersvc-2", PausingAsync);
-        await using var edge = await EdgeHost.ReadyAsync(_time, [first, second], (EdgeHost.TryTimeout, "00:00:01"), (EdgeHost.RouteTimeout, "00:00:15"));
+        await using var edge = await EdgeHost.ReadyAsync(_time, [first, second], (EdgeHost.AttemptTimeout, "00:00:01"), (EdgeHost.RouteTimeout, "00:00:15"));
 
         using var response = await edge.Public.GetAsync("/user/alice", HttpCompletionOption.ResponseHeadersRead, TestContext.Current.CancellationToken);
-        // Longer than the try's time, whose end would cut the body.
+        // Longer than an attempt's time, whose end would cut the body.
         _time.Advance(TimeSpan.FromSeconds(14));
         release.SetResult();
 
@@ -121,7 +121,7 @@ public sealed class TimeoutTests
 
     // One failure ejects, and no retry hides it.
     private Task<EdgeHost> StartAsync(params Upstream[] upstreams) => EdgeHost.ReadyAsync(_time, upstreams,
-        (EdgeHost.RouteTimeout, "00:00:15"), (EdgeHost.TryTimeout, "00:00:05"), ("Kestrel:Limits:MinRequestBodyDataRate:GracePeriod", "00:01:00"),
+        (EdgeHost.RouteTimeout, "00:00:15"), (EdgeHost.AttemptTimeout, "00:00:05"), ("Kestrel:Limits:MinRequestBodyDataRate:GracePeriod", "00:01:00"),
         ($"{EdgeHost.Metadata}:Ejection.ConsecutiveFailures", "1"), ($"{EdgeHost.Metadata}:Retry.BudgetPerSecond", "0"), ($"{EdgeHost.Metadata}:Retry.BudgetPercent", "0"));
 
     private static int InFlight(EdgeHost edge) => edge.Services.GetRequiredService<IProxyStateLookup>().GetClusters()

@@ -24,7 +24,7 @@ public sealed class SidecarSettingsTests : IDisposable
     }
 
     [Fact]
-    public void Start_WithAKeyInItsFileThatNothingReads_FailsAndNamesIt()
+    public void Start_WithAnUnknownKeyInItsFile_FailsAndNamesIt()
     {
         System.IO.File.WriteAllText(File, """{"Edge":{"Reload":{"Intervall":"00:00:01"}}}""");
 
@@ -34,7 +34,7 @@ public sealed class SidecarSettingsTests : IDisposable
     }
 
     [Fact]
-    public async Task Files_OfTheModeAndOfTheOperator_StandAboveTheShippedOneInThisOrderAndAreReloaded()
+    public async Task Files_OfTheModeThenTheOperator_OverrideTheShippedOneAndAreReloaded()
     {
         await using var first = await Upstream.StartAsync();
         await using var second = await Upstream.StartAsync("usersvc-2");
@@ -48,7 +48,7 @@ public sealed class SidecarSettingsTests : IDisposable
         System.IO.File.WriteAllText(Path.Combine(_folder.Path, "appsettings.Production.json"), Local(third));
         await Eventually.HoldsAsync(async () => await sidecar.Public.AskAsync("/user/alice") == new Answer(200, "usersvc-3"));
         System.IO.File.Delete(File);
-        await Eventually.HoldsAsync(() => Task.FromResult(sidecar.Log.Lines.Any(line => line.Contains($"{File} is gone.", StringComparison.Ordinal))));
+        await Eventually.HoldsAsync(() => Task.FromResult(sidecar.Log.Lines.Any(line => line.Contains($"{File} no longer exists.", StringComparison.Ordinal))));
 
         Assert.Equal(new(200, "usersvc-1"), started);
         Assert.Equal(new(200, "usersvc-3"), await sidecar.Public.AskAsync("/user/alice"));

@@ -114,7 +114,7 @@ public sealed class SidecarTests
     }
 
     [Fact]
-    public async Task Overload_OfTheInstance_ComesThroughBothProxiesUnchangedAndIsNotTriedAgain()
+    public async Task Overload_OfTheInstance_PassesBothProxiesUnchangedAndIsNotRetried()
     {
         await using var instance = await Upstream.StartAsync(answer: context =>
         {

@@ -1,13 +1,13 @@
 using System.Globalization;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Options;
-using UserSvc.Edge.Forwarding;
+using UserSvc.Edge.Listeners;
 
-namespace UserSvc.Edge.Listeners;
+namespace UserSvc.Edge.Forwarding;
 
 /// <summary>
-/// Tells clients to come by https: Strict-Transport-Security where they did, a redirect where they did not. The redirect keeps method and
-/// body (308) and the target as it is written. A request that came by TLS to a trusted proxy is one over https.
+/// Sends clients to https: Strict-Transport-Security over https, a redirect over http. The redirect keeps method and body (308) and the
+/// target as written. A request that a trusted proxy received over TLS counts as https.
 /// </summary>
 internal sealed class HttpsPolicy(RequestDelegate next, IOptions<HttpsOptions> options, IProblemDetailsService problems)
 {
@@ -25,13 +25,13 @@ internal sealed class HttpsPolicy(RequestDelegate next, IOptions<HttpsOptions> o
         {
             if (!request.Host.HasValue)
             {
-                return problems.RefuseAsync(context, "This is served over https only.");
+                return new Refusal(StatusCodes.Status400BadRequest, "This is served over https only.").WriteAsync(context, problems);
             }
 
             var host = port == 443 ? request.Host.Host : $"{request.Host.Host}:{port.ToString(CultureInfo.InvariantCulture)}";
             context.Response.StatusCode = StatusCodes.Status308PermanentRedirect;
             var target = context.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget;
-            // OPTIONS * has none.
+            // OPTIONS * has no path.
             context.Response.Headers.Location = $"https://{host}{(target.StartsWith('/') ? target : "/")}";
             return Task.CompletedTask;
         }

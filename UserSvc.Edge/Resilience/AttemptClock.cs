@@ -3,10 +3,10 @@ using Microsoft.Extensions.ObjectPool;
 namespace UserSvc.Edge.Resilience;
 
 /// <summary>
-/// Ends a try when its time has passed. Clocks are used again, and their timers run on in between: when one rings it looks at the deadline
-/// of the moment, so that under load a timer is set once a second and not three times a request.
+/// Ends an attempt when its time has passed. Clocks are pooled and their timers keep running: one that rings looks at the current deadline.
+/// Under load this sets a timer about once a second instead of three times per request.
 /// </summary>
-internal sealed class TryClock : IDisposable
+internal sealed class AttemptClock : IDisposable
 {
     private const long Never = long.MaxValue;
 
@@ -18,13 +18,13 @@ internal sealed class TryClock : IDisposable
     private long _rings = Never;
     private bool _passed;
 
-    private TryClock(TimeProvider time)
+    private AttemptClock(TimeProvider time)
     {
         _time = time;
-        // A timer keeps the context of whoever makes it, here a request's.
+        // A timer captures the execution context of its creator, here a request's.
         using (ExecutionContext.SuppressFlow())
         {
-            _timer = time.CreateTimer(static clock => ((TryClock)clock!).Ring(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+            _timer = time.CreateTimer(static clock => ((AttemptClock)clock!).Ring(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         }
     }
 
@@ -33,10 +33,10 @@ internal sealed class TryClock : IDisposable
     // Milliseconds.
     private long Now => _time.GetTimestamp() / (_time.TimestampFrequency / 1_000);
 
-    /// <summary>As many as there are requests in flight, so that under load none is made; past it, they are made and thrown away.</summary>
-    public static ObjectPool<TryClock> CreatePool(TimeProvider time) => new DefaultObjectPoolProvider { MaximumRetained = 1024 }.Create(new Policy(time));
+    /// <summary>Keeps enough for the requests in flight; beyond that, clocks are created and thrown away.</summary>
+    public static ObjectPool<AttemptClock> CreatePool(TimeProvider time) => new DefaultObjectPoolProvider { MaximumRetained = 1024 }.Create(new Policy(time));
 
-    /// <param name="time">From now until the try is ended; null is never.</param>
+    /// <param name="time">From now until the attempt is ended; null is never.</param>
     public void Set(TimeSpan? time)
     {
         var now = Now;
@@ -74,7 +74,7 @@ internal sealed class TryClock : IDisposable
             _passed = true;
         }
 
-        // No other try's: one that has passed is never used again.
+        // Cancels no other attempt: the pool does not take this clock back.
         _ended.Cancel();
     }
 
@@ -87,10 +87,10 @@ internal sealed class TryClock : IDisposable
         }
     }
 
-    private sealed class Policy(TimeProvider time) : PooledObjectPolicy<TryClock>
+    private sealed class Policy(TimeProvider time) : PooledObjectPolicy<AttemptClock>
     {
-        public override TryClock Create() => new(time);
+        public override AttemptClock Create() => new(time);
 
-        public override bool Return(TryClock obj) => !obj._passed;
+        public override bool Return(AttemptClock obj) => !obj._passed;
     }
 }

@@ -1,25 +1,24 @@
 using Microsoft.Extensions.Diagnostics.HealthChecks;
-using UserSvc.Edge.Listeners;
 using UserSvc.ServiceDefaults;
 
-namespace UserSvc.Edge.Admin;
+namespace UserSvc.Edge.Listeners;
 
-/// <summary>The edge as a whole at a moment. <paramref name="State"/> is Envoy's name; <paramref name="Reason"/> is null when it is ready.</summary>
+/// <summary>The state of the edge as a whole. <paramref name="State"/> is Envoy's name; <paramref name="Reason"/> is null when it is ready.</summary>
 internal sealed record ServerStatus(string State, bool Ready, string? Reason)
 {
     /// <summary>Envoy's number of the state.</summary>
     public int Number => State switch { "LIVE" => 0, "DRAINING" => 1, _ => 2 };
 }
 
-/// <summary>What the edge says of itself, and the switch by which an operator makes it unready.</summary>
+/// <summary>What the edge reports about itself, and the operator's switch that makes it unready.</summary>
 internal sealed class ServerState(HealthCheckService checks, Drain drain, OpenListeners listeners, TimeProvider time)
 {
     private readonly long _started = time.GetTimestamp();
 
-    /// <summary>POST /healthcheck/fail has been asked for, and no /healthcheck/ok since.</summary>
+    /// <summary>Set by POST /healthcheck/fail, cleared by /healthcheck/ok.</summary>
     public bool HealthCheckFailed { get; set; }
 
-    /// <summary>Why requests should go elsewhere by an operator's word; null while there is none.</summary>
+    /// <summary>Why an operator took the edge out of service; null while it is in service.</summary>
     public string? TakenOut => HealthCheckFailed ? "failed by POST /healthcheck/fail" : listeners.Draining ? "the listeners are drained" : null;
 
     public TimeSpan Uptime => time.GetElapsedTime(_started);

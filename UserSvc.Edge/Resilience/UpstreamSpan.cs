@@ -3,9 +3,9 @@ using System.Globalization;
 using Microsoft.AspNetCore.Http.Extensions;
 using Yarp.ReverseProxy.Forwarder;
 
-namespace UserSvc.Edge.Forwarding;
+namespace UserSvc.Edge.Resilience;
 
-/// <summary>A span for each try of a recorded request, after the semantic conventions for HTTP clients.</summary>
+/// <summary>A span for each attempt of a recorded request, by the semantic conventions for HTTP clients.</summary>
 internal static class UpstreamSpan
 {
     private static readonly ActivitySource Source = new("UserSvc.Edge");
@@ -24,7 +24,7 @@ internal static class UpstreamSpan
         span.SetTag("http.request.method", method);
         span.SetTag("server.address", upstream.Host);
         span.SetTag("server.port", upstream.Port);
-        // A query may hold what is nobody's business.
+        // A query may hold secrets.
         span.SetTag("url.full", UriHelper.BuildAbsolute(upstream.Scheme, new(upstream.Authority), request.PathBase, request.Path, request.QueryString.HasValue ? new("?*") : default));
         if (resends > 0)
         {

@@ -2,33 +2,32 @@ using System.Text.RegularExpressions;
 
 namespace UserSvc.Edge.Admin;
 
-/// <summary>Keeps what must not be seen out of a configuration that is shown: rather too much than one secret.</summary>
-internal static partial class Secrets
+/// <summary>Hides secrets in shown settings. When in doubt, it hides.</summary>
+internal static partial class Redactor
 {
     private const string Hidden = "[hidden]";
 
-    /// <param name="path">The setting, as <c>Kestrel:Endpoints:Https:Certificate:Password</c>.</param>
-    /// <param name="value">What it is set to.</param>
-    public static string? Hide(string path, string? value) => string.IsNullOrEmpty(value) ? value
+    /// <summary>Hides the value of a setting whose path, such as <c>Kestrel:Endpoints:Https:Certificate:Password</c>, suggests a secret.</summary>
+    public static string? Redact(string path, string? value) => string.IsNullOrEmpty(value) ? value
         : IsSecret(path, value) || value.Contains("-----BEGIN", StringComparison.Ordinal) ? Hidden
-        : WithoutCredentials(value);
+        : RedactAddress(value);
 
-    /// <summary>An address without its user and query, which may be a password and a key.</summary>
-    public static string WithoutCredentials(string address) => Query().Replace(User().Replace(address, $"://{Hidden}@"), $"$1?{Hidden}");
+    /// <summary>Hides an address's user and query, which may hold a password or a key.</summary>
+    public static string RedactAddress(string address) => Query().Replace(User().Replace(address, $"://{Hidden}@"), $"$1?{Hidden}");
 
     private static bool IsSecret(string path, string value)
     {
         var keys = path.Split(':');
-        // A path of a file is no secret, whatever is in the file.
+        // The path of a secret file is not a secret.
         var named = keys.Any(key => Names().IsMatch(key) && !FileNames().IsMatch(key));
         return named
             || keys[^1].EndsWith("key", StringComparison.OrdinalIgnoreCase)
-            // What a header or parameter is set to, or must be: for which of them that is a key, only its author knows.
+            // The value a header or parameter is set to, or must have: it may be a key.
             || (path.Contains(":Transforms:", StringComparison.OrdinalIgnoreCase) && keys[^1].ToUpperInvariant() is "SET" or "APPEND")
             || ((path.Contains(":Match:Headers:", StringComparison.OrdinalIgnoreCase) || path.Contains(":Match:QueryParameters:", StringComparison.OrdinalIgnoreCase))
                 && path.Contains(":Values:", StringComparison.OrdinalIgnoreCase))
             || keys[^1].Equals("Query", StringComparison.OrdinalIgnoreCase)
-            // Providers have settings of their own, of which nothing is known but the levels.
+            // Of the logging providers' settings, only the levels are known to be harmless.
             || (keys[0].Equals("Logging", StringComparison.OrdinalIgnoreCase)
                 && !Enum.TryParse<LogLevel>(value, ignoreCase: true, out _) && !bool.TryParse(value, out _));
     }

@@ -1,40 +1,24 @@
 using System.Collections.Concurrent;
-using System.Diagnostics.Metrics;
 using System.Threading.Channels;
 using Microsoft.Extensions.Configuration;
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Time.Testing;
 using UserSvc.Edge.Discovery;
 
 namespace UserSvc.Tests.Edge.Discovery;
 
-/// <summary>One source without a proxy, in virtual time: its pauses are told to the test, and pass when the test says so.</summary>
-internal sealed class ReadSource : IAsyncDisposable
+/// <summary>One source without a proxy, in virtual time: the test sees its pauses and decides when they are over.</summary>
+internal sealed class TestSource : IAsyncDisposable
 {
-    private readonly ServiceProvider _services = new ServiceCollection().AddMetrics().BuildServiceProvider();
-    private readonly MeterListener _listener = new();
-    private readonly CancellationTokenSource _ending = new();
     private readonly RecordedTime _time = new();
-    private readonly Task _loop;
-    private int _failures;
 
-    public ReadSource(string address, Action<DiscoveryOptions> configure)
+    public TestSource(string address, Action<DiscoveryOptions> configure)
     {
         var options = new DiscoveryOptions();
         // Like EdgeHost.Patience: the source's clock is virtual, its server is real.
         options.Dns.Timeout = options.Sds.Timeout = TimeSpan.FromMinutes(1);
         configure(options);
-        var settings = new DiscoverySettings(options, new(_services.GetRequiredService<IMeterFactory>()), _time, new RecordedLog(Log));
-        _listener.InstrumentPublished = (instrument, listener) =>
-        {
-            if (instrument.Name == "edge.discovery.failures" && instrument.Meter.Scope == _services.GetRequiredService<IMeterFactory>())
-            {
-                listener.EnableMeasurementEvents(instrument);
-            }
-        };
-        _listener.SetMeasurementEventCallback<long>((_, _, _, _) => Interlocked.Increment(ref _failures));
-        _listener.Start();
+        var settings = new DiscoverySettings(options, _time, new RecordedLog(Log));
         Source = DestinationAddress.Parse(address) switch
         {
             DnsAddress dns => new DnsSource(address, dns, settings),
@@ -43,7 +27,7 @@ internal sealed class ReadSource : IAsyncDisposable
                 address, kubernetes, KubernetesConnection.From(options.Kubernetes, new ConfigurationBuilder().Build()), settings),
             var other => throw new ArgumentException($"No source: {other}"),
         };
-        _loop = Task.Run(() => Source.RunAsync(_ending.Token));
+        Source.Start();
     }
 
     public DiscoverySource Source { get; }
@@ -51,12 +35,12 @@ internal sealed class ReadSource : IAsyncDisposable
     /// <summary>Warnings and recoveries.</summary>
     public ConcurrentQueue<string> Log { get; } = [];
 
-    public int Failures => Volatile.Read(ref _failures);
+    public long Failures => Source.Failures.Value;
 
-    /// <summary>What is known, as <c>address</c> or, where the key is another, <c>key address</c>; null before the first answer.</summary>
+    /// <summary>The known endpoints, each as <c>address</c> or, if its key differs, <c>key address</c>; null before the first answer.</summary>
     public IEnumerable<string>? Known => Source.Endpoints?.Select(e => e.Key == e.Address.ToString() ? e.Key : $"{e.Key} {e.Address}");
 
-    /// <summary>The next pause that the source takes, which is then over.</summary>
+    /// <summary>Waits for the source's next pause and ends it.</summary>
     public async Task<TimeSpan> PassAsync()
     {
         var pause = await _time.Pauses.Reader.ReadAsync(TestContext.Current.CancellationToken);
@@ -64,20 +48,12 @@ internal sealed class ReadSource : IAsyncDisposable
         return pause;
     }
 
-    /// <summary>The next pause that the source takes, in which it stays.</summary>
+    /// <summary>Waits for the source's next pause and leaves it there.</summary>
     public async Task<TimeSpan> PausedAsync() => await _time.Pauses.Reader.ReadAsync(TestContext.Current.CancellationToken);
 
     public void Advance(TimeSpan time) => _time.Advance(time);
 
-    public async ValueTask DisposeAsync()
-    {
-        await _ending.CancelAsync();
-        await _loop;
-        Source.Dispose();
-        _ending.Dispose();
-        _listener.Dispose();
-        await _services.DisposeAsync();
-    }
+    public ValueTask DisposeAsync() => Source.DisposeAsync();
 
     private sealed class RecordedTime : FakeTimeProvider
     {

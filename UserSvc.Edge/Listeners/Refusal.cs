@@ -1,0 +1,26 @@
+using UserSvc.ServiceDefaults;
+
+namespace UserSvc.Edge.Listeners;
+
+/// <summary>An answer that the edge gives itself, as problem JSON. Without a detail the status explains itself.</summary>
+/// <param name="Status">503 gets Retry-After. 400, 408 and 413 close the connection: the unread rest of the request cannot be trusted.</param>
+/// <param name="Detail">One sentence.</param>
+/// <param name="Overloaded">Marks the answer as overload, so that no proxy retries it or blames this one.</param>
+internal readonly record struct Refusal(int Status, string? Detail, bool Overloaded = false)
+{
+    public async Task WriteAsync(HttpContext context, IProblemDetailsService problems)
+    {
+        context.Response.StatusCode = Status;
+        if (Status is StatusCodes.Status503ServiceUnavailable)
+        {
+            context.Response.MarkUnavailable(Overloaded);
+        }
+        else if (Status is StatusCodes.Status400BadRequest or StatusCodes.Status408RequestTimeout or StatusCodes.Status413PayloadTooLarge)
+        {
+            // Over HTTP/2 this asks the client to open another connection.
+            context.Response.Headers.Connection = "close";
+        }
+
+        await problems.WriteAsync(new() { HttpContext = context, ProblemDetails = { Detail = Detail } });
+    }
+}

@@ -1,0 +1,60 @@
+using UserSvc.Edge.Admin;
+using UserSvc.Edge.Forwarding;
+using UserSvc.Edge.Listeners;
+using UserSvc.Edge.Resilience;
+using UserSvc.ServiceDefaults;
+
+namespace UserSvc.Edge;
+
+/// <summary>The way of a request through the edge, all of it.</summary>
+/// <remarks><code>
+///  client
+///    │   1 Kestrel            connection, TLS, HTTP, limits; a connection knows its listener
+///    │   2 service defaults   completes the server span; asks to close while draining
+///    │   3 listener counters  requests, answers, latency
+///    │   4 RequestId          X-Request-Id on every answer
+///    │   5 exceptions         become problem JSON
+///    │   6 AdminGuard         admin listener: its own Host and origin only
+///    │   7 RequestHeaders     refuses ambiguous requests, tells who the client is
+///    │   8 NormalPath         one form of the path, to route and to forward
+///    │   9 HttpsPolicy        HSTS or redirect, if configured
+///    ├─ 10 routing ─────────► admin and health endpoints
+///    │  11 YARP               takes the route's cluster and its destinations
+///    │  12 ForwarderErrors    413; failures become problem JSON and one log line
+///    │  13 ForwardedProbes    a sidecar's own unreadiness
+///    │  14 CircuitBreaker     limits requests in flight per cluster
+///    │  15 Retry ◄──────────┐ another attempt, at another destination
+///    │  16 balancing        │ session affinity, policy, DestinationLimit
+///    │  17 passive health   │ ConsecutiveFailures judges the outcome
+///    │  18 AttemptForwarder ┘ clock, span, counters; outcome and decision
+///    ▼  19 YARP's forwarder   OriginalTarget, TraceContext; AnswerHeaders, OnAnswer
+///  upstream
+/// </code></remarks>
+internal static class Pipeline
+{
+    public static void UsePipeline(this WebApplication app)
+    {
+        app.UseServiceDefaults();
+        app.UseListenerStatistics();
+        app.UseMiddleware<RequestId>();
+        app.UseExceptionProblems();
+        app.UseWhen(context => context.GetListener() is Listener.Admin, admin => admin.UseMiddleware<AdminGuard>());
+        app.UseMiddleware<RequestHeaders>();
+        app.UseMiddleware<NormalPath>();
+        app.UseHttpsPolicy();
+        app.UseRouting();
+        app.UseStatusProblems();
+        app.MapAdmin();
+        app.MapReverseProxy(proxied =>
+        {
+            proxied.UseMiddleware<ForwarderErrors>();
+            proxied.UseMiddleware<ForwardedProbes>();
+            proxied.UseMiddleware<CircuitBreaker>();
+            proxied.UseMiddleware<Retry>();
+            proxied.UseSessionAffinity();
+            proxied.UseLoadBalancing();
+            proxied.UseMiddleware<DestinationLimit>();
+            proxied.UsePassiveHealthChecks();
+        }).WithoutTimeoutMiddleware().ServedOn(Listener.Public);
+    }
+}

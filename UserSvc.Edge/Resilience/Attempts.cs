@@ -1,0 +1,161 @@
+using UserSvc.Edge.Statistics;
+using Yarp.ReverseProxy.Forwarder;
+using Yarp.ReverseProxy.Model;
+
+namespace UserSvc.Edge.Resilience;
+
+/// <summary>Whether another attempt follows, or why none does.</summary>
+internal enum RetryDecision
+{
+    /// <summary>The attempt is under way, or never reached a destination.</summary>
+    Pending,
+
+    /// <summary>The outcome is not one to retry, or the answer has begun.</summary>
+    Final,
+
+    /// <summary>A second execution of the request could do harm.</summary>
+    NotRepeatable,
+
+    NoAttemptsLeft,
+
+    NoOtherDestination,
+
+    /// <summary>The route's <c>Timeout</c> has passed.</summary>
+    TimeUp,
+
+    /// <summary>More of the body was read than the edge keeps.</summary>
+    BodyGone,
+
+    BudgetSpent,
+
+    Retry,
+}
+
+/// <summary>The attempts of one request; a feature of its context. One runs at a time.</summary>
+internal sealed class Attempts(
+    ClusterResilience cluster, ClusterSettings settings, Repeatability request, ReplayableBody? body, TimeSpan? allowed, TimeProvider time)
+{
+    private readonly long _begun = time.GetTimestamp();
+    private AttemptClock? _clock;
+
+    public ClusterResilience Cluster => cluster;
+
+    public ClusterSettings Settings => settings;
+
+    /// <summary>The current attempt, from 1.</summary>
+    public int Number { get; private set; }
+
+    /// <summary>The destinations that this attempt may go to.</summary>
+    public IReadOnlyList<DestinationState> Candidates { get; private set; } = [];
+
+    /// <summary>How this attempt ended; <see cref="AttemptOutcome.Nothing"/> until the answer's headers or a failure.</summary>
+    public AttemptOutcome Outcome { get; private set; }
+
+    /// <summary>Whether the edge ended this attempt because its time, or the request's, had passed.</summary>
+    public bool TimedOut { get; private set; }
+
+    public RetryDecision Decision { get; private set; }
+
+    /// <summary>
+    /// How long this attempt may wait for the answer's headers. Null is as long as the request may take: for the last attempt, and with a
+    /// body, for which the client may need the time.
+    /// </summary>
+    private TimeSpan? Timeout { get; set; }
+
+    /// <summary>What is left of the route's <c>Timeout</c>, for all attempts and the answer's body; null is no limit.</summary>
+    private TimeSpan? Remaining => allowed is not { } all ? null
+        : time.GetElapsedTime(_begun) is var elapsed && elapsed < all ? all - elapsed
+        : TimeSpan.Zero;
+
+    /// <summary>What stops another attempt, whatever this one comes to.</summary>
+    private RetryDecision Obstacle =>
+        Number >= settings.Attempts ? RetryDecision.NoAttemptsLeft
+        : Candidates.Count <= 1 ? RetryDecision.NoOtherDestination
+        : Remaining == TimeSpan.Zero ? RetryDecision.TimeUp
+        : RetryDecision.Retry;
+
+    public static Attempts Create(HttpContext context, ClusterResilience cluster, ClusterSettings settings, TimeProvider time)
+    {
+        var request = RetryRules.GetRepeatability(context.Request);
+        // A request that may run only once is retried only if it never left: none of its body has been read by then.
+        var body = ReplayableBody.Wrap(context, keepNothing: request is Repeatability.Once);
+        return new(cluster, settings, request, body, context.GetReverseProxyFeature().Route.Config.Timeout, time);
+    }
+
+    public void Begin(IReadOnlyList<DestinationState> candidates)
+    {
+        Number++;
+        Candidates = candidates;
+        Outcome = AttemptOutcome.Nothing;
+        Decision = RetryDecision.Pending;
+        TimedOut = false;
+        Timeout = request is Repeatability.Safe && body is null && Obstacle is RetryDecision.Retry ? settings.AttemptTimeout : null;
+        if (Number > 1)
+        {
+            body?.Rewind();
+        }
+    }
+
+    /// <param name="clock">Ends this attempt when its time has passed.</param>
+    public void Start(AttemptClock clock)
+    {
+        var left = Remaining;
+        clock.Set(left is null || Timeout < left ? Timeout ?? left : left);
+        _clock = clock;
+    }
+
+    /// <summary>
+    /// The answer's headers have arrived. From here the attempt may take as long as the request, an upgraded connection as long as it likes.
+    /// </summary>
+    /// <returns>Whether another attempt follows, so that this answer must not reach the client.</returns>
+    public bool Answer(AttemptOutcome outcome, bool upgraded)
+    {
+        if (upgraded)
+        {
+            _clock?.Set(null);
+        }
+        else if (Timeout is not null)
+        {
+            _clock?.Set(Remaining);
+        }
+
+        Outcome = outcome;
+        Decision = Decide();
+        return Decision is RetryDecision.Retry;
+    }
+
+    /// <summary>The forwarder is done with this attempt and its clock.</summary>
+    public void Stop()
+    {
+        TimedOut = _clock!.Stop();
+        _clock = null;
+    }
+
+    /// <summary>The forwarder has failed, before or after the answer's headers.</summary>
+    public void Fail(IForwarderErrorFeature failure, bool answerBegun)
+    {
+        Outcome = RetryRules.Classify(failure, sent: body is null or { HasEnded: true }, TimedOut);
+        Decision = answerBegun ? RetryDecision.Final : Decide();
+    }
+
+    // Once per attempt: it takes the retry out of the budget.
+    private RetryDecision Decide()
+    {
+        var decision = !RetryRules.Allow(Repeatability.Safe, Outcome) ? RetryDecision.Final
+            : !RetryRules.Allow(request, Outcome) ? RetryDecision.NotRepeatable
+            : Obstacle is not RetryDecision.Retry and var obstacle ? obstacle
+            : body is { CanReplay: false } ? RetryDecision.BodyGone
+            : !cluster.Budget.TryTake(settings.BudgetPercent, settings.BudgetPerSecond) ? RetryDecision.BudgetSpent
+            : RetryDecision.Retry;
+        if (decision is RetryDecision.Retry)
+        {
+            cluster.Statistics.RetriesAfter(Outcome).Increment();
+        }
+        else if (decision is RetryDecision.BudgetSpent)
+        {
+            cluster.Statistics.RetryOverflows.Increment();
+        }
+
+        return decision;
+    }
+}
