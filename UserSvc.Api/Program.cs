@@ -25,6 +25,7 @@ internal static class Program
         builder.Services.AddOpenApi();
 
         var app = builder.Build();
+        app.UseServiceDefaults();
         app.UseProblemJson();
         app.UseUtf8Only();
         app.MapHealthEndpoints();

@@ -51,6 +51,7 @@ internal static class Program
         builder.AddAdmin();
 
         var app = builder.BuildChecked(files);
+        app.UseServiceDefaults();
         app.UseListenerStatistics();
         app.UseRequestId();
         app.UseExceptionProblems();

@@ -1,6 +1,5 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections.Features;
-using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -17,30 +16,30 @@ public sealed class DrainOptions
     internal const string Section = "Drain";
 
     /// <summary>
-    /// How long new requests are still served after SIGTERM, while readiness already fails. At least the time the callers need
-    /// to see that: a probe interval of the edge, or Kubernetes' endpoint propagation. Default 5 s; 0 to 5 min.
+    /// How long new requests are still served after SIGTERM, while readiness already fails. At least as long as callers need to
+    /// notice: a probe interval of the edge, or Kubernetes' endpoint propagation. Default 5 s; 0 to 5 min.
     /// </summary>
     public TimeSpan Time { get; set; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>How long requests in flight may take after that before their connections are cut. Default 20 s; 0 to 5 min.</summary>
+    /// <summary>How long requests in flight may take after that before their connections are closed. Default 20 s; 0 to 5 min.</summary>
     public TimeSpan Grace { get; set; } = TimeSpan.FromSeconds(20);
 }
 
 /// <summary>
-/// SIGTERM fails readiness at once and asks clients that send another request to close (HTTP/2 ones by GOAWAY), serves what still comes for
-/// <see cref="DrainOptions.Time"/>, then lets the host stop, which ends the requests in flight.
+/// On SIGTERM readiness fails at once, requests are still served for <see cref="DrainOptions.Time"/> with answers that ask the client to
+/// close its connection (over HTTP/2 with GOAWAY), and then the host stops once the requests in flight have ended.
 /// </summary>
 public sealed partial class Drain(IOptions<DrainOptions> options, TimeProvider time, ILogger<Drain> logger) : IHostedLifecycleService
 {
     /// <summary>True from SIGTERM on.</summary>
     public bool Started { get; private set; }
 
-    // StoppingAsync of every service ends before StopAsync of any, the web server's included: the server still listens here.
+    // The host awaits every service's StoppingAsync before any StopAsync, so the web server still listens here.
     public async Task StoppingAsync(CancellationToken cancellationToken)
     {
         if (Started)
         {
-            // A host that is disposed of stops once more.
+            // Disposing the host stops it again.
             return;
         }
 
@@ -59,7 +58,7 @@ public sealed partial class Drain(IOptions<DrainOptions> options, TimeProvider t
 
     public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Draining: not ready any more, new requests are served for another {Time}")]
+    [LoggerMessage(Level = LogLevel.Information, Message = "Draining: no longer ready; new requests are served for another {Time}")]
     private static partial void LogStarted(ILogger logger, TimeSpan time);
 }
 
@@ -69,29 +68,11 @@ internal sealed class DrainHealthCheck(Drain drain) : IHealthCheck
         Task.FromResult(drain.Started ? HealthCheckResult.Unhealthy("draining") : HealthCheckResult.Healthy());
 }
 
-// A start-up filter, so that it stands outside everything a service adds to its pipeline.
-internal sealed class CloseWhileDraining(Drain drain) : IStartupFilter
-{
-    public Action<IApplicationBuilder> Configure(Action<IApplicationBuilder> next) => app =>
-    {
-        app.Use(inner => context =>
-        {
-            if (drain.Started)
-            {
-                context.AskToClose();
-            }
-
-            return inner(context);
-        });
-        next(app);
-    };
-}
-
 public static class DrainExtensions
 {
-    private static readonly TimeSpan Longest = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan MaxPeriod = TimeSpan.FromMinutes(5);
 
-    /// <summary>Asks the client to close the connection after this answer; over HTTP/2, to begin nothing more on it.</summary>
+    /// <summary>Asks the client to close the connection after this answer; over HTTP/2, to start no further streams on it.</summary>
     public static void AskToClose(this HttpContext context)
     {
         context.Response.OnStarting(static state =>
@@ -101,7 +82,7 @@ public static class DrainExtensions
         }, context);
         if (HttpProtocol.IsHttp2(context.Request.Protocol))
         {
-            // GOAWAY, of which the header is no part: streams in flight end, and the client's next request opens a connection.
+            // Over HTTP/2 the header means nothing. This sends GOAWAY: streams in flight end, the next request opens a new connection.
             context.Features.Get<IConnectionLifetimeNotificationFeature>()?.RequestClose();
         }
     }
@@ -109,7 +90,7 @@ public static class DrainExtensions
     internal static void AddDrain(this IHostApplicationBuilder builder)
     {
         builder.Services.AddOptions<DrainOptions>().BindConfiguration(DrainOptions.Section)
-            .Validate(o => o.Time >= TimeSpan.Zero && o.Time <= Longest && o.Grace >= TimeSpan.Zero && o.Grace <= Longest,
+            .Validate(o => o.Time >= TimeSpan.Zero && o.Time <= MaxPeriod && o.Grace >= TimeSpan.Zero && o.Grace <= MaxPeriod,
                 "Drain:Time and Drain:Grace must be between 0 and 5 minutes")
             .ValidateOnStart();
         builder.Services.AddOptions<HostOptions>().Configure<IOptions<DrainOptions>>(
@@ -117,6 +98,19 @@ public static class DrainExtensions
         builder.Services.TryAddSingleton(TimeProvider.System);
         builder.Services.AddSingleton<Drain>();
         builder.Services.AddHostedService(services => services.GetRequiredService<Drain>());
-        builder.Services.AddTransient<IStartupFilter, CloseWhileDraining>();
+    }
+
+    internal static void UseCloseWhileDraining(this IApplicationBuilder app)
+    {
+        var drain = app.ApplicationServices.GetRequiredService<Drain>();
+        app.Use(next => context =>
+        {
+            if (drain.Started)
+            {
+                context.AskToClose();
+            }
+
+            return next(context);
+        });
     }
 }

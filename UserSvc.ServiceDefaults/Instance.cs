@@ -4,15 +4,15 @@ using Microsoft.Extensions.Options;
 
 namespace UserSvc.ServiceDefaults;
 
-/// <summary>Section <c>Instance</c>: who this process says it is.</summary>
+/// <summary>Section <c>Instance</c>: how this process identifies itself.</summary>
 public sealed class InstanceOptions
 {
     internal const string Section = "Instance";
 
-    /// <summary>The instance's name in answers. Default: the machine's host name, which in Kubernetes is the pod's name.</summary>
+    /// <summary>The instance's name in answers. Default: the host name, which in Kubernetes is the pod's name.</summary>
     public string? Name { get; set; }
 
-    /// <summary>The address in answers. Default: what the machine's host name resolves to, IPv4 first.</summary>
+    /// <summary>The instance's address in answers. Default: what the host name resolves to, preferably IPv4.</summary>
     public string? Address { get; set; }
 }
 
@@ -32,7 +32,7 @@ public sealed class Instance(IOptions<InstanceOptions> options)
         }
         catch (SocketException)
         {
-            // A laptop whose own name does not resolve still runs the service, on loopback.
+            // On a laptop whose host name does not resolve, the service still runs, on loopback.
             return IPAddress.Loopback.ToString();
         }
     }

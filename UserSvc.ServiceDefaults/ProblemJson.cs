@@ -1,4 +1,5 @@
 using System.Text.Encodings.Web;
+using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
@@ -8,8 +9,8 @@ using Microsoft.Extensions.DependencyInjection;
 namespace UserSvc.ServiceDefaults;
 
 /// <summary>
-/// A refusal that is no fault of the request: 503 with Retry-After. <paramref name="overloaded"/> marks it with Envoy's
-/// <c>x-envoy-overloaded</c>: a healthy instance saying no, which a proxy neither retries nor counts against it.
+/// Refuses a request for no fault of its own: 503 with Retry-After. <paramref name="overloaded"/> adds Envoy's <c>x-envoy-overloaded</c>:
+/// the instance is healthy, so a proxy neither retries the request nor counts the refusal against the instance.
 /// </summary>
 public sealed class UnavailableException(string message, bool overloaded = false, Exception? inner = null) : Exception(message, inner)
 {
@@ -17,9 +18,8 @@ public sealed class UnavailableException(string message, bool overloaded = false
 }
 
 /// <summary>
-/// Writes every error as RFC 9457 problem JSON with this system's members beside it: <c>ok</c>, <c>error</c>, <c>hostname</c>,
-/// <c>resolvedname</c>. It writes whatever the request's Accept says (RFC 9110, 15.5.7 allows that), where ASP.NET's own writer
-/// would leave the body empty.
+/// Writes every error as RFC 9457 problem JSON with our members <c>ok</c>, <c>error</c>, <c>hostname</c> and <c>resolvedname</c>. It
+/// ignores Accept, as RFC 9110, 15.5.7 allows; for an Accept without JSON, ASP.NET's writer would leave the body empty.
 /// </summary>
 internal sealed class ProblemJsonWriter(Instance instance) : IProblemDetailsWriter
 {
@@ -33,7 +33,7 @@ internal sealed class ProblemJsonWriter(Instance instance) : IProblemDetailsWrit
         {
             case BadHttpRequestException bad:
                 problem.Status = response.StatusCode = bad.StatusCode;
-                problem.Detail ??= BadRequest.Explain(bad);
+                problem.Detail ??= Explain(bad);
                 break;
             case UnavailableException unavailable:
                 problem.Detail ??= unavailable.Message;
@@ -42,7 +42,7 @@ internal sealed class ProblemJsonWriter(Instance instance) : IProblemDetailsWrit
         }
 
         problem.Status ??= response.StatusCode;
-        // With this type the title is the status's own phrase (RFC 9457, 4.2.1).
+        // With about:blank the title is the status's reason phrase (RFC 9457, 4.2.1).
         problem.Type = "about:blank";
         problem.Title = ReasonPhrases.GetReasonPhrase(problem.Status.Value);
         problem.Detail ??= Explain(problem.Status.Value);
@@ -51,20 +51,34 @@ internal sealed class ProblemJsonWriter(Instance instance) : IProblemDetailsWrit
         problem.Extensions["hostname"] = instance.Name;
         problem.Extensions["resolvedname"] = instance.Address;
         response.StatusCode = problem.Status.Value;
-        // Without a token it is the request's own, and a client that has left is no error.
+        // Without a token, WriteAsJsonAsync uses the request's and ignores that the client has gone.
         await response.WriteAsJsonAsync(problem, problem.GetType(), options: null, "application/problem+json");
     }
 
     private static string Explain(int status) => status switch
     {
         StatusCodes.Status404NotFound => "There is nothing at this path.",
-        StatusCodes.Status405MethodNotAllowed => "This path does not answer that method; Allow names those it does.",
+        StatusCodes.Status405MethodNotAllowed => "This path does not support the method; see the Allow header.",
         StatusCodes.Status413PayloadTooLarge => "The request body is too large.",
         StatusCodes.Status415UnsupportedMediaType => "The Content-Type must be application/json, in UTF-8.",
-        StatusCodes.Status500InternalServerError => "The service made a mistake; it has been logged.",
+        StatusCodes.Status500InternalServerError => "An internal error occurred and was logged.",
         StatusCodes.Status504GatewayTimeout => "The service did not answer in time.",
         _ => $"{ReasonPhrases.GetReasonPhrase(status)}.",
     };
+
+    // Never the exception's text, which names types of this program.
+    private static string? Explain(BadHttpRequestException exception) => exception switch
+    {
+        { StatusCode: StatusCodes.Status408RequestTimeout } => "The request body arrived too slowly.",
+        { InnerException: JsonException json } => Explain(json),
+        { StatusCode: StatusCodes.Status400BadRequest } => "The request's body or a parameter is missing or malformed.",
+        _ => null,
+    };
+
+    // Path is "$", "$.password", or null for input that is not JSON.
+    private static string Explain(JsonException json) => json.Path is { Length: > 2 } path && path.StartsWith("$.", StringComparison.Ordinal)
+        ? $"The field {path[2..]} is malformed, has the wrong type or appears twice."
+        : "The request body is not a JSON object.";
 }
 
 /// <summary>Error answers, the same in every service and environment.</summary>
@@ -74,19 +88,19 @@ public static class ProblemJson
     {
         services.AddSingleton<IProblemDetailsWriter, ProblemJsonWriter>();
         services.AddProblemDetails();
-        // Names are people's and sentences have apostrophes: written as they are. The escapes it leaves out are for JSON inside HTML.
+        // Leaves apostrophes and letters unescaped; only JSON inside HTML needs those escapes.
         services.ConfigureHttpJsonOptions(json => json.SerializerOptions.Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping);
         services.Configure<RouteHandlerOptions>(o => o.ThrowOnBadRequest = true);
     }
 
-    /// <summary>Exceptions, and statuses without a body, become problem JSON. Stands first in the pipeline.</summary>
+    /// <summary>Turns exceptions, and statuses without a body, into problem JSON.</summary>
     public static void UseProblemJson(this IApplicationBuilder app)
     {
         app.UseExceptionProblems();
         app.UseStatusCodePages();
     }
 
-    /// <summary>Exceptions alone, for a service that knows which of its statuses need a body.</summary>
+    /// <summary>Only exceptions, for a service that decides itself which statuses need a body.</summary>
     public static void UseExceptionProblems(this IApplicationBuilder app) =>
         app.UseExceptionHandler(new ExceptionHandlerOptions
         {
@@ -96,11 +110,11 @@ public static class ProblemJson
                 UnavailableException => StatusCodes.Status503ServiceUnavailable,
                 _ => StatusCodes.Status500InternalServerError,
             },
-            // A client's mistake and an outage that its own component has logged are no news for the error log.
+            // Not logged as errors: a client's mistake, and an outage that its component has logged.
             SuppressDiagnosticsCallback = c => c.Exception is BadHttpRequestException or UnavailableException,
         });
 
-    /// <summary>Marks an answer as 503 that may be tried again: Retry-After, and <c>x-envoy-overloaded</c> where it is overload.</summary>
+    /// <summary>Makes an answer a 503 with Retry-After, and with <c>x-envoy-overloaded</c> when it is due to overload.</summary>
     public static void MarkUnavailable(this HttpResponse response, bool overloaded)
     {
         response.StatusCode = StatusCodes.Status503ServiceUnavailable;

@@ -2,30 +2,26 @@ using System.Diagnostics;
 using System.Globalization;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Diagnostics;
-using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 
 namespace UserSvc.ServiceDefaults;
 
 /// <summary>
-/// Gives a recorded server span what the semantic conventions ask for and .NET 10 leaves out, as it fills spans only when they
-/// start: a name by route, <c>http.route</c>, <c>http.response.status_code</c> and the error status. May go with .NET 11.
+/// Completes a recorded server span as the semantic conventions ask: a name by route, <c>http.route</c>,
+/// <c>http.response.status_code</c> and the error status. .NET 10 fills spans only when they start; .NET 11 may make this obsolete.
 /// </summary>
-internal sealed class ServerSpan : IStartupFilter
+internal static class ServerSpan
 {
-    public Action<IApplicationBuilder> Configure(Action<IApplicationBuilder> next) => app =>
-    {
-        app.Use(inner => context => Activity.Current is { IsAllDataRequested: true } span ? CompleteAsync(inner, context, span) : inner(context));
-        next(app);
-    };
+    public static void UseServerSpan(this IApplicationBuilder app) => app.Use(
+        next => context => Activity.Current is { IsAllDataRequested: true } span ? CompleteAsync(next, context, span) : next(context));
 
-    private static async Task CompleteAsync(RequestDelegate inner, HttpContext context, Activity span)
+    private static async Task CompleteAsync(RequestDelegate next, HttpContext context, Activity span)
     {
-        await inner(context);
+        await next(context);
 
         var method = span.GetTagItem("http.request.method") is string known and not "_OTHER" ? known : "HTTP";
-        // The error handler takes the endpoint away.
+        // The exception handler clears the endpoint.
         var endpoint = context.GetEndpoint() ?? context.Features.Get<IExceptionHandlerFeature>()?.Endpoint;
         span.DisplayName = method;
         if (endpoint is RouteEndpoint { RoutePattern.RawText: { } route })

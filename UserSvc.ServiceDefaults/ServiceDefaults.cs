@@ -8,17 +8,15 @@ using Microsoft.Extensions.Logging;
 
 namespace UserSvc.ServiceDefaults;
 
-/// <summary>What every service of this system shares: logs, telemetry, health endpoints, identity, errors and drain.</summary>
+/// <summary>What every service shares: logs, telemetry, health endpoints, identity, errors and drain.</summary>
 public static class ServiceDefaultsExtensions
 {
-    /// <summary>The tag of a health check that decides readiness, <c>GET /health</c>.</summary>
+    /// <summary>Tags a health check that decides readiness, <c>GET /health</c>.</summary>
     public const string ReadyTag = "ready";
 
     /// <param name="builder">The service's builder.</param>
     /// <param name="service">The service's name in telemetry, unless <c>OTEL_SERVICE_NAME</c> sets another.</param>
-    /// <param name="trustRemoteSampling">
-    /// Whether a caller's sampled flag decides about this service's traces. False at the edge, whose callers are strangers.
-    /// </param>
+    /// <param name="trustRemoteSampling">Whether a caller's sampled flag decides if this service records a trace. False at the edge, unless it trusts its clients.</param>
     public static IHostApplicationBuilder AddServiceDefaults(this IHostApplicationBuilder builder, string service, bool trustRemoteSampling = true)
     {
         builder.AddConsoleLog();
@@ -28,14 +26,25 @@ public static class ServiceDefaultsExtensions
         builder.Services.AddSingleton<Instance>();
         builder.Services.AddProblemJson();
         builder.Services.AddHealthChecks().AddCheck<DrainHealthCheck>("drain", tags: [ReadyTag]);
-        // A probe that fails is told to the prober, each second; what makes it fail logs itself once.
+        // A failing check would be logged with every probe. The prober sees it anyway, and its cause logs itself once.
         builder.Logging.AddFilter("Microsoft.Extensions.Diagnostics.HealthChecks", LogLevel.None);
         return builder;
     }
 
+    /// <summary>Completes server spans, and asks clients to close their connections while draining. Comes first in the pipeline.</summary>
+    public static void UseServiceDefaults(this WebApplication app)
+    {
+        if (Telemetry.IsEnabled(app.Configuration))
+        {
+            app.UseServerSpan();
+        }
+
+        app.UseCloseWhileDraining();
+    }
+
     /// <summary>
-    /// <c>GET /alive</c> answers while the process can answer at all; <c>GET /health</c> is readiness: 503 while it starts and
-    /// from the moment it drains. Neither is measured or traced.
+    /// <c>GET /alive</c> answers while the process can answer at all. <c>GET /health</c> is readiness: 503 during start and from the
+    /// moment the service drains. Neither is measured or traced.
     /// </summary>
     public static void MapHealthEndpoints(this IEndpointRouteBuilder endpoints)
     {
@@ -43,7 +52,7 @@ public static class ServiceDefaultsExtensions
         endpoints.MapReadiness("/health");
     }
 
-    /// <summary>Maps readiness to another path, as <c>/ready</c> beside <c>/health</c>.</summary>
+    /// <summary>Maps readiness to another path, such as <c>/ready</c>.</summary>
     public static void MapReadiness(this IEndpointRouteBuilder endpoints, string path) =>
         endpoints.MapHealthChecks(path, new() { Predicate = c => c.Tags.Contains(ReadyTag), ResponseWriter = WriteReportAsync }).DisableHttpMetrics();
 

@@ -6,8 +6,8 @@ using OpenTelemetry.Trace;
 namespace UserSvc.ServiceDefaults;
 
 /// <summary>
-/// Parent-based sampling by trace id with three rules of this system's own: probes are never traced; a stranger's sampled flag
-/// decides nothing; work done for several requests at once is recorded when one of them, by its link, is.
+/// Parent-based sampling by trace id, with three additions: probes are never traced, an untrusted caller's sampled flag is ignored, and
+/// work done for several requests at once is recorded when one of the linked requests is.
 /// </summary>
 /// <remarks>
 /// The ratio is 1% unless the standard variables <c>OTEL_TRACES_SAMPLER</c> (<c>always_on</c>, <c>always_off</c>, or a

@@ -213,7 +213,7 @@ public sealed class BadInputTests(PostgresFixture postgres) : IAsyncLifetime
         using var request = new HttpRequestMessage(new(method), path);
         using var response = await _client.SendAsync(request, TestContext.Current.CancellationToken);
 
-        Assert.Equal(Answer.Problem(405, "Method Not Allowed", "This path does not answer that method; Allow names those it does."), await Answer.OfAsync(response));
+        Assert.Equal(Answer.Problem(405, "Method Not Allowed", "This path does not support the method; see the Allow header."), await Answer.OfAsync(response));
         Assert.Equal(allow, string.Join(", ", response.Content.Headers.Allow));
     }
 
@@ -230,7 +230,7 @@ public sealed class BadInputTests(PostgresFixture postgres) : IAsyncLifetime
         Assert.Equal(Answer.Problem(400, "Bad Request", error), answer);
     }
 
-    private static string Malformed(string field) => $"The field {field} is malformed, of the wrong type or given twice.";
+    private static string Malformed(string field) => $"The field {field} is malformed, has the wrong type or appears twice.";
 
     private async Task<Answer> PutAsync(string path, byte[] body, string? mediaType = "application/json", bool chunked = false)
     {

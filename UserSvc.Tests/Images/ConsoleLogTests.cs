@@ -27,7 +27,7 @@ public sealed class ConsoleLogTests(PostgresFixture postgres)
             $$$"""{"severity":"INFO","message":"Now listening on: {{{container.Address}}}","category":"Microsoft.Hosting.Lifetime","event":{"id":14,"name":"ListeningOnAddress"},"attributes":{"address":"{{{container.Address}}}"}}""",
             lines.Single(line => line.Contains(container.Address, StringComparison.Ordinal)));
         Assert.Equal(
-            """{"severity":"INFO","message":"Draining: not ready any more, new requests are served for another 00:00:00","category":"UserSvc.ServiceDefaults.Drain","event":{"id":1929458206,"name":"LogStarted"},"attributes":{"Time":"00:00:00"}}""",
+            """{"severity":"INFO","message":"Draining: no longer ready; new requests are served for another 00:00:00","category":"UserSvc.ServiceDefaults.Drain","event":{"id":1929458206,"name":"LogStarted"},"attributes":{"Time":"00:00:00"}}""",
             lines.Single(line => line.Contains("Draining", StringComparison.Ordinal)));
     }
 
@@ -43,7 +43,7 @@ public sealed class ConsoleLogTests(PostgresFixture postgres)
             """{"severity":"INFO","message":"The schema is in place, 1 scripts were new","category":"UserSvc.Api.Database.SchemaMigration","event":{"id":1212930013,"name":"LogDone"},"attributes":{"Applied":1}}""",
             lines.Single(line => line.Contains("The schema", StringComparison.Ordinal)));
         Assert.Equal(
-            """{"severity":"INFO","message":"Draining: not ready any more, new requests are served for another 00:00:00","category":"UserSvc.ServiceDefaults.Drain","event":{"id":1929458206,"name":"LogStarted"},"attributes":{"Time":"00:00:00"}}""",
+            """{"severity":"INFO","message":"Draining: no longer ready; new requests are served for another 00:00:00","category":"UserSvc.ServiceDefaults.Drain","event":{"id":1929458206,"name":"LogStarted"},"attributes":{"Time":"00:00:00"}}""",
             lines.Single(line => line.Contains("Draining", StringComparison.Ordinal)));
     }
 
@@ -56,7 +56,7 @@ public sealed class ConsoleLogTests(PostgresFixture postgres)
         await container.StopAsync();
 
         Assert.Equal(
-            ["info: UserSvc.ServiceDefaults.Drain[1929458206]", "      Draining: not ready any more, new requests are served for another 00:00:00"],
+            ["info: UserSvc.ServiceDefaults.Drain[1929458206]", "      Draining: no longer ready; new requests are served for another 00:00:00"],
             container.Log.SkipWhile(line => !line.Contains("Drain[", StringComparison.Ordinal)).Take(2));
     }
 

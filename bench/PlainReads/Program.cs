@@ -17,6 +17,7 @@ builder.Services.AddOpenTelemetry()
 builder.Services.ConfigureHttpJsonOptions(json => json.SerializerOptions.TypeInfoResolverChain.Insert(0, PlainJson.Default));
 
 var app = builder.Build();
+app.UseServiceDefaults();
 app.UseProblemJson();
 app.MapHealthEndpoints();
 app.MapGet("/user/{name}", PlainEndpoints.GetUser);
