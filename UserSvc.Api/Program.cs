@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Scalar.AspNetCore;
 using UserSvc.Api.Database;
@@ -11,7 +12,7 @@ internal static class Program
 {
     private static Task Main(string[] args) => Build(args).RunAsync();
 
-    /// <summary>Builds the service without starting it. Tests run it in-process, on their own ports and clock.</summary>
+    /// <summary>Builds the service without starting it. Tests run it in-process, with their own ports and clock.</summary>
     public static WebApplication Build(string[] args, TimeProvider? time = null)
     {
         var builder = WebApplication.CreateSlimBuilder(args);
@@ -38,4 +39,27 @@ internal static class Program
 
         return app;
     }
+
+    private static void AddLoopbackPort(this WebApplicationBuilder builder)
+    {
+        builder.Services.AddOptions<ListenOptions>().BindConfiguration(ListenOptions.Section).ValidateDataAnnotations().ValidateOnStart();
+        if (builder.Configuration[$"{ListenOptions.Section}:{nameof(ListenOptions.LoopbackPort)}"] is { Length: > 0 } port)
+        {
+            // The options are validated before Kestrel binds. Without PreferHostingUrls, Kestrel's configured endpoints would take precedence.
+            builder.WebHost.UseUrls($"http://127.0.0.1:{port}").PreferHostingUrls(true);
+        }
+    }
+}
+
+/// <summary>Section <c>Listen</c>.</summary>
+internal sealed class ListenOptions
+{
+    public const string Section = "Listen";
+
+    /// <summary>
+    /// For an instance behind a sidecar: listen on this port of 127.0.0.1 only, whatever URLs, ports and Kestrel endpoints images and
+    /// orchestrators configure. Default none: those apply. 1 to 65535.
+    /// </summary>
+    [Range(1, 65535)]
+    public int? LoopbackPort { get; set; }
 }

@@ -10,6 +10,7 @@ public sealed partial class FolderOrderTests
     /// <summary>From the bottom up: a folder uses only the folders before it. The project's own files are above them all.</summary>
     [Theory]
     [InlineData("UserSvc.AppHost", "Processes Postgres Topology Kubernetes Resources")]
+    [InlineData("UserSvc.Api", "Database Passwords Users")]
     [InlineData("UserSvc.Edge", "Configuration Statistics Discovery Listeners Resilience Forwarding Admin")]
     public void Folder_OfAProject_UsesOnlyTheFoldersBelowIt(string project, string order)
     {

@@ -5,100 +5,84 @@ using UserSvc.ServiceDefaults;
 namespace UserSvc.Api.Database;
 
 /// <summary>
-/// Tells an outage of the database from an error of ours. While the database cannot be reached, it is tried once in each
-/// <see cref="Pause"/>, and all requests are refused at once: none of them waits for a timeout of its own.
+/// Tells an outage of the database from a bug of ours. While the database is down, every request is refused at once instead of
+/// waiting for a timeout, and a probe looks for the database every <see cref="ProbeInterval"/>.
 /// </summary>
 /// <remarks>
-/// That does not wait for a request. A proxy that has ejected this instance for its refusals sends none: the first ones after that would
-/// find the database away still, and lengthen the ejection.
+/// The probe runs in the background, not on the next request: a proxy that ejected this instance sends none, and the first requests
+/// after the ejection would fail and extend it.
 /// </remarks>
 internal sealed partial class DatabaseOutage(NpgsqlDataSource dataSource, TimeProvider time, ILogger<DatabaseOutage> logger) : BackgroundService
 {
-    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(500);
-    private static readonly TimeSpan LogPause = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan ProbeInterval = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan LogInterval = TimeSpan.FromMinutes(1);
 
     private readonly SemaphoreSlim _lost = new(0);
-    private bool _away;
-    private int _losses;
-    // A timestamp; 0 before the first record of an outage.
-    private long _logAt;
+    private bool _isDown;
+    private int _generation;
+    // A timestamp; 0 before an outage is first logged.
+    private long _nextLogAt;
 
-    /// <summary>True from a failure to reach the database until it is reached again.</summary>
-    public bool IsAway => Volatile.Read(ref _away);
+    /// <summary>True from the first failure to reach the database until it is reached again.</summary>
+    public bool IsDown => Volatile.Read(ref _isDown);
 
-    /// <summary>Changes whenever connections that were open are not to be used any more.</summary>
-    public int Losses => Volatile.Read(ref _losses);
+    /// <summary>Changes whenever the connections opened so far must no longer be used.</summary>
+    public int Generation => Volatile.Read(ref _generation);
 
-    /// <summary>Connection failures, timeouts, a server that starts, stops, refuses us or is full, and a schema that is not there yet.</summary>
-    public static bool Is(Exception exception) => exception switch
+    /// <summary>Connection failures, timeouts, a server that starts, stops, rejects us or is full, and a schema that is not there yet.</summary>
+    public static bool IsOutage(Exception exception) => exception switch
     {
         PostgresException answer => IsUnreachable(answer) || answer.SqlState[..2] is "28" or "53"
             || answer.SqlState is PostgresErrorCodes.ReadOnlySqlTransaction or PostgresErrorCodes.InvalidCatalogName or PostgresErrorCodes.UndefinedTable,
-        // Npgsql wraps no failure to resolve the host's name.
+        // Npgsql does not wrap the SocketException of a host name that does not resolve.
         NpgsqlException or TimeoutException or SocketException => true,
         _ => false,
     };
 
-    /// <summary>
-    /// Whether the connection may have been a dead one of a server that is back, so that a read may try once more. A timeout tells
-    /// otherwise.
-    /// </summary>
-    public static bool MayBeStale(Exception exception) => exception is NpgsqlException { InnerException: not TimeoutException } && IsUnreachable(exception);
-
-    /// <summary>Before anything is asked of the database.</summary>
-    /// <returns>The <see cref="Losses"/>, to report a failure with.</returns>
-    /// <exception cref="UnavailableException">It cannot be reached.</exception>
-    public int ThrowIfAway()
+    /// <exception cref="UnavailableException">The database is down.</exception>
+    public void ThrowIfDown()
     {
-        if (IsAway)
+        if (IsDown)
         {
-            throw Away(null);
+            throw Unavailable(null);
         }
-
-        return Losses;
     }
 
-    /// <param name="exception">The failure.</param>
-    /// <param name="losses">The <see cref="Losses"/> when it was begun.</param>
-    /// <returns>What the caller gets.</returns>
-    public UnavailableException Report(Exception exception, int losses)
+    /// <summary>Runs <paramref name="call"/> unless the database is down, and notes whether it is afterwards.</summary>
+    /// <param name="call">Opens its connection itself, so that a second run gets a new one.</param>
+    /// <param name="argument">Passed to <paramref name="call"/>.</param>
+    /// <param name="mayRepeat">Whether to run it once more if its connection dates from before a restart of the server.</param>
+    /// <exception cref="UnavailableException">The database is or went down.</exception>
+    public async Task<TResult> GuardAsync<TArgument, TResult>(Func<TArgument, Task<TResult>> call, TArgument argument, bool mayRepeat)
     {
-        if (losses != Losses)
+        ThrowIfDown();
+        var generation = Generation;
+        while (true)
         {
-            // Another has reported this outage, which may be over: a timeout on a connection from before it says nothing new.
-            return Away(exception);
-        }
-
-        if (IsUnreachable(exception))
-        {
-            if (!Interlocked.Exchange(ref _away, true))
+            try
             {
-                _lost.Release();
+                var result = await call(argument);
+                Recovered();
+                return result;
             }
-
-            // The pooled connections of a dead server would fail one by one.
-            Forget();
+            catch (Exception e) when (mayRepeat && MayBeStale(e))
+            {
+                mayRepeat = false;
+                dataSource.Clear();
+            }
+            catch (Exception e) when (IsOutage(e))
+            {
+                Report(e, generation);
+                throw Unavailable(e);
+            }
         }
-        else if (exception is PostgresException { SqlState: PostgresErrorCodes.ReadOnlySqlTransaction })
-        {
-            // They lead to a primary that has become a standby.
-            Forget();
-        }
-
-        var logAt = Volatile.Read(ref _logAt);
-        if (time.GetTimestamp() >= logAt && Interlocked.CompareExchange(ref _logAt, After(LogPause), logAt) == logAt)
-        {
-            LogAway(logger, exception);
-        }
-
-        return Away(exception);
     }
 
     public void Recovered()
     {
-        if (IsAway && Interlocked.Exchange(ref _away, false))
+        if (IsDown && Interlocked.Exchange(ref _isDown, false))
         {
-            Volatile.Write(ref _logAt, 0);
+            Volatile.Write(ref _nextLogAt, 0);
             LogBack(logger);
         }
     }
@@ -114,15 +98,15 @@ internal sealed partial class DatabaseOutage(NpgsqlDataSource dataSource, TimePr
         while (true)
         {
             await _lost.WaitAsync(stoppingToken);
-            while (IsAway)
+            while (IsDown)
             {
-                await Task.Delay(Pause, time, stoppingToken);
-                await TryAsync(stoppingToken);
+                await Task.Delay(ProbeInterval, time, stoppingToken);
+                await ProbeAsync(stoppingToken);
             }
         }
     }
 
-    private async Task TryAsync(CancellationToken cancellationToken)
+    private async Task ProbeAsync(CancellationToken cancellationToken)
     {
         try
         {
@@ -130,35 +114,68 @@ internal sealed partial class DatabaseOutage(NpgsqlDataSource dataSource, TimePr
             await command.ExecuteScalarAsync(cancellationToken);
             Recovered();
         }
-        catch (PostgresException answer) when (!Is(answer))
+        catch (PostgresException answer) when (!IsOutage(answer))
         {
-            // A server that runs; what is wrong with it, requests find out.
+            // The server runs. Whatever else is wrong with it, requests find out.
             Recovered();
         }
         catch (Exception) when (!cancellationToken.IsCancellationRequested)
         {
-            // Away still, whatever it threw: this loop's end would be the process's. Connections pooled meanwhile are as dead.
-            Forget();
+            // Caught whatever it is, because an exception here would stop the host. Connections pooled since the last probe are as dead.
+            AbandonConnections();
         }
     }
 
-    private void Forget()
+    private void Report(Exception exception, int generation)
     {
-        Interlocked.Increment(ref _losses);
+        if (generation != Generation)
+        {
+            // Already reported, and perhaps over: a timeout on a connection from before says nothing new.
+            return;
+        }
+
+        if (IsUnreachable(exception))
+        {
+            if (!Interlocked.Exchange(ref _isDown, true))
+            {
+                _lost.Release();
+            }
+
+            // The pooled connections of a dead server would otherwise fail one by one.
+            AbandonConnections();
+        }
+        else if (exception is PostgresException { SqlState: PostgresErrorCodes.ReadOnlySqlTransaction })
+        {
+            // The pooled connections lead to a primary that has become a standby.
+            AbandonConnections();
+        }
+
+        var logAt = Volatile.Read(ref _nextLogAt);
+        var now = time.GetTimestamp();
+        if (now >= logAt && Interlocked.CompareExchange(ref _nextLogAt, now + (long)(LogInterval.TotalSeconds * time.TimestampFrequency), logAt) == logAt)
+        {
+            LogAway(logger, exception);
+        }
+    }
+
+    private void AbandonConnections()
+    {
+        Interlocked.Increment(ref _generation);
         dataSource.Clear();
-        // Of several hosts Npgsql would take the promoted standby for a standby, for 10 s.
+        // Npgsql caches host roles for 10 s and would still treat the promoted standby as a standby.
         (dataSource as NpgsqlMultiHostDataSource)?.ClearDatabaseStates();
     }
 
-    // 08 connection, 57P operator intervention: the server stops, starts or has crashed. Any other answer is that of a server that runs.
+    // A timeout is not staleness: the server would only be slow once more.
+    private static bool MayBeStale(Exception exception) => exception is NpgsqlException { InnerException: not TimeoutException } && IsUnreachable(exception);
+
+    // Class 08 is connection failure, 57P operator intervention (the server stops, starts or has crashed). Any other answer comes from a running server.
     private static bool IsUnreachable(Exception exception) =>
         exception is not PostgresException answer || answer.SqlState.StartsWith("08", StringComparison.Ordinal) || answer.SqlState.StartsWith("57P", StringComparison.Ordinal);
 
-    private static UnavailableException Away(Exception? cause) => new("The database is not available.", inner: cause);
+    private static UnavailableException Unavailable(Exception? cause) => new("The database is not available.", inner: cause);
 
-    private long After(TimeSpan pause) => time.GetTimestamp() + (long)(pause.TotalSeconds * time.TimestampFrequency);
-
-    [LoggerMessage(Level = LogLevel.Error, Message = "The database is not available; requests that need it get 503 until it is (told once a minute)")]
+    [LoggerMessage(Level = LogLevel.Error, Message = "The database is not available; requests that need it get 503 (logged at most once a minute)")]
     private static partial void LogAway(ILogger logger, Exception exception);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "The database is back")]

@@ -6,22 +6,22 @@ using Npgsql;
 namespace UserSvc.Api.Database;
 
 /// <summary>
-/// Brings the schema up to date at start, under a lock of the database's, so that any number of instances may start at once. While
-/// the database is away it tries again with a growing pause; the instance is not ready, and does not crash.
+/// Brings the schema up to date at start, under a lock in the database, so that any number of instances may start at once. While the
+/// database is down, the instance is not ready and tries again at growing intervals.
 /// </summary>
 internal sealed partial class SchemaMigration(
     NpgsqlDataSource dataSource, DatabaseOutage outage, TimeProvider time, ILogger<SchemaMigration> logger) : BackgroundService
 {
-    // Any number will do, so long as it is always the same one.
+    // Arbitrary, but the same in every version.
     private const long LockKey = 7_365_727_376_63;
-    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan MaxDelay = TimeSpan.FromSeconds(5);
 
-    /// <summary>True once the schema has been seen in place.</summary>
+    /// <summary>True once the schema is known to be in place.</summary>
     public bool Done { get; private set; }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        for (var pause = TimeSpan.FromMilliseconds(100); !Done; pause = TimeSpan.FromTicks(Math.Min(pause.Ticks * 2, LongestPause.Ticks)))
+        for (var delay = TimeSpan.FromMilliseconds(100); !Done; delay = TimeSpan.FromTicks(Math.Min(delay.Ticks * 2, MaxDelay.Ticks)))
         {
             try
             {
@@ -29,14 +29,14 @@ internal sealed partial class SchemaMigration(
                 outage.Recovered();
                 Done = true;
             }
-            catch (Exception e) when (DatabaseOutage.Is(e))
+            catch (Exception e) when (DatabaseOutage.IsOutage(e))
             {
                 LogWaiting(logger, e.Message);
-                await Task.Delay(pause * (0.5 + Random.Shared.NextDouble()), time, stoppingToken);
+                await Task.Delay(delay * (0.5 + Random.Shared.NextDouble()), time, stoppingToken);
             }
             catch (Exception e) when (e is not OperationCanceledException)
             {
-                // The host stops on it, and would say with exit code 0 that all went well.
+                // This stops the host, which would still exit with code 0.
                 Environment.ExitCode = 1;
                 throw;
             }
@@ -46,9 +46,9 @@ internal sealed partial class SchemaMigration(
     private async Task MigrateAsync(CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
-        // Held by the session: a migrator that dies lets go of it. Its time bounds how long others may take to migrate.
-        await using var take = new NpgsqlCommand("SELECT pg_advisory_lock($1)", connection) { Parameters = { new() { Value = LockKey } }, CommandTimeout = 60 };
-        await take.ExecuteNonQueryAsync(cancellationToken);
+        // The session holds the lock, so it ends with a migrator that dies. The timeout bounds how long another migrator may take.
+        await using var acquire = new NpgsqlCommand("SELECT pg_advisory_lock($1)", connection) { Parameters = { new() { Value = LockKey } }, CommandTimeout = 60 };
+        await acquire.ExecuteNonQueryAsync(cancellationToken);
         try
         {
             var result = DeployChanges.To
@@ -56,7 +56,7 @@ internal sealed partial class SchemaMigration(
                 .WithScriptsEmbeddedInAssembly(typeof(SchemaMigration).Assembly, name => name.EndsWith(".sql", StringComparison.Ordinal))
                 .JournalToPostgresqlTable("public", "schema_versions")
                 .WithTransactionPerScript()
-                // $body$ is PostgreSQL's quoting, not a variable.
+                // In PostgreSQL $body$ is a quote, not a variable.
                 .WithVariablesDisabled()
                 .WithExecutionTimeout(TimeSpan.FromMinutes(1))
                 .LogToNowhere()
@@ -80,7 +80,7 @@ internal sealed partial class SchemaMigration(
     [LoggerMessage(Level = LogLevel.Warning, Message = "The schema is not in place yet: {Reason}")]
     private static partial void LogWaiting(ILogger logger, string reason);
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "The schema is in place, {Applied} scripts were new")]
+    [LoggerMessage(Level = LogLevel.Information, Message = "The schema is in place; {Applied} scripts were applied")]
     private static partial void LogDone(ILogger logger, int applied);
 }
 

@@ -6,7 +6,7 @@ namespace UserSvc.Api.Database;
 
 internal static class UsersDatabase
 {
-    /// <summary>The data source, the schema and readiness on it.</summary>
+    /// <summary>The data source, the schema with its readiness check, and everything that reads and writes users.</summary>
     public static void AddUsersDatabase(this WebApplicationBuilder builder)
     {
         builder.AddNpgsqlDataSource("users", configureDataSourceBuilder: Configure);
@@ -15,24 +15,28 @@ internal static class UsersDatabase
         builder.Services.AddSingleton<SchemaMigration>();
         builder.Services.AddHostedService(services => services.GetRequiredService<SchemaMigration>());
         builder.Services.AddHealthChecks().AddCheck<SchemaHealthCheck>("schema", tags: [ServiceDefaultsExtensions.ReadyTag]);
+        builder.Services.AddOptions<UserLookupOptions>().BindConfiguration("Lookup").ValidateDataAnnotations().ValidateOnStart();
+        builder.Services.AddSingleton<UserLookup>();
+        builder.Services.AddSingleton<UserStore>();
     }
 
-    // What the connection string itself says goes first.
+    // Defaults only: the connection string takes precedence.
     private static void Configure(NpgsqlDataSourceBuilder dataSource)
     {
         var connection = dataSource.ConnectionStringBuilder;
         if (connection.Host?.Contains(',') == true)
         {
             Default("Target Session Attributes", () => connection.TargetSessionAttributes = "primary");
-            // Without one Npgsql does not remember that a host has vanished: whenever a connection is opened, it would be waited for first.
+            // Not -1 as below: with -1 Npgsql does not mark a host that times out as offline, so every new connection would first wait for it.
             Default("Cancellation Timeout", () => connection.CancellationTimeout = 500);
         }
 
         Default("Timeout", () => connection.Timeout = 2);
         Default("Command Timeout", () => connection.CommandTimeout = 3);
-        // A timed-out query's connection is given up at once: asking a server that hangs to cancel would hang as well.
+        // When a command times out, Npgsql sends a cancel over a second connection. -1 only skips waiting for the command to end: the
+        // connection is closed and the caller gets its error.
         Default("Cancellation Timeout", () => connection.CancellationTimeout = -1);
-        // The lookup's connection may idle for long, and networks forget idle connections (Google Cloud's after 10 minutes).
+        // The lookup's connection may be idle for long, and networks drop idle connections (Google Cloud after 10 minutes).
         Default("Tcp Keepalive", () => connection.TcpKeepAlive = true);
         Default("Tcp Keepalive Time", () => connection.TcpKeepAliveTime = 60);
         Default("Tcp Keepalive Interval", () => connection.TcpKeepAliveInterval = 10);
@@ -40,12 +44,12 @@ internal static class UsersDatabase
         Default("Max Auto Prepare", () => connection.MaxAutoPrepare = 20);
         Default("Application Name", () => connection.ApplicationName = "usersvc");
 
-        // A command has a span inside a recorded trace only: an unsampled request pays nothing for it.
+        // Commands have spans only inside recorded traces: an unsampled request pays nothing for them.
         dataSource.ConfigureTracing(tracing => tracing.ConfigureCommandFilter(_ => Activity.Current is { Recorded: true }).EnablePhysicalOpenTracing(false));
 
         void Default(string keyword, Action set)
         {
-            // Not ContainsKey, which is true of every keyword there is.
+            // Not ContainsKey, which is true for every known keyword.
             if (!connection.ShouldSerialize(keyword))
             {
                 set();

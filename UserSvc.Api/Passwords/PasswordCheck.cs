@@ -1,17 +1,16 @@
-using UserSvc.Api.Users;
+using UserSvc.Api.Database;
 using UserSvc.ServiceDefaults;
 
 namespace UserSvc.Api.Passwords;
 
-/// <summary>What a password check found.</summary>
-/// <param name="User">The user whose password it is; null when it is wrong or there is no such user.</param>
-/// <param name="RetryAfter">Set when the check was refused, because the name has been tried too often.</param>
+/// <param name="User">The user whose password it is; null when the password is wrong or there is no such user.</param>
+/// <param name="RetryAfter">Set when the check was refused because there were too many attempts at this name.</param>
 internal readonly record struct PasswordVerdict(User? User, TimeSpan? RetryAfter);
 
-/// <summary>A name and a password against the store: throttled, the same work for every name, and the hash brought up to date.</summary>
+/// <summary>Checks a name and a password against the store: throttled, with the same work for every name. Rehashes outdated hashes.</summary>
 internal sealed class PasswordCheck(UserStore store, PasswordHasher hasher, PasswordThrottle throttle)
 {
-    public async Task<PasswordVerdict> VerifyAsync(string name, byte[] password, CancellationToken cancellationToken)
+    public async Task<PasswordVerdict> VerifyAsync(string name, string password, CancellationToken cancellationToken)
     {
         var (attempt, retryAfter) = await throttle.EnterAsync(name, cancellationToken);
         if (attempt is null)
@@ -38,11 +37,24 @@ internal sealed class PasswordCheck(UserStore store, PasswordHasher hasher, Pass
                 }
                 catch (UnavailableException)
                 {
-                    // The password is right all the same; the next check renews its hash.
+                    // The password is still right. The next check rehashes it.
                 }
             }
 
             return new(user, null);
         }
+    }
+}
+
+internal static class PasswordExtensions
+{
+    /// <summary>Hashing and checking passwords, with the throttle that every check goes through.</summary>
+    public static void AddPasswords(this IHostApplicationBuilder builder)
+    {
+        builder.Services.AddOptions<PasswordHasherOptions>().BindConfiguration("Passwords").ValidateDataAnnotations().ValidateOnStart();
+        builder.Services.AddOptions<PasswordThrottleOptions>().BindConfiguration("PasswordThrottle").ValidateDataAnnotations().ValidateOnStart();
+        builder.Services.AddSingleton<PasswordHasher>();
+        builder.Services.AddSingleton<PasswordThrottle>();
+        builder.Services.AddSingleton<PasswordCheck>();
     }
 }

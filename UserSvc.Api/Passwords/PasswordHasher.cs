@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.ComponentModel.DataAnnotations;
 using System.Diagnostics.Metrics;
 using System.Security.Cryptography;
+using System.Text;
 using Geralt;
 using Microsoft.Extensions.Options;
 using UserSvc.ServiceDefaults;
@@ -11,7 +12,7 @@ namespace UserSvc.Api.Passwords;
 /// <summary>Section <c>Passwords</c>. The defaults are OWASP's for Argon2id (Password Storage Cheat Sheet).</summary>
 internal sealed class PasswordHasherOptions
 {
-    /// <summary>Argon2id's memory in KiB, taken by each hash in progress. Default 19,456 (19 MiB); 8,192 to 1,048,576.</summary>
+    /// <summary>Argon2id's memory in KiB, for each hash in progress. Default 19,456 (19 MiB); 8,192 to 1,048,576.</summary>
     [Range(8 * 1024, 1024 * 1024)]
     public int MemoryKiB { get; set; } = 19 * 1024;
 
@@ -19,31 +20,32 @@ internal sealed class PasswordHasherOptions
     [Range(1, 20)]
     public int Passes { get; set; } = 2;
 
-    /// <summary>Hashes at a time, each on a thread of its own. Default half of the processors; 1 to 64.</summary>
+    /// <summary>Hashes at a time, each on its own thread. Default half the processors; 1 to 64.</summary>
     [Range(1, 64)]
     public int Concurrency { get; set; } = Math.Clamp(Environment.ProcessorCount / 2, 1, 64);
 
-    /// <summary>Hashes that may wait; past it a request is refused with 503. Default 64; 1 to 10,000.</summary>
+    /// <summary>Hashes that may wait; more are refused with 503. Default 64; 1 to 10,000.</summary>
     [Range(1, 10_000)]
     public int QueueLimit { get; set; } = 64;
 }
 
 /// <summary>
-/// Argon2id through libsodium, in a lane of its own: hashing is slow by design, so it runs on its own few threads behind a bounded
-/// queue and never takes the thread pool from the reads. Hashes are self-describing: <c>$argon2id$v=19$m=19456,t=2,p=1$salt$hash</c>.
+/// Argon2id through libsodium. Hashing is slow by design, so it has a few threads to itself behind a bounded queue and never takes
+/// the thread pool from the reads. Hashes are self-describing: <c>$argon2id$v=19$m=19456,t=2,p=1$salt$hash</c>.
 /// </summary>
+/// <remarks>Passwords are hashed in Unicode's form NFC, so that a password is the same however a keyboard composes it.</remarks>
 internal sealed class PasswordHasher : IDisposable
 {
     private readonly PasswordHasherOptions _options;
     private readonly BlockingCollection<Action> _queue;
-    private readonly string _nobodysHash;
+    private readonly string _dummyHash;
 
     public PasswordHasher(IOptions<PasswordHasherOptions> options, IMeterFactory meters)
     {
         _options = options.Value;
         _queue = new(_options.QueueLimit);
-        _nobodysHash = Hash(RandomNumberGenerator.GetBytes(16));
-        meters.Create("UserSvc.Api").CreateObservableGauge("usersvc.password.queue.length", () => _queue.Count, "{hash}", "Hashes that wait for the lane");
+        _dummyHash = Hash(RandomNumberGenerator.GetBytes(16));
+        meters.Create("UserSvc.Api").CreateObservableGauge("usersvc.password.queue.length", () => _queue.Count, "{hash}", "Hashes waiting for a thread");
         for (var i = 0; i < _options.Concurrency; i++)
         {
             new Thread(Work) { IsBackground = true, Name = $"password hash {i}" }.Start();
@@ -51,22 +53,24 @@ internal sealed class PasswordHasher : IDisposable
     }
 
     /// <exception cref="UnavailableException">The queue is full.</exception>
-    public Task<string> HashAsync(byte[] password, CancellationToken cancellationToken) => RunAsync(() => Hash(password), cancellationToken);
+    public Task<string> HashAsync(string password, CancellationToken cancellationToken) => RunAsync(() => Hash(Bytes(password)), cancellationToken);
 
-    /// <param name="hash">Null where there is no such user: the same work is done, and the answer is false.</param>
-    /// <param name="password">The bytes to check.</param>
-    /// <param name="cancellationToken">Takes the work back if it has not begun.</param>
+    /// <param name="hash">Null when there is no such user: the work is the same, and the answer is false.</param>
+    /// <param name="password">The password to check.</param>
+    /// <param name="cancellationToken">Withdraws the work if it has not begun.</param>
     /// <exception cref="UnavailableException">The queue is full.</exception>
-    public async Task<bool> VerifyAsync(string? hash, byte[] password, CancellationToken cancellationToken)
+    public async Task<bool> VerifyAsync(string? hash, string password, CancellationToken cancellationToken)
     {
-        var right = await RunAsync(() => Argon2id.VerifyHash(hash ?? _nobodysHash, password), cancellationToken);
-        return right && hash is not null;
+        var matches = await RunAsync(() => Argon2id.VerifyHash(hash ?? _dummyHash, Bytes(password)), cancellationToken);
+        return matches && hash is not null;
     }
 
-    /// <summary>Whether the hash was made with other parameters than today's.</summary>
+    /// <summary>Whether the hash was made with parameters other than the configured ones.</summary>
     public bool NeedsRehash(string hash) => Argon2id.NeedsRehash(hash, _options.Passes, _options.MemoryKiB * 1024);
 
     public void Dispose() => _queue.CompleteAdding();
+
+    private static byte[] Bytes(string password) => Encoding.UTF8.GetBytes(password.Normalize(NormalizationForm.FormC));
 
     private string Hash(byte[] password)
     {

@@ -1,16 +1,12 @@
 using System.Buffers;
-using System.Text;
 
 namespace UserSvc.Api.Users;
 
-/// <summary>What every text of a request has to keep to, whatever it means.</summary>
 internal static class Text
 {
     private static readonly SearchValues<char> Suspect = SearchValues.Create([.. Enumerable.Range(0xD800, 0x800).Select(c => (char)c), '\uFFFE']);
 
-    /// <summary>
-    /// False for what <see cref="string.Normalize()"/> throws on: lone surrogates, and U+FFFE, a byte order mark the wrong way round.
-    /// </summary>
+    /// <summary>False for what <see cref="string.Normalize()"/> throws on: lone surrogates, and U+FFFE, the byte-swapped byte order mark.</summary>
     public static bool IsText(string text)
     {
         for (var i = text.AsSpan().IndexOfAny(Suspect); i >= 0 && i < text.Length; i++)
@@ -29,7 +25,7 @@ internal static class Text
     }
 
     /// <summary>The length in Unicode scalars, the unit of every limit on text.</summary>
-    public static int Scalars(string text)
+    public static int CountScalars(string text)
     {
         var count = 0;
         foreach (var _ in text.EnumerateRunes())
@@ -39,7 +35,4 @@ internal static class Text
 
         return count;
     }
-
-    /// <summary>The bytes that are hashed: UTF-8 of the NFC form, so that one password has one form on every keyboard.</summary>
-    public static byte[] PasswordBytes(string password) => Encoding.UTF8.GetBytes(password.Normalize(NormalizationForm.FormC));
 }

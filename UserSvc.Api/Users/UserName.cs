@@ -6,8 +6,8 @@ namespace UserSvc.Api.Users;
 
 /// <summary>
 /// The rule for names: 1 to 64 Unicode scalars after NFC; a letter or digit first, then letters, digits, combining marks or
-/// <c>. _ @ + -</c>. Names are case-sensitive and compared by code point; <c>health</c> is reserved in any case, because the
-/// router ignores case.
+/// <c>. _ @ + -</c>. Names are case-sensitive and compared by code point. <c>health</c> is reserved in upper and lower case, because
+/// the router ignores case.
 /// </summary>
 internal static class UserName
 {
@@ -16,16 +16,16 @@ internal static class UserName
 
     private const int MaxScalars = 64;
 
-    // No scalar's canonical decomposition is longer than four scalars, each of at most two UTF-16 units.
+    // A scalar decomposes canonically into at most four scalars, each of at most two UTF-16 units.
     private const int MaxRawLength = MaxScalars * 4 * 2;
 
-    /// <exception cref="InvalidOperationException">This process runs without ICU: under invariant globalization normalising silently does nothing.</exception>
+    /// <exception cref="InvalidOperationException">The process runs without ICU: under invariant globalization, Normalize silently does nothing.</exception>
     public static void RequireNormalization()
     {
         if ("e\u0301".Normalize(NormalizationForm.FormC) != "\u00e9")
         {
             throw new InvalidOperationException(
-                "Unicode normalization does not work, so one user's name would be several: run with ICU and without DOTNET_SYSTEM_GLOBALIZATION_INVARIANT.");
+                "Unicode normalization does not work, so one name could belong to several users: run with ICU and without DOTNET_SYSTEM_GLOBALIZATION_INVARIANT.");
         }
     }
 

@@ -5,7 +5,7 @@ using System.Text;
 
 namespace UserSvc.Tests.Api;
 
-/// <summary>What must not get in: each has its status and leaves the database as it was.</summary>
+/// <summary>Requests that are refused: each has its status and leaves the database unchanged.</summary>
 public sealed class BadInputTests(PostgresFixture postgres) : IAsyncLifetime
 {
     private const string Good = """{"fullname":"Alice","password":"a long password"}""";
@@ -42,14 +42,14 @@ public sealed class BadInputTests(PostgresFixture postgres) : IAsyncLifetime
         { """{"fullname":"Alice","password":null}""", ["password", "is required"] },
         { """{"fullname":"","password":"a long password"}""", ["fullname", "must be 1 to 2048 characters long"] },
         { $$"""{"fullname":"{{new string('x', 2049)}}","password":"a long password"}""", ["fullname", "must be 1 to 2048 characters long"] },
-        { """{"fullname":"a\u0000b","password":"a long password"}""", ["fullname", "must not hold U+0000, U+FFFE or lone surrogates"] },
-        { """{"fullname":"a\ufffeb","password":"a long password"}""", ["fullname", "must not hold U+0000, U+FFFE or lone surrogates"] },
-        { """{"fullname":"Alice","password":"a long\ufffepassword"}""", ["password", "must not hold control characters, U+FFFE or lone surrogates"] },
+        { """{"fullname":"a\u0000b","password":"a long password"}""", ["fullname", "must not contain U+0000, U+FFFE or lone surrogates"] },
+        { """{"fullname":"a\ufffeb","password":"a long password"}""", ["fullname", "must not contain U+0000, U+FFFE or lone surrogates"] },
+        { """{"fullname":"Alice","password":"a long\ufffepassword"}""", ["password", "must not contain control characters, U+FFFE or lone surrogates"] },
         { """{"fullname":"Alice","password":"7 chars"}""", ["password", "must be 8 to 256 characters long"] },
         { """{"fullname":"Alice","password":"e\u0301e\u0301e\u0301e\u0301"}""", ["password", "must be 8 to 256 characters long"] },
         { $$"""{"fullname":"Alice","password":"{{new string('x', 257)}}"}""", ["password", "must be 8 to 256 characters long"] },
-        { """{"fullname":"Alice","password":"a long\u0000password"}""", ["password", "must not hold control characters, U+FFFE or lone surrogates"] },
-        { """{"fullname":"Alice","password":"a long\npassword"}""", ["password", "must not hold control characters, U+FFFE or lone surrogates"] },
+        { """{"fullname":"Alice","password":"a long\u0000password"}""", ["password", "must not contain control characters, U+FFFE or lone surrogates"] },
+        { """{"fullname":"Alice","password":"a long\npassword"}""", ["password", "must not contain control characters, U+FFFE or lone surrogates"] },
     };
 
     public async ValueTask InitializeAsync()
@@ -127,7 +127,7 @@ public sealed class BadInputTests(PostgresFixture postgres) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Delete_CredentialsThatAreNoText_AreNone()
+    public async Task Delete_CredentialsThatAreNotText_AreIgnored()
     {
         var answer = await _client.DeleteUserAsync("alice", UserRequests.Basic("alice", "a long\uFFFEpassword"));
 
@@ -170,7 +170,7 @@ public sealed class BadInputTests(PostgresFixture postgres) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Put_NameOfTheGreatestLength_IsFine()
+    public async Task Put_NameOfMaximumLength_IsAccepted()
     {
         var name = string.Concat(Enumerable.Repeat("\U0001D49C", 64));
 
@@ -218,11 +218,11 @@ public sealed class BadInputTests(PostgresFixture postgres) : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData("/user?limit=0", "limit must be 1 to 100.")]
-    [InlineData("/user?limit=101", "limit must be 1 to 100.")]
+    [InlineData("/user?limit=0", "limit must be between 1 and 100.")]
+    [InlineData("/user?limit=101", "limit must be between 1 and 100.")]
     [InlineData("/user?limit=ten", "The request's body or a parameter is missing or malformed.")]
-    [InlineData("/user?after=%EF%BF%BE", "after must be the name that the page before gave as next.")]
-    [InlineData("/user?after=a%2Fb", "after must be the name that the page before gave as next.")]
+    [InlineData("/user?after=%EF%BF%BE", "after must be the next value of the previous page.")]
+    [InlineData("/user?after=a%2Fb", "after must be the next value of the previous page.")]
     public async Task List_BadPage_Is400(string path, string error)
     {
         var answer = await _client.AsAdministratorAsync(HttpMethod.Get, path);
@@ -234,7 +234,7 @@ public sealed class BadInputTests(PostgresFixture postgres) : IAsyncLifetime
 
     private async Task<Answer> PutAsync(string path, byte[] body, string? mediaType = "application/json", bool chunked = false)
     {
-        // As given: Uri would otherwise tidy the path before it is sent.
+        // Uri would otherwise normalize the path.
         var uri = new Uri(_client.BaseAddress!.GetLeftPart(UriPartial.Authority) + path, new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true });
         using var request = new HttpRequestMessage(HttpMethod.Put, uri) { Content = new ByteArrayContent(body) };
         request.Content.Headers.ContentType = mediaType is null ? null : MediaTypeHeaderValue.Parse(mediaType);

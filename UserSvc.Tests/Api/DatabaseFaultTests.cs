@@ -6,14 +6,14 @@ using UserSvc.AppHost.Postgres;
 
 namespace UserSvc.Tests.Api;
 
-/// <summary>What becomes of the service when its database goes, with a real server that is really killed.</summary>
+/// <summary>How the service copes when its database goes down, with a real server that is really killed.</summary>
 public sealed class DatabaseFaultTests(DatabaseFaultTests.OwnPostgres postgres) : IClassFixture<DatabaseFaultTests.OwnPostgres>, IAsyncLifetime
 {
     private const string Password = "a long password";
 
     private static readonly Answer Unavailable = Answer.Problem(503, "Service Unavailable", "The database is not available.");
 
-    // Advanced by the tests alone: until then only requests ask the database.
+    // Advanced only by the tests: until then the background probe does not run.
     private readonly FakeTimeProvider _time = new();
     private readonly PostgresServer _server = postgres.Server;
     private string _database = null!;
@@ -31,7 +31,7 @@ public sealed class DatabaseFaultTests(DatabaseFaultTests.OwnPostgres postgres) 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
     [Fact]
-    public async Task Start_ThreeAtOnceOnAnEmptyDatabase_MakeOneSchema()
+    public async Task Start_ThreeAtOnceOnAnEmptyDatabase_CreateOneSchema()
     {
         var instances = Enumerable.Range(0, 3).Select(_ => new ApiInstance(_database)).ToList();
 
@@ -61,7 +61,7 @@ public sealed class DatabaseFaultTests(DatabaseFaultTests.OwnPostgres postgres) 
     }
 
     [Fact]
-    public async Task DatabaseAway_LaterRequests_Are503WithoutReconnectingWhileTheInstanceStaysReady()
+    public async Task DatabaseDown_LaterRequests_Are503WithoutReconnectingWhileTheInstanceStaysReady()
     {
         await using var network = new TcpRelay(_server.Port);
         await using var api = new ApiInstance(_time, Through(network));
@@ -99,7 +99,7 @@ public sealed class DatabaseFaultTests(DatabaseFaultTests.OwnPostgres postgres) 
         var client = await api.StartAsync();
         await Eventually.HoldsAsync(async () =>
         {
-            // A busy machine may not connect in time at first.
+            // A busy machine may miss the connect timeout at first.
             _time.Advance(TimeSpan.FromSeconds(0.5));
             return (await client.PutUserAsync("alice", "Alice", Password)).Status is 200 or 201;
         });
@@ -113,7 +113,7 @@ public sealed class DatabaseFaultTests(DatabaseFaultTests.OwnPostgres postgres) 
         network.Thaw();
 
         Assert.Equal(Enumerable.Repeat(Unavailable, 40), [.. first, .. later]);
-        // Npgsql tries to cancel a timed-out query over at most two new connections: no second query timed out.
+        // Npgsql sends a timed-out query's cancel over at most two new connections: no second query timed out.
         Assert.InRange(connections, 1, 2);
         await ComesBackAsync(client);
     }
@@ -131,7 +131,7 @@ public sealed class DatabaseFaultTests(DatabaseFaultTests.OwnPostgres postgres) 
     }
 
     [Fact]
-    public async Task Connections_SeveralHosts_AreToThePrimaryAndPassOverOneThatVanished()
+    public async Task Connections_SeveralHosts_GoToThePrimaryAndSkipOneThatVanished()
     {
         await using var api = new ApiInstance("Host=a:5432,b:5433;Username=usersvc");
 
@@ -142,7 +142,7 @@ public sealed class DatabaseFaultTests(DatabaseFaultTests.OwnPostgres postgres) 
     }
 
     [Fact]
-    public async Task DatabaseRestarted_IdleReadLane_ReadsOnWithoutAnError()
+    public async Task DatabaseRestarted_IdleLookup_ReadsOnWithoutAnError()
     {
         await using var api = new ApiInstance(_database);
         var client = await api.ReadyAsync();
@@ -156,19 +156,19 @@ public sealed class DatabaseFaultTests(DatabaseFaultTests.OwnPostgres postgres) 
     }
 
     [Fact]
-    public async Task DatabaseBackWhileNoRequestCame_RequestsAtOnceAllSucceed()
+    public async Task DatabaseBackBeforeAnyRequest_ConcurrentRequests_AllSucceed()
     {
         await using var api = new ApiInstance(_database);
         var client = await api.ReadyAsync();
         await client.PutUserAsync("alice", "Alice", Password);
         await _server.StopAsync();
-        var away = (await client.AnswerToGetAsync("/user/alice")).Status;
+        var down = (await client.AnswerToGetAsync("/user/alice")).Status;
 
         await _server.StartAsync(Cancellation);
-        await Eventually.HoldsAsync(() => Task.FromResult(!api.Services.GetRequiredService<DatabaseOutage>().IsAway));
+        await Eventually.HoldsAsync(() => Task.FromResult(!api.Services.GetRequiredService<DatabaseOutage>().IsDown));
         var answers = await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => client.AnswerToGetAsync("/user/alice")));
 
-        Assert.Equal(503, away);
+        Assert.Equal(503, down);
         Assert.All(answers, a => Assert.Equal(Answer.User(200, "Alice"), a));
     }
 
@@ -198,7 +198,7 @@ public sealed class DatabaseFaultTests(DatabaseFaultTests.OwnPostgres postgres) 
 
     private async Task ComesBackAsync(HttpClient client) => await Eventually.HoldsAsync(async () =>
     {
-        // Until the service next looks for the database.
+        // Until the next background probe.
         _time.Advance(TimeSpan.FromSeconds(0.5));
         return await client.AnswerToGetAsync("/user/alice") == Answer.User(200, "Alice");
     });
@@ -218,7 +218,7 @@ public sealed class DatabaseFaultTests(DatabaseFaultTests.OwnPostgres postgres) 
     private async Task<bool> CountAsync(long atLeast) =>
         await Sql.EventuallyScalarAsync<long>(_database, "SELECT count(*) FROM users") >= atLeast;
 
-    /// <summary>A server that these tests alone stop and kill, one after the other.</summary>
+    /// <summary>A server for these tests alone, which stop and kill it one after the other.</summary>
     public sealed class OwnPostgres : IAsyncLifetime
     {
         internal PostgresServer Server { get; private set; } = null!;

@@ -11,7 +11,7 @@ public sealed class ListeningTests(PostgresFixture postgres)
 {
     private const string Port = "Listen:LoopbackPort";
 
-    // 127.0.0.2 is another address of every Linux machine, and the only one of some; elsewhere it does not answer at all.
+    // Every Linux machine answers on 127.0.0.2, and some have no other address; elsewhere nothing answers there.
     private static IEnumerable<IPAddress> OtherAddresses => NetworkInterface.GetAllNetworkInterfaces()
         .Where(network => network.OperationalStatus == OperationalStatus.Up)
         .SelectMany(network => network.GetIPProperties().UnicastAddresses.Select(unicast => unicast.Address))

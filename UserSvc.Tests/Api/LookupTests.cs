@@ -1,6 +1,6 @@
 using System.Diagnostics.Metrics;
 using Microsoft.Extensions.DependencyInjection;
-using UserSvc.Api.Users;
+using UserSvc.Api.Database;
 
 namespace UserSvc.Tests.Api;
 
@@ -43,11 +43,11 @@ public sealed class LookupTests(PostgresFixture postgres) : IAsyncLifetime
         listener.SetMeasurementEventCallback<int>((_, size, _, _) => (queries, lookups) = (queries + 1, lookups + size));
         listener.Start();
 
-        // Every name twice, and some that are not there.
+        // Every name twice, and some that do not exist.
         var names = Enumerable.Range(1, 500).SelectMany(i => new[] { $"user{i}", $"user{i}", $"nobody{i}" }).ToList();
         var answers = await Task.WhenAll(names.Select(name => client.AnswerToGetAsync($"/user/{name}")));
 
-        Assert.Equal(names.Select(ExpectedOf), answers);
+        Assert.Equal(names.Select(GetExpected), answers);
         Assert.True(lookups >= 1500 && queries < lookups, $"{queries} queries for {lookups} lookups");
     }
 
@@ -62,8 +62,8 @@ public sealed class LookupTests(PostgresFixture postgres) : IAsyncLifetime
         using var giveUp = new CancellationTokenSource();
         var givenUp = client.GetAsync(new Uri("/user/user2", UriKind.Relative), giveUp.Token);
         var queued = client.AnswerToGetAsync("/user/user3");
-        var lane = api.Services.GetRequiredService<UserLookup>();
-        await Eventually.HoldsAsync(() => Task.FromResult(lane.Waiting == 2));
+        var lookup = api.Services.GetRequiredService<UserLookup>();
+        await Eventually.HoldsAsync(() => Task.FromResult(lookup.Waiting == 2));
 
         await giveUp.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => givenUp);
@@ -105,7 +105,7 @@ public sealed class LookupTests(PostgresFixture postgres) : IAsyncLifetime
         Assert.Equal(Answer.User(200, "User 1"), after);
     }
 
-    private static Answer ExpectedOf(string name) => name.StartsWith("user", StringComparison.Ordinal)
+    private static Answer GetExpected(string name) => name.StartsWith("user", StringComparison.Ordinal)
         ? Answer.User(200, "User " + name["user".Length..])
         : Answer.Problem(404, "Not Found", "There is no such user.");
 }

@@ -13,7 +13,7 @@ public sealed class PasswordTests(PostgresFixture postgres) : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         _database = await postgres.CreateDatabaseAsync();
-        // No test is so slow that a name gets another try while it runs.
+        // Long enough that no name gets another attempt while a test runs, however slow the machine.
         _api = new ApiInstance(_database, ("PasswordThrottle:Pause", "01:00:00"));
         _client = await _api.ReadyAsync();
         await _client.PutUserAsync("alice", "Alice", Password);
@@ -84,7 +84,7 @@ public sealed class PasswordTests(PostgresFixture postgres) : IAsyncLifetime
     [InlineData("verify")]
     [InlineData("basic")]
     [InlineData("put")]
-    public async Task Guessing_WhicheverWay_Is429AfterFiveFailures(string way)
+    public async Task Guessing_ByAnyKindOfRequest_Is429AfterFiveFailures(string way)
     {
         var statuses = new List<int>();
         for (var i = 0; i < 6; i++)
@@ -97,7 +97,7 @@ public sealed class PasswordTests(PostgresFixture postgres) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Guessing_ByTurns_SharesOneThrottle()
+    public async Task Guessing_ByAlternatingRequests_SharesOneThrottle()
     {
         var statuses = new List<int>();
         foreach (var way in (string[])["verify", "basic", "put", "verify", "basic", "put", "verify", "basic"])
@@ -119,12 +119,12 @@ public sealed class PasswordTests(PostgresFixture postgres) : IAsyncLifetime
         using var request = new HttpRequestMessage(HttpMethod.Post, "/user/alice/verify") { Content = UserRequests.Json(new { password = Password }) };
         using var response = await _client.SendAsync(request, TestContext.Current.CancellationToken);
 
-        Assert.Equal(Answer.Problem(429, "Too Many Requests", "This user's password has been tried too often."), await Answer.OfAsync(response));
+        Assert.Equal(Answer.Problem(429, "Too Many Requests", "Too many wrong passwords for this user. Try again after the time in Retry-After."), await Answer.OfAsync(response));
         Assert.InRange(response.Headers.RetryAfter!.Delta!.Value, TimeSpan.FromMinutes(59), TimeSpan.FromHours(1));
     }
 
     [Fact]
-    public async Task Guessing_InParallel_GetsNoMoreTries()
+    public async Task Guessing_InParallel_GetsNoMoreAttempts()
     {
         var guesses = Enumerable.Range(0, 40).Select(i => GuessAsync("verify", $"a wrong password {i}"));
 
@@ -144,7 +144,7 @@ public sealed class PasswordTests(PostgresFixture postgres) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task HashLane_Full_Is503MarkedAsOverload()
+    public async Task HashQueue_Full_Is503MarkedAsOverload()
     {
         await using var narrow = new ApiInstance(_database, ("Passwords:QueueLimit", "1"), ("Passwords:Concurrency", "1"), ("Passwords:Passes", "20"));
         var client = await narrow.ReadyAsync();

@@ -12,7 +12,7 @@ public sealed class PasswordThrottleTests
     private readonly FakeTimeProvider _time = new();
 
     [Fact]
-    public async Task Enter_AfterFiveFailures_IsOneTryEachTenSeconds()
+    public async Task Enter_AfterFiveFailures_IsOneAttemptEveryTenSeconds()
     {
         var throttle = Throttle(new());
         var waits = new List<double>();
@@ -27,7 +27,7 @@ public sealed class PasswordThrottleTests
     }
 
     [Fact]
-    public async Task Enter_AfterSuccess_HasEveryTryAgain()
+    public async Task Enter_AfterSuccess_HasEveryAttemptAgain()
     {
         var throttle = Throttle(new() { Burst = 2 });
         await FailAsync(throttle, "alice");
@@ -40,7 +40,7 @@ public sealed class PasswordThrottleTests
     }
 
     [Fact]
-    public async Task Enter_TryWithoutOutcome_CountsAsNeverMade()
+    public async Task Enter_AttemptWithoutOutcome_CountsAsNeverMade()
     {
         var throttle = Throttle(new() { Burst = 1 });
         var (attempt, _) = await throttle.EnterAsync("alice", TestContext.Current.CancellationToken);
@@ -51,7 +51,7 @@ public sealed class PasswordThrottleTests
     }
 
     [Fact]
-    public async Task Enter_TryWithTwoGuesses_CountsTwice()
+    public async Task Enter_AttemptWithTwoGuesses_CountsTwice()
     {
         var throttle = Throttle(new() { Burst = 2 });
         var (attempt, _) = await throttle.EnterAsync("alice", TestContext.Current.CancellationToken);
@@ -62,7 +62,7 @@ public sealed class PasswordThrottleTests
     }
 
     [Fact]
-    public async Task Enter_AllTriesUnderWay_WaitsForOneToEnd()
+    public async Task Enter_AllAttemptsInProgress_WaitsForOneToEnd()
     {
         var throttle = Throttle(new() { Burst = 1 });
         var (first, _) = await throttle.EnterAsync("alice", TestContext.Current.CancellationToken);
@@ -73,11 +73,11 @@ public sealed class PasswordThrottleTests
         first.Dispose();
 
         Assert.True(waited);
-        Assert.NotNull((await second).Try);
+        Assert.NotNull((await second).Attempt);
     }
 
     [Fact]
-    public async Task Enter_FullTable_ForgetsTheLeastRecentlyTried()
+    public async Task Enter_FullTable_ForgetsTheLeastRecentlyUsed()
     {
         var throttle = Throttle(new() { Burst = 1, Names = 100 });
         for (var i = 0; i < 102; i++)
@@ -89,7 +89,7 @@ public sealed class PasswordThrottleTests
     }
 
     [Fact]
-    public async Task Enter_FullTable_KeepsANameTriedAgain()
+    public async Task Enter_FullTable_KeepsANameUsedAgain()
     {
         var throttle = Throttle(new() { Burst = 1, Names = 100 });
         for (var i = 0; i < 100; i++)
@@ -119,17 +119,17 @@ public sealed class PasswordThrottleTests
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
-    public async Task Fail_AfterALongTry_CostsItsToken(int burst)
+    public async Task Fail_AfterALongAttempt_CostsItsToken(int burst)
     {
         var throttle = Throttle(new() { Burst = burst });
-        var tries = new List<PasswordThrottle.Try>();
+        var attempts = new List<PasswordThrottle.Attempt>();
         for (var i = 0; i < burst; i++)
         {
-            tries.Add((await EnterAsync(throttle))!);
+            attempts.Add((await EnterAsync(throttle))!);
         }
 
         _time.Advance(TimeSpan.FromSeconds(60));
-        foreach (var attempt in tries)
+        foreach (var attempt in attempts)
         {
             attempt.Fail();
             attempt.Dispose();
@@ -139,7 +139,7 @@ public sealed class PasswordThrottleTests
     }
 
     [Fact]
-    public async Task Enter_WhileALongTryIsUnderWay_Waits()
+    public async Task Enter_WhileALongAttemptIsInProgress_Waits()
     {
         var throttle = Throttle(new() { Burst = 1 });
         using var first = await EnterAsync(throttle);
@@ -151,7 +151,7 @@ public sealed class PasswordThrottleTests
     }
 
     [Fact]
-    public async Task Succeed_WhileAnotherTryIsUnderWay_LeavesOneToken()
+    public async Task Succeed_WhileAnotherAttemptIsInProgress_LeavesOneToken()
     {
         var throttle = Throttle(new() { Burst = 2 });
         var first = (await EnterAsync(throttle))!;
@@ -200,7 +200,7 @@ public sealed class PasswordThrottleTests
     }
 
     [Fact]
-    public async Task Enter_SixtyFourWaitingAsOneTryFails_WaitForTheOther()
+    public async Task Enter_SixtyFourWaitingAsOneAttemptFails_WaitForTheOther()
     {
         var throttle = Throttle(new() { Burst = 2 });
         var first = await EnterAsync(throttle);
@@ -320,10 +320,10 @@ public sealed class PasswordThrottleTests
 
     private PasswordThrottle Throttle(PasswordThrottleOptions options) => new(Options.Create(options), _time);
 
-    private static async Task<PasswordThrottle.Try?> EnterAsync(PasswordThrottle throttle) =>
-        (await throttle.EnterAsync("alice", TestContext.Current.CancellationToken)).Try;
+    private static async Task<PasswordThrottle.Attempt?> EnterAsync(PasswordThrottle throttle) =>
+        (await throttle.EnterAsync("alice", TestContext.Current.CancellationToken)).Attempt;
 
-    private static List<Task<(PasswordThrottle.Try? Try, TimeSpan RetryAfter)>> Wait(PasswordThrottle throttle, int times) =>
+    private static List<Task<(PasswordThrottle.Attempt? Attempt, TimeSpan RetryAfter)>> Wait(PasswordThrottle throttle, int times) =>
         [.. Enumerable.Range(0, times).Select(_ => throttle.EnterAsync("alice", TestContext.Current.CancellationToken))];
 
     private static async Task SucceedAsync(PasswordThrottle throttle, string name)
@@ -333,7 +333,7 @@ public sealed class PasswordThrottleTests
         attempt.Dispose();
     }
 
-    // The seconds to wait: 0 where the try was made.
+    // The seconds to wait: 0 when the attempt was allowed.
     private static async Task<double> FailAsync(PasswordThrottle throttle, string name)
     {
         var (attempt, retryAfter) = await throttle.EnterAsync(name, TestContext.Current.CancellationToken);

@@ -1,10 +1,10 @@
 using System.Text;
 using Microsoft.Extensions.DependencyInjection;
-using UserSvc.Api.Users;
+using UserSvc.Api.Database;
 
 namespace UserSvc.Tests.Api;
 
-/// <summary>Beside no other test: whoever listens to traces hears every host of the process, whose requests then carry a trace too.</summary>
+/// <summary>Not in parallel with other tests: a trace listener hears every host of the process, and their requests would carry traces too.</summary>
 [CollectionDefinition(DisableParallelization = true)]
 public sealed class TracedProcess;
 
@@ -45,14 +45,14 @@ public sealed class TelemetryTests(PostgresFixture postgres) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Get_InABatch_IsLinkedFromTheBatchsOwnTrace()
+    public async Task Get_InABatch_IsLinkedFromTheBatchsTrace()
     {
         await using var slow = await SlowDatabase.BeginAsync(_database);
         var ahead = _client.AnswerToGetAsync("/user/alice");
         await slow.HasBlockedAsync();
         var (one, two) = (GetTracedAsync("alice"), GetTracedAsync("bob"));
-        var lane = _api.Services.GetRequiredService<UserLookup>();
-        await Eventually.HoldsAsync(() => Task.FromResult(lane.Waiting == 2));
+        var lookup = _api.Services.GetRequiredService<UserLookup>();
+        await Eventually.HoldsAsync(() => Task.FromResult(lookup.Waiting == 2));
         await slow.EndAsync();
 
         var lookups = new[] { (await SpansAsync(await one, 2)).Single(s => s.Name == "lookup"), (await SpansAsync(await two, 2)).Single(s => s.Name == "lookup") };
@@ -86,7 +86,7 @@ public sealed class TelemetryTests(PostgresFixture postgres) : IAsyncLifetime
             await client.AnswerToGetAsync("/user/alice");
         }
 
-        // The exporter's last collection is part of the stop.
+        // The exporter collects once more while stopping.
         await api.DisposeAsync();
 
         Assert.Equal(expected, collector.Metrics.Where(name => name.StartsWith("http.server.", StringComparison.Ordinal)).Distinct().Order());

@@ -67,7 +67,7 @@ public sealed class UserEndpointsTests(PostgresFixture postgres) : IAsyncLifetim
 
         var answer = await _client.PutUserAsync("alice", fullname, password, basicName is null ? null : (basicName, basicPassword!));
 
-        Assert.Equal(Answer.Problem(409, "Conflict", "The user exists with other content; that user's own credentials replace it."), answer);
+        Assert.Equal(Answer.Problem(409, "Conflict", "A user with this name already exists with different content. Authenticate as that user to replace it."), answer);
         Assert.Equal(before, await Sql.ScalarAsync<string>(_database, "SELECT string_agg(users::text, ';') FROM users"));
     }
 
@@ -221,12 +221,12 @@ public sealed class UserEndpointsTests(PostgresFixture postgres) : IAsyncLifetim
 
         Assert.Equal(
             [
-                Answer.Problem(401, "Unauthorized", "Deleting a user needs its own credentials or the administrator's key."),
+                Answer.Problem(401, "Unauthorized", "Deleting a user needs that user's credentials or the administrator's key."),
                 Answer.Problem(401, "Unauthorized", "The credentials are wrong."),
                 Answer.Problem(401, "Unauthorized", "The credentials are wrong."),
-                Answer.Problem(401, "Unauthorized", "Deleting a user needs its own credentials or the administrator's key."),
+                Answer.Problem(401, "Unauthorized", "Deleting a user needs that user's credentials or the administrator's key."),
                 Answer.Problem(403, "Forbidden", "These are another user's credentials."),
-                Answer.Problem(401, "Unauthorized", "This needs the administrator's key."),
+                Answer.Problem(401, "Unauthorized", "This request needs the administrator's key."),
             ],
             [none, wrong, missing, malformed, others, key]);
         Assert.Equal(2L, await Sql.ScalarAsync<long>(_database, "SELECT count(*) FROM users"));
@@ -269,7 +269,7 @@ public sealed class UserEndpointsTests(PostgresFixture postgres) : IAsyncLifetim
         var none = await _client.AnswerToGetAsync("/user");
         var wrong = await _client.AsAdministratorAsync(HttpMethod.Get, "/user", "another administrator's key");
 
-        var refusal = Answer.Problem(401, "Unauthorized", "This needs the administrator's key.");
+        var refusal = Answer.Problem(401, "Unauthorized", "This request needs the administrator's key.");
         Assert.Equal([refusal, refusal], [none, wrong]);
     }
 
@@ -282,7 +282,7 @@ public sealed class UserEndpointsTests(PostgresFixture postgres) : IAsyncLifetim
         var list = await client.AsAdministratorAsync(HttpMethod.Get, "/user");
         var delete = await client.AsAdministratorAsync(HttpMethod.Delete, "/user/alice");
 
-        var refusal = Answer.Problem(403, "Forbidden", "This service has no administrator's key.");
+        var refusal = Answer.Problem(403, "Forbidden", "This service has no administrator's key configured.");
         Assert.Equal([refusal, refusal], [list, delete]);
     }
 }

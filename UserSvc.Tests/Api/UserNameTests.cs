@@ -57,7 +57,7 @@ public sealed class UserNameTests
         Assert.Equal((false, null), (allowed, normal));
     }
 
-    /// <summary>A name as it comes, repeated; and a character of what it becomes.</summary>
+    /// <summary>A character as sent, repeated; and its normal form.</summary>
     [Theory]
     [InlineData("a", 64, "a")]
     [InlineData("a", 65, null)]

@@ -40,7 +40,7 @@ public sealed class ConsoleLogTests(PostgresFixture postgres)
         var lines = container.Log.Select(Parse).ToList();
 
         Assert.Equal(
-            """{"severity":"INFO","message":"The schema is in place, 1 scripts were new","category":"UserSvc.Api.Database.SchemaMigration","event":{"id":1212930013,"name":"LogDone"},"attributes":{"Applied":1}}""",
+            """{"severity":"INFO","message":"The schema is in place; 1 scripts were applied","category":"UserSvc.Api.Database.SchemaMigration","event":{"id":1212930013,"name":"LogDone"},"attributes":{"Applied":1}}""",
             lines.Single(line => line.Contains("The schema", StringComparison.Ordinal)));
         Assert.Equal(
             """{"severity":"INFO","message":"Draining: no longer ready; new requests are served for another 00:00:00","category":"UserSvc.ServiceDefaults.Drain","event":{"id":1929458206,"name":"LogStarted"},"attributes":{"Time":"00:00:00"}}""",

@@ -3,30 +3,29 @@ using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using Microsoft.Extensions.Options;
 using Npgsql;
-using UserSvc.Api.Database;
 using UserSvc.ServiceDefaults;
 
-namespace UserSvc.Api.Users;
+namespace UserSvc.Api.Database;
 
 /// <summary>Section <c>Lookup</c>.</summary>
 internal sealed class UserLookupOptions
 {
-    /// <summary>The lookups that may wait for the query in flight; past it a lookup is refused with 503. Default 4096; 1 to 100,000.</summary>
+    /// <summary>Lookups that may wait for the query in flight; more are refused with 503. Default 4096; 1 to 100,000.</summary>
     [Range(1, 100_000)]
     public int QueueLimit { get; set; } = 4096;
 
-    /// <summary>The names in one query. Default 512; 1 to 10,000.</summary>
+    /// <summary>Names in one query. Default 512; 1 to 10,000.</summary>
     [Range(1, 10_000)]
     public int BatchLimit { get; set; } = 512;
 }
 
 /// <summary>
-/// Reads users by name over one connection. While a query is in flight, lookups gather; when it returns, all that have gathered go
-/// as one. A lookup that finds the lane idle runs at once, on its caller's own path.
+/// Reads users by name over one connection. While a query is in flight, lookups gather; when it returns, all of them go out as one
+/// query. A lookup that finds the connection idle runs at once, on its caller's path.
 /// </summary>
 /// <remarks>
-/// A caller that gives up leaves the others alone: no caller's token reaches the connection. A failed query fails the callers it
-/// carried, and the next one opens a new connection.
+/// A caller that gives up does not affect the others: no caller's token reaches the connection. A failed query fails only the
+/// callers it carried, and the next query opens a new connection.
 /// </remarks>
 internal sealed class UserLookup(NpgsqlDataSource dataSource, DatabaseOutage outage, IOptions<UserLookupOptions> options, IMeterFactory meters) : IAsyncDisposable
 {
@@ -40,12 +39,10 @@ internal sealed class UserLookup(NpgsqlDataSource dataSource, DatabaseOutage out
     private List<PendingLookup> _queue = [];
     private bool _busy;
 
-    /// <returns>Null when there is no such user.</returns>
-    /// <exception cref="UnavailableException">The database is away, or the queue is full.</exception>
+    /// <exception cref="UnavailableException">The database is down, or the queue is full.</exception>
     public ValueTask<User?> FindAsync(string name, CancellationToken cancellationToken) =>
         Activity.Current is { Recorded: true } ? FindTracedAsync(name, cancellationToken) : FindAsync(name, default, cancellationToken);
 
-    /// <summary>The lookups that wait for the query in flight.</summary>
     public int Waiting => _queue.Count;
 
     public ValueTask DisposeAsync() => _connection.DisposeAsync();
@@ -66,7 +63,7 @@ internal sealed class UserLookup(NpgsqlDataSource dataSource, DatabaseOutage out
 
     private ValueTask<User?> FindAsync(string name, ActivityContext span, CancellationToken cancellationToken)
     {
-        var losses = outage.ThrowIfAway();
+        outage.ThrowIfDown();
         PendingLookup? pending = null;
         lock (_gate)
         {
@@ -85,28 +82,23 @@ internal sealed class UserLookup(NpgsqlDataSource dataSource, DatabaseOutage out
             }
         }
 
-        return pending is null ? FindAloneAsync(name, losses) : new(pending.Task.WaitAsync(cancellationToken));
+        return pending is null ? FindAloneAsync(name) : new(pending.Task.WaitAsync(cancellationToken));
     }
 
-    private async ValueTask<User?> FindAloneAsync(string name, int losses)
+    private async ValueTask<User?> FindAloneAsync(string name)
     {
         try
         {
             var user = await _connection.FindAsync(name);
-            outage.Recovered();
             _batchSize.Record(1);
             return user;
-        }
-        catch (Exception e) when (DatabaseOutage.Is(e))
-        {
-            throw outage.Report(e, losses);
         }
         finally
         {
             if (TakeBatch() is { } batch)
             {
-                // On the pool and without the caller's context: neither its answer nor its trace carries the others' queries.
-                ThreadPool.UnsafeQueueUserWorkItem(static s => _ = s.Lane.RunAsync(s.Batch), (Lane: this, Batch: batch), preferLocal: false);
+                // On the pool and without the caller's context: its answer must not wait for the others' query, nor its trace contain it.
+                ThreadPool.UnsafeQueueUserWorkItem(static s => _ = s.Lookup.RunAsync(s.Batch), (Lookup: this, Batch: batch), preferLocal: false);
             }
         }
     }
@@ -142,7 +134,7 @@ internal sealed class UserLookup(NpgsqlDataSource dataSource, DatabaseOutage out
             var next = TakeBatch();
             if (next is not null)
             {
-                // Sent before this batch's callers wake: the database works while they write their answers.
+                // Sent before this batch's callers wake, so that the database works while they write their answers.
                 query = QueryAsync(next);
             }
 
@@ -160,25 +152,21 @@ internal sealed class UserLookup(NpgsqlDataSource dataSource, DatabaseOutage out
         }
     }
 
-    // Never throws, or the lane would stand still for ever: what goes wrong is the callers' result.
+    // Never throws, or no batch would be sent again: an exception is the callers' result.
     private async Task<Exception?> QueryAsync(List<PendingLookup> batch)
     {
         Activity? span = null;
-        var losses = 0;
         try
         {
-            // Those who gathered behind a query that failed would wait for its timeout once more.
-            losses = outage.ThrowIfAway();
             span = StartBatchSpan(batch);
             await _connection.FindAsync(batch);
-            outage.Recovered();
             _batchSize.Record(batch.Count);
             return null;
         }
         catch (Exception e)
         {
             span?.SetStatus(ActivityStatusCode.Error);
-            return DatabaseOutage.Is(e) ? outage.Report(e, losses) : e;
+            return e;
         }
         finally
         {
@@ -186,7 +174,7 @@ internal sealed class UserLookup(NpgsqlDataSource dataSource, DatabaseOutage out
         }
     }
 
-    // A trace of its own, linked to the recorded requests it serves; none where there is no such request.
+    // Starts a new trace, linked to the recorded requests that the batch serves. Null when none is recorded.
     private static Activity? StartBatchSpan(List<PendingLookup> batch)
     {
         List<ActivityLink>? links = null;
@@ -203,13 +191,12 @@ internal sealed class UserLookup(NpgsqlDataSource dataSource, DatabaseOutage out
     }
 }
 
-/// <summary>A lookup that waits in the lane's queue or is in flight.</summary>
 internal sealed class PendingLookup(string name, ActivityContext span)
     : TaskCompletionSource<User?>(TaskCreationOptions.RunContinuationsAsynchronously)
 {
     public string Name { get; } = name;
 
-    /// <summary>The request's own span, to link to; default where the request is not recorded.</summary>
+    /// <summary>The request's span to link to; default when the request is not recorded.</summary>
     public ActivityContext Span { get; } = span;
 
     public User? Found { get; set; }

@@ -3,33 +3,32 @@ using System.ComponentModel.DataAnnotations;
 using System.Security.Cryptography;
 using System.Text;
 using Microsoft.Extensions.Options;
-using UserSvc.Api.Users;
 
-namespace UserSvc.Api.Passwords;
+namespace UserSvc.Api.Users;
 
 /// <summary>Section <c>Admin</c>.</summary>
 internal sealed class AdminOptions
 {
-    /// <summary>The administrator's key, 16 characters or more. No default: without one, what only an administrator may do is 403.</summary>
+    /// <summary>The administrator's key, at least 16 characters. No default: without a key, requests that need it get 403.</summary>
     [MinLength(16)]
     public string? Key { get; set; }
 }
 
-/// <summary>What an Authorization header says, unproven.</summary>
+/// <summary>What an Authorization header claims, not yet checked.</summary>
 internal abstract record Credentials
 {
-    /// <summary>RFC 7617; the name is normalised, the password is as it is hashed.</summary>
-    public sealed record Basic(string Name, byte[] Password) : Credentials;
+    /// <summary>RFC 7617. The name is normalized.</summary>
+    public sealed record Basic(string Name, string Password) : Credentials;
 
     /// <summary>RFC 6750: the administrator's key.</summary>
     public sealed record Bearer(string Key) : Credentials;
 
-    // The compiler's would print what they are.
+    // The compiler's would print the secrets.
     public sealed override string ToString() => GetType().Name;
 
     private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
-    /// <returns>Null where there is no such header, or none that can be understood.</returns>
+    /// <returns>Null when the header is missing or cannot be read.</returns>
     public static Credentials? Read(HttpRequest request)
     {
         var header = request.Headers.Authorization.ToString();
@@ -53,9 +52,9 @@ internal abstract record Credentials
         try
         {
             var pair = StrictUtf8.GetString(Convert.FromBase64String(token));
-            // The name cannot hold a colon, the password can.
+            // Split at the first colon: a name cannot contain one, a password can.
             return Text.IsText(pair) && pair.IndexOf(':', StringComparison.Ordinal) is >= 0 and var colon && UserName.TryNormalize(pair[..colon], out var name)
-                ? new(name, Text.PasswordBytes(pair[(colon + 1)..]))
+                ? new(name, pair[(colon + 1)..])
                 : null;
         }
         catch (DecoderFallbackException)
@@ -65,19 +64,19 @@ internal abstract record Credentials
     }
 }
 
-/// <summary>Tells the administrator by the key.</summary>
+/// <summary>Recognizes the administrator by the key.</summary>
 internal sealed class Administrator(IOptions<AdminOptions> options)
 {
     private readonly byte[]? _key = options.Value.Key is { } key ? Digest(key) : null;
 
-    /// <summary>Null when it is the administrator; else the status to refuse with: 401 for another key, 403 where there is none.</summary>
-    public int? Refuse(Credentials? credentials) => (_key, credentials) switch
+    /// <summary>Null for the administrator; otherwise the status to refuse with: 401 without the right key, 403 when no key is configured.</summary>
+    public int? GetRefusal(Credentials? credentials) => (_key, credentials) switch
     {
         (null, _) => StatusCodes.Status403Forbidden,
         ({ } expected, Credentials.Bearer bearer) when CryptographicOperations.FixedTimeEquals(expected, Digest(bearer.Key)) => null,
         _ => StatusCodes.Status401Unauthorized,
     };
 
-    // Of equal length whatever the key's, which the comparison would tell otherwise.
+    // Digests have the same length for every key; comparing the keys would reveal the length of the right one.
     private static byte[] Digest(string key) => SHA256.HashData(Encoding.UTF8.GetBytes(key));
 }
