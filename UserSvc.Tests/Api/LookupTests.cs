@@ -83,7 +83,7 @@ public sealed class LookupTests(PostgresFixture postgres) : IAsyncLifetime
         var first = await await Task.WhenAny(gets);
         await slow.EndAsync();
 
-        Assert.Equal(Answer.Problem(503, "Service Unavailable", "Too many reads are waiting for the database."), await Answer.OfAsync(first));
+        Assert.Equal(Answer.Problem(503, "Service Unavailable", "Too many reads are waiting for the database."), await Answer.ReadAsync(first));
         Assert.Equal(("1", "true"), (first.Headers.RetryAfter?.ToString(), first.Headers.GetValues("x-envoy-overloaded").Single()));
         Assert.Equal([200, 200, 503], (await Task.WhenAll(gets)).Select(r => (int)r.StatusCode).Order());
     }
@@ -100,7 +100,7 @@ public sealed class LookupTests(PostgresFixture postgres) : IAsyncLifetime
         Answer? after = null;
         await Eventually.HoldsAsync(async () => (after = await client.AnswerToGetAsync("/user/user1")).Status == 200);
 
-        Assert.Equal(Answer.Problem(503, "Service Unavailable", "The database is not available."), await Answer.OfAsync(hung));
+        Assert.Equal(Answer.Problem(503, "Service Unavailable", "The database is not available."), await Answer.ReadAsync(hung));
         Assert.Equal(("1", false), (hung.Headers.RetryAfter?.ToString(), hung.Headers.Contains("x-envoy-overloaded")));
         Assert.Equal(Answer.User(200, "User 1"), after);
     }

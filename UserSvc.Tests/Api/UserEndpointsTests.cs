@@ -37,7 +37,7 @@ public sealed class UserEndpointsTests(PostgresFixture postgres) : IAsyncLifetim
         using var response = await _client.SendAsync(request, Cancellation);
 
         var uuid = await Sql.ScalarAsync<Guid>(_database, "SELECT uuid FROM users WHERE username = 'alice'");
-        Assert.Equal(Answer.User(201, "Alice"), await Answer.OfAsync(response));
+        Assert.Equal(Answer.User(201, "Alice"), await Answer.ReadAsync(response));
         Assert.Equal(("/user/alice", $"W/\"{uuid.ToString("N").ToUpperInvariant()}-1\"", 7),
             (response.Headers.Location?.ToString(), response.Headers.ETag?.ToString(), uuid.Version));
     }
@@ -132,7 +132,7 @@ public sealed class UserEndpointsTests(PostgresFixture postgres) : IAsyncLifetim
 
         using var response = await _client.GetAsync(new Uri("/user/alice", UriKind.Relative), Cancellation);
 
-        Assert.Equal(Answer.User(200, @"Zoë \uD83D\uDE42 \\\"""), await Answer.OfAsync(response));
+        Assert.Equal(Answer.User(200, @"Zoë \uD83D\uDE42 \\\"""), await Answer.ReadAsync(response));
         Assert.Matches(new Regex("^W/\"[0-9A-F]{32}-1\"$"), response.Headers.ETag?.ToString());
     }
 

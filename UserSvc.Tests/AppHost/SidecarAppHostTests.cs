@@ -36,7 +36,7 @@ public sealed class SidecarAppHostTests(SidecarAppHost system) : IClassFixture<S
     [Fact]
     public async Task Tls_Enabled_ServesHttpsThatTheCertificateFileMakesTrusted()
     {
-        using var client = TrustedClient.Of(Path.Combine(system.StateFolder, "tls", "localhost.crt"), system.App.GetEndpoint("edge", "https"));
+        using var client = TrustedClient.Create(Path.Combine(system.StateFolder, "tls", "localhost.crt"), system.App.GetEndpoint("edge", "https"));
 
         var answer = await client.GetAsync("/user/health", RunningAppHost.Cancellation);
 

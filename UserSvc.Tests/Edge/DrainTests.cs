@@ -39,7 +39,7 @@ public sealed class DrainTests
         release.SetResult();
         await stopping;
 
-        Assert.Equal((new Answer(200, ""), true), (await Answer.OfAsync(whileDraining), whileDraining.Headers.ConnectionClose));
+        Assert.Equal((new Answer(200, ""), true), (await Answer.ReadAsync(whileDraining), whileDraining.Headers.ConnectionClose));
         Assert.Equal(new Answer(200, "Healthy\n"), alive);
         Assert.Equal(new Answer(200, ""), await inFlight);
     }

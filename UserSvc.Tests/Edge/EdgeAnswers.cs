@@ -18,7 +18,7 @@ internal static class EdgeAnswers
     public static async Task<Answer> AskAsync(this HttpClient client, HttpRequestMessage request)
     {
         using var response = await client.SendAsync(request, TestContext.Current.CancellationToken);
-        return await Answer.OfAsync(response);
+        return await Answer.ReadAsync(response);
     }
 
     /// <summary>Asks for the path as it is written here; an ordinary Uri would unescape and shorten it.</summary>

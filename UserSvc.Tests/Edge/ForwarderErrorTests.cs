@@ -17,7 +17,7 @@ public sealed class ForwarderErrorTests
 
         using var response = await edge.Public.GetAsync("/user/alice", TestContext.Current.CancellationToken);
 
-        Assert.Equal(EdgeAnswers.NoInstance, await Answer.OfAsync(response));
+        Assert.Equal(EdgeAnswers.NoInstance, await Answer.ReadAsync(response));
         Assert.Equal((TimeSpan.FromSeconds(1), false), (response.Headers.RetryAfter?.Delta, response.Headers.Contains("x-envoy-overloaded")));
     }
 
@@ -85,7 +85,7 @@ public sealed class ForwarderErrorTests
 
         using var response = await PutAsync(edge, chunked, length);
 
-        Assert.Equal(EdgeAnswers.Problem(413, "Payload Too Large", "The request body is too large."), await Answer.OfAsync(response));
+        Assert.Equal(EdgeAnswers.Problem(413, "Payload Too Large", "The request body is too large."), await Answer.ReadAsync(response));
         Assert.True(response.Headers.ConnectionClose);
         Assert.Empty(upstream.Requests);
     }
@@ -101,7 +101,7 @@ public sealed class ForwarderErrorTests
 
         using var response = await PutAsync(edge, chunked, length);
 
-        Assert.Equal(new Answer(200, "usersvc-1"), await Answer.OfAsync(response));
+        Assert.Equal(new Answer(200, "usersvc-1"), await Answer.ReadAsync(response));
         Assert.Equal([length], upstream.Requests.Select(r => r.BodyLength));
     }
 

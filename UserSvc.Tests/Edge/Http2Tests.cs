@@ -32,7 +32,7 @@ public sealed class Http2Tests : IAsyncLifetime
         using var response = await client.SendAsync(request, TestContext.Current.CancellationToken);
 
         var received = _upstream.Requests.Single();
-        Assert.Equal((new Answer(200, "usersvc-1"), HttpVersion.Version20), (await Answer.OfAsync(response), response.Version));
+        Assert.Equal((new Answer(200, "usersvc-1"), HttpVersion.Version20), (await Answer.ReadAsync(response), response.Version));
         Assert.Equal(["mine"], response.Headers.GetValues("X-Request-Id"));
         Assert.Equal(("PUT", "/user/alice", 5, "mine", "127.0.0.1"), (received.Method, received.Target, received.BodyLength, received.Headers["X-Request-Id"], received.Headers["X-Forwarded-For"]));
         Assert.DoesNotContain("x-envoy-a", received.Headers.Keys);
@@ -55,7 +55,7 @@ public sealed class Http2Tests : IAsyncLifetime
         using var served = await client.GetAsync("/user/alice", TestContext.Current.CancellationToken);
 
         Assert.Equal(EdgeAnswers.Problem(413, "Payload Too Large", "The request body is too large."), refused);
-        Assert.Equal((EdgeAnswers.NotFound, new Answer(200, "usersvc-1")), (await Answer.OfAsync(missing), await Answer.OfAsync(served)));
+        Assert.Equal((EdgeAnswers.NotFound, new Answer(200, "usersvc-1")), (await Answer.ReadAsync(missing), await Answer.ReadAsync(served)));
         Assert.Single(_upstream.Requests);
     }
 

@@ -64,7 +64,7 @@ public sealed class ListenerTests : IAsyncLifetime
     {
         using var response = await _edge.Public.GetAsWrittenAsync(path);
 
-        Assert.Equal(EdgeAnswers.NotFound, await Answer.OfAsync(response));
+        Assert.Equal(EdgeAnswers.NotFound, await Answer.ReadAsync(response));
         Assert.Equal("application/problem+json", response.Content.Headers.ContentType?.ToString());
         Assert.Empty(_upstream.Requests);
     }

@@ -35,7 +35,7 @@ public sealed class TlsTests : IAsyncLifetime
 
         using var response = await client.GetAsync("/user/alice", TestContext.Current.CancellationToken);
 
-        Assert.Equal((new Answer(200, "usersvc-1"), new Version(version)), (await Answer.OfAsync(response), response.Version));
+        Assert.Equal((new Answer(200, "usersvc-1"), new Version(version)), (await Answer.ReadAsync(response), response.Version));
         Assert.Equal("https", _upstream.Requests.Single().Headers["X-Forwarded-Proto"]);
     }
 

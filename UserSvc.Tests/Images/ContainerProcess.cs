@@ -55,7 +55,7 @@ internal sealed class ContainerProcess : IAsyncDisposable
     [
         // "extra" has ICU; the plain chiselled base sets this to true, above the service's runtimeconfig.json.
         ("DOTNET_RUNNING_IN_CONTAINER", "true"), ("DOTNET_SYSTEM_GLOBALIZATION_INVARIANT", "false"), ("ASPNETCORE_HTTP_PORTS", "8080"),
-        .. (await ServiceImage.OfAsync(project)).Environment,
+        .. (await ServiceImage.GetAsync(project)).Environment,
     ];
 
     /// <summary>

@@ -11,7 +11,7 @@ public sealed class ImageTests
     [InlineData("UserSvc.Edge", "edge")]
     public async Task Image_ForARegistry_IsOfBothArchitecturesOnAChiselledBaseWithIcu(string project, string repository)
     {
-        var image = await ServiceImage.OfAsync(project, "ContainerRegistry=registry.example");
+        var image = await ServiceImage.GetAsync(project, "ContainerRegistry=registry.example");
 
         Assert.Equal(
             (repository, Chiselled, "1654", "linux-x64;linux-arm64", "linux-x64;linux-arm64", "false"),
@@ -27,7 +27,7 @@ public sealed class ImageTests
     {
         var bindings = Manifest.Resources[resource]!["bindings"]!.AsObject().Select(binding => binding.Value!["targetPort"]!.GetValue<int>());
 
-        var image = await ServiceImage.OfAsync(project);
+        var image = await ServiceImage.GetAsync(project);
 
         Assert.Equal(bindings.Concat(besides).Order(), image.Ports.Order());
     }
@@ -37,7 +37,7 @@ public sealed class ImageTests
     [InlineData("UserSvc.Edge")]
     public async Task Image_OneArchitectureAndNamesGiven_IsWhatWasGiven(string project)
     {
-        var image = await ServiceImage.OfAsync(
+        var image = await ServiceImage.GetAsync(
             project, "ContainerRegistry=registry.example", "ContainerRepository=other", "ContainerBaseImage=mirror.example/aspnet:1",
             "RuntimeIdentifier=linux-arm64", "ContainerRuntimeIdentifier=linux-arm64");
 
@@ -51,7 +51,7 @@ public sealed class ImageTests
     [InlineData("UserSvc.Edge")]
     public async Task Image_ForTheLocalEngine_IsOfItsArchitectureAlone(string project)
     {
-        var image = await ServiceImage.OfAsync(project);
+        var image = await ServiceImage.GetAsync(project);
 
         Assert.Equal(("", "", ""), (image["ContainerRuntimeIdentifiers"], image["RuntimeIdentifiers"], image["PublishReadyToRun"]));
     }

@@ -29,7 +29,7 @@ internal sealed class ServiceImage
 
     /// <param name="project">As <c>UserSvc.Api</c>.</param>
     /// <param name="given">Properties of the command line, as <c>Name=value</c>.</param>
-    public static Task<ServiceImage> OfAsync(string project, params IEnumerable<string> given) =>
+    public static Task<ServiceImage> GetAsync(string project, params IEnumerable<string> given) =>
         Evaluated.GetOrAdd(string.Join(' ', given.Prepend(project)), _ => EvaluateAsync(project, given));
 
     private static async Task<ServiceImage> EvaluateAsync(string project, IEnumerable<string> given)

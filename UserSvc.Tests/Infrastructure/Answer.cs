@@ -7,7 +7,7 @@ internal sealed partial record Answer(int Status, string Body)
 {
     private const string Identity = "\"hostname\":\"usersvc-1\",\"resolvedname\":\"127.0.0.1\"";
 
-    public static async Task<Answer> OfAsync(HttpResponseMessage response) =>
+    public static async Task<Answer> ReadAsync(HttpResponseMessage response) =>
         new((int)response.StatusCode, Uuid().Replace(await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken), "UUID"));
 
     public static Answer User(int status, string fullname) => new(status, $$"""{"ok":true,"uuid":"UUID","fullname":"{{fullname}}",{{Identity}}}""");

@@ -6,7 +6,7 @@ namespace UserSvc.Tests.Infrastructure;
 internal static class TrustedClient
 {
     /// <summary>A client that only trusts the certificates in this PEM file and checks names, like <c>curl --cacert</c>.</summary>
-    public static HttpClient Of(string caCertificates, Uri address)
+    public static HttpClient Create(string caCertificates, Uri address)
     {
         var roots = new X509Certificate2Collection();
         roots.ImportFromPemFile(caCertificates);

@@ -9,7 +9,7 @@ internal static class UserRequests
 {
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
-    public static async Task<Answer> AnswerToGetAsync(this HttpClient client, string path) => await Answer.OfAsync(await client.GetAsync(path, Cancellation));
+    public static async Task<Answer> AnswerToGetAsync(this HttpClient client, string path) => await Answer.ReadAsync(await client.GetAsync(path, Cancellation));
 
     public static async Task<Answer> PutUserAsync(
         this HttpClient client, string name, string fullname, string password, (string Name, string Password)? basic = null)
@@ -40,7 +40,7 @@ internal static class UserRequests
     }
 
     public static async Task<Answer> AnswerAsync(this HttpClient client, HttpRequestMessage request) =>
-        await Answer.OfAsync(await client.SendAsync(request, Cancellation));
+        await Answer.ReadAsync(await client.SendAsync(request, Cancellation));
 
     public static AuthenticationHeaderValue Basic(string name, string password) =>
         new("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes($"{name}:{password}")));

@@ -9,7 +9,7 @@ internal static class Rendering
     /// <summary>The chart, rendered by the command in the file's first line.</summary>
     public static string Helm => File.ReadAllText(Manifest.RepositoryFile("UserSvc.Tests/Kubernetes/helm.rendered.yaml"));
 
-    public static async Task<string> OfAsync(string way) => way == "helm" ? Helm : await KustomizeAsync("gke");
+    public static async Task<string> GetAsync(string way) => way == "helm" ? Helm : await KustomizeAsync("gke");
 
     public static Task<CommandResult> HelmAgainAsync(params IEnumerable<string> options) =>
         RunAsync([.. Helm.Split('\n')[0].Replace("deploy/helm", Manifest.RepositoryFile("deploy/helm"), StringComparison.Ordinal).Split(' ')[1..], .. options]);

@@ -58,7 +58,7 @@ public sealed class SystemTests
     [InlineData("kustomize", "app={0}")]
     public async Task Objects_OfEitherWay_KeepTheirNamesAndSelectors(string way, string selector)
     {
-        var objects = Manifests.Parse(await Rendering.OfAsync(way));
+        var objects = Manifests.Parse(await Rendering.GetAsync(way));
 
         Assert.Equal(
             [
@@ -81,7 +81,7 @@ public sealed class SystemTests
     [MemberData(nameof(Workloads))]
     public async Task Workload_ByEitherWay_IsTheManifests(string way, string resource)
     {
-        var objects = Manifests.Parse(await Rendering.OfAsync(way));
+        var objects = Manifests.Parse(await Rendering.GetAsync(way));
 
         var (container, manifest) = (objects.Pods().SelectMany(p => p.Containers).Single(c => c.Name == resource), Manifest.Resources[resource]!);
         var ports = manifest["bindings"]!.AsObject().Select(b => $"port {b.Key} {b.Value!["targetPort"]}");

@@ -233,7 +233,7 @@ public sealed partial class AdminEndpointsTests : IAsyncLifetime
     {
         using var response = await _edge.Admin.GetAsWrittenAsync(path);
 
-        Assert.Equal(EdgeAnswers.NotFound, await Answer.OfAsync(response));
+        Assert.Equal(EdgeAnswers.NotFound, await Answer.ReadAsync(response));
     }
 
     [Fact]

@@ -18,7 +18,7 @@ public sealed class CircuitBreakerTests : IAsyncDisposable
         var ready = await edge.Health.AskAsync("/ready");
         _release.SetResult();
 
-        Assert.Equal(EdgeAnswers.Problem(503, "Service Unavailable", "The service has as many requests in flight as it may."), await Answer.OfAsync(refused));
+        Assert.Equal(EdgeAnswers.Problem(503, "Service Unavailable", "The service has as many requests in flight as it may."), await Answer.ReadAsync(refused));
         Assert.Equal((TimeSpan.FromSeconds(1), "true"), (refused.Headers.RetryAfter?.Delta, refused.Headers.GetValues("x-envoy-overloaded").Single()));
         Assert.Equal(new Answer(200, "LIVE\n"), ready);
         Assert.Equal(Enumerable.Repeat(200, 10), (await Task.WhenAll(held)).Select(a => a.Status));

@@ -138,7 +138,7 @@ public sealed class RetryTests
 
         using var response = await edge.Public.GetAsync("/user/alice", TestContext.Current.CancellationToken);
 
-        Assert.Equal(Answered, await Answer.OfAsync(response));
+        Assert.Equal(Answered, await Answer.ReadAsync(response));
         Assert.Equal(["Date", "Transfer-Encoding", "X-Request-ID"], response.Headers.Select(h => h.Key).Order());
     }
 

@@ -41,7 +41,7 @@ public sealed class TimeoutTests
         _time.Advance(TimeSpan.FromSeconds(14));
         release.SetResult();
 
-        Assert.Equal(new Answer(200, "one two"), await Answer.OfAsync(response));
+        Assert.Equal(new Answer(200, "one two"), await Answer.ReadAsync(response));
 
         async Task PausingAsync(HttpContext context)
         {

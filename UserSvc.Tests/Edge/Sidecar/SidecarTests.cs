@@ -131,7 +131,7 @@ public sealed class SidecarTests
 
         Assert.Equal(
             (new Answer(503, "full"), "1", "true", 1),
-            (await Answer.OfAsync(response), $"{response.Headers.RetryAfter}", response.Headers.GetValues("x-envoy-overloaded").Single(), instance.Requests.Count));
+            (await Answer.ReadAsync(response), $"{response.Headers.RetryAfter}", response.Headers.GetValues("x-envoy-overloaded").Single(), instance.Requests.Count));
     }
 
     [Fact]
