@@ -48,11 +48,11 @@ internal sealed partial class DatabaseOutage(NpgsqlDataSource dataSource, TimePr
         }
     }
 
-    /// <summary>Runs <paramref name="call"/> unless the database is down, and notes whether it is afterwards.</summary>
+    /// <summary>Runs <paramref name="call"/> unless the database is down, and records whether the call reached it.</summary>
     /// <param name="call">Opens its connection itself, so that a second run gets a new one.</param>
     /// <param name="argument">Passed to <paramref name="call"/>.</param>
     /// <param name="mayRepeat">Whether to run it once more if its connection dates from before a restart of the server.</param>
-    /// <exception cref="UnavailableException">The database is or went down.</exception>
+    /// <exception cref="UnavailableException">The database is down, or went down during the call.</exception>
     public async Task<TResult> GuardAsync<TArgument, TResult>(Func<TArgument, Task<TResult>> call, TArgument argument, bool mayRepeat)
     {
         ThrowIfDown();
@@ -121,7 +121,7 @@ internal sealed partial class DatabaseOutage(NpgsqlDataSource dataSource, TimePr
         }
         catch (Exception) when (!cancellationToken.IsCancellationRequested)
         {
-            // Caught whatever it is, because an exception here would stop the host. Connections pooled since the last probe are as dead.
+            // Every exception, because one that escapes would stop the host. Connections pooled since the last probe are just as dead.
             AbandonConnections();
         }
     }
