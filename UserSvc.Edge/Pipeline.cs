@@ -50,6 +50,7 @@ internal static class Pipeline
             proxied.UseMiddleware<ForwarderErrors>();
             proxied.UseMiddleware<ForwardedProbes>();
             proxied.UseMiddleware<CircuitBreaker>();
+            proxied.UseAnswerAttemptCount();
             proxied.UseMiddleware<Retry>();
             proxied.UseSessionAffinity();
             proxied.UseLoadBalancing();

@@ -17,7 +17,7 @@ internal sealed class Retry(RequestDelegate next, TimeProvider time)
     /// Tells upstreams which attempt they see; the name is Envoy's (include_request_attempt_count). Replaces what the client sent. Where
     /// nothing is retried, as in a sidecar, the count of the edge before it stays.
     /// </summary>
-    private const string AttemptHeader = "x-envoy-attempt-count";
+    public const string AttemptHeader = "x-envoy-attempt-count";
 
     // Envoy's: 25 ms, doubled each time; a random part of it is waited. The first retry does not wait, as it goes elsewhere.
     private static readonly TimeSpan Backoff = TimeSpan.FromMilliseconds(25);

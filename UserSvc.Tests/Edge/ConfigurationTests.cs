@@ -66,7 +66,7 @@ public sealed class ConfigurationTests
     [InlineData("Kestrel:Limits:Http2:MaxStreams", "1",
         "{key} is not a setting. Kestrel:Limits:Http2 has HeaderTableSize, InitialConnectionWindowSize, InitialStreamWindowSize, KeepAlivePingDelay, KeepAlivePingTimeout, MaxFrameSize, MaxRequestHeaderFieldSize, MaxStreamsPerConnection.")]
     [InlineData("Edge:Reload:Intervall", "00:00:01", "{key} is not a setting. Edge:Reload has Interval.")]
-    [InlineData("Edge:TrustedProxy:0", "10.0.0.0/8", "Edge:TrustedProxy is not a setting. Edge has Admin, Discovery, Https, Mode, Path, Reload, TrustSampling, TrustedProxies.")]
+    [InlineData("Edge:TrustedProxy:0", "10.0.0.0/8", "Edge:TrustedProxy is not a setting. Edge has Admin, AnswerAttemptCount, Discovery, Https, Mode, Path, Reload, TrustSampling, TrustedProxies.")]
     [InlineData("Edge:Discovery:Dns:Intervall", "00:00:10", "{key} is not a setting. Edge:Discovery:Dns has HostsFile, Interval, MinInterval, ResolverFile, Server, Timeout.")]
     [InlineData("Kestrel:Endpoints:Http:ClientCertificateMode", "RequireCertificate", "{key} is not a setting. Kestrel:Endpoints:Http has Certificate, Protocols, Url.")]
     [InlineData("Drain:Tim", "00:00:01", "{key} is not a setting. Drain has Grace, Time.")]
@@ -84,6 +84,7 @@ public sealed class ConfigurationTests
     [InlineData("Kestrel:Limits:MaxRequestLineSize", "-1", "{key} cannot be -1: Value must be a positive number. (Parameter 'value')")]
     [InlineData("Kestrel:Limits:MinRequestBodyDataRate:BytesPerSecond", "-5", "Kestrel:Limits:MinRequestBodyDataRate cannot be -5, 00:00:05: Value must be a positive number. To disable a minimum data rate, use null where a MinDataRate instance is expected. (Parameter 'bytesPerSecond')")]
     [InlineData("Edge:Path:EscapedSlashes", "Decode", "{key} is not one of Keep, Reject: Decode")]
+    [InlineData("Edge:AnswerAttemptCount", "always", "{key} is not true or false: always")]
     [InlineData("Edge:Mode", "Sidekick", "{key} is not one of Edge, Sidecar: Sidekick")]
     [InlineData("Edge:TrustSampling", "always", "{key} is not true or false: always")]
     [InlineData("Logging:Console:LogLevel:Yarp", "Loud", "{key} is not one of Trace, Debug, Information, Warning, Error, Critical, None: Loud")]
