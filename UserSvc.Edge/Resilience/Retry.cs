@@ -28,9 +28,10 @@ internal sealed class Retry(RequestDelegate next, TimeProvider time)
         var attempts = context.Features.GetRequiredFeature<Attempts>();
         var headers = context.Response.Headers.Count == 0 ? [] : context.Response.Headers.ToArray();
         attempts.Cluster.Budget.AddRequest();
-        for (var candidates = proxied.AvailableDestinations; ; candidates = Without(proxied.ProxiedDestination, candidates))
+        DestinationState? failed = null;
+        for (var candidates = proxied.AvailableDestinations; ; candidates = Without(failed, candidates))
         {
-            attempts.Begin(candidates);
+            attempts.Begin(candidates, failed);
             if (attempts.Number > 1)
             {
                 await PrepareAsync(context, attempts.Number, headers);
@@ -48,6 +49,8 @@ internal sealed class Retry(RequestDelegate next, TimeProvider time)
             {
                 break;
             }
+
+            failed = proxied.ProxiedDestination;
         }
 
         if (attempts.TimedOut && context.GetForwarderErrorFeature() is not null && !context.Response.HasStarted)
