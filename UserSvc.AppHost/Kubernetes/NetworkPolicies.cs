@@ -4,8 +4,8 @@ using Aspire.Hosting.Kubernetes.Resources;
 namespace UserSvc.AppHost.Kubernetes;
 
 /// <summary>
-/// Who may speak to whom: the load balancer to the edge, the edge to the instances, the instances to the database; nothing else. A node's own
-/// kubelet is never kept from its pods.
+/// Who may speak to whom: the load balancer to the edge, the edge to the instances, the instances to the database; nothing else. A node's
+/// kubelet can always reach its own pods.
 /// </summary>
 internal static class NetworkPolicies
 {
@@ -14,7 +14,7 @@ internal static class NetworkPolicies
 
     private const string Component = "app.kubernetes.io/component";
 
-    /// <summary>Those of every pod of the system, in one resource's folder of the chart.</summary>
+    /// <summary>Adds the policies that cover every pod of the system to one resource's folder of the chart.</summary>
     public static void AddCommon(KubernetesResource resource, ShapeOptions shape)
     {
         resource.Add("default-deny", Policy(Everyone(resource), "system"));
@@ -36,7 +36,7 @@ internal static class NetworkPolicies
         }
 
         policy.Spec.Egress.Add(new([new(EdgePods.HttpPort)], [new(Other(edge, "usersvc"))]));
-        // To the API server's addresses, by usersvc.apiServer of _helpers.tpl.
+        // usersvc.apiServer in _helpers.tpl adds the API server's addresses.
         policy.Spec.Egress.Add(new([new(443), new(6443)]));
         return policy;
     }

@@ -8,18 +8,18 @@ internal static class Pods
 {
     private const string TemporaryFiles = "tmp";
 
-    /// <summary>The user of .NET's images, and of PostgreSQL's.</summary>
+    /// <summary>The user ids in .NET's images and in PostgreSQL's.</summary>
     public const int User = 1654, PostgresUser = 999;
 
-    /// <summary>Adds an object of the resource's own.</summary>
+    /// <summary>Adds an object to the resource.</summary>
     public static void Add(this KubernetesResource resource, string name, BaseKubernetesResource added)
     {
-        // The kind keeps templates of one name apart; ChartCompletion takes it off.
+        // Without the kind, objects with the same name would share a template file. ChartCompletion removes it.
         added.Metadata.Name = $"{name}-{added.Kind!.ToLowerInvariant()}";
         resource.AdditionalResources.Add(added);
     }
 
-    /// <summary>Short names, as <c>edge</c> where Aspire has <c>edge-deployment</c> and <c>edge-service</c>.</summary>
+    /// <summary>Gives the workload and its Service one short name, such as <c>edge</c>. Aspire's are <c>edge-deployment</c> and <c>edge-service</c>.</summary>
     public static void NameAll(this KubernetesResource resource, string name) =>
         (resource.Workload!.Metadata.Name, resource.Service!.Metadata.Name) = ($"{name}-{resource.Workload.Kind!.ToLowerInvariant()}", $"{name}-service");
 
@@ -60,18 +60,18 @@ internal static class Pods
         return container;
     }
 
-    /// <summary>Updated without ever having fewer replicas in service, spread over zones and nodes, and evicted one at a time.</summary>
+    /// <summary>Makes updates keep every replica in service, spreads pods over zones and nodes, and lets them be evicted one at a time.</summary>
     public static void Replicate(this KubernetesResource resource, string name, bool autoscaling)
     {
         var deployment = (Deployment)resource.Workload!;
-        // By usersvc.replicas of _helpers.tpl.
+        // usersvc.replicas in _helpers.tpl sets it.
         deployment.Spec.Replicas = null;
         deployment.Spec.Strategy = new() { RollingUpdate = new() { MaxSurge = 1, MaxUnavailable = 0 } };
         deployment.Spec.MinReadySeconds = 2;
         deployment.Spec.ProgressDeadlineSeconds = 300;
-        // Load balancers may take that long to learn that a pod leaves. There is no preStop, because while it sleeps, clients are not told to close.
+        // Load balancers may take that long to notice that a pod is leaving. A preStop hook would not do: while it sleeps, clients are not told to close.
         resource.ConfigMap!.Data["Drain__Time"] = "00:00:15";
-        // Longer than the drain and Drain__Grace, 20 s, together.
+        // Longer than Drain__Time and Drain__Grace (20 s) together.
         deployment.Spec.Template.Spec.TerminationGracePeriodSeconds = 40;
         foreach (var domain in (string[])["topology.kubernetes.io/zone", "kubernetes.io/hostname"])
         {
@@ -99,12 +99,12 @@ internal static class Pods
         }
     }
 
-    /// <summary>What the service's telemetry says of the pod.</summary>
+    /// <summary>Tells the service its pod, which its telemetry names.</summary>
     public static ContainerV1 NamePod(this ContainerV1 container)
     {
         foreach (var (name, path) in ((string, string)[])[("POD_NAME", "metadata.name"), ("POD_NAMESPACE", "metadata.namespace"), ("NODE_NAME", "spec.nodeName")])
         {
-            // The other kinds of source are there by default, empty, which the API server refuses.
+            // By default the other kinds of source are present but empty, which the API server refuses.
             container.Env.Add(new() { Name = name, ValueFrom = new() { FieldRef = new() { FieldPath = path }, ConfigMapKeyRef = null, ResourceFieldRef = null, SecretKeyRef = null } });
         }
 
@@ -118,7 +118,7 @@ internal static class Pods
     };
 
     /// <summary>
-    /// A Secret that is made once: a hook of the first installation is no part of any release, so neither an upgrade nor a rollback changes it.
+    /// Makes the chart create this Secret only once. As a hook it does not belong to a release, so neither an upgrade nor a rollback changes it.
     /// </summary>
     public static void MakeOnce(this Secret secret, string name, string key)
     {
@@ -128,11 +128,11 @@ internal static class Pods
         secret.Data[key] = $"{{{{ include \"usersvc.secret\" (list . \"{key}\") }}}}";
     }
 
-    /// <summary>A variable from the Secret that the operator names or, else, from the chart's own.</summary>
+    /// <summary>A variable from the operator's existing Secret or, without one, from the chart's own.</summary>
     public static EnvVarV1 FromKept(string variable, string component, string secret, string key) =>
         FromSecret(variable, $"{{{{ .Values.{component}.existingSecret | default \"{secret}\" }}}}", key);
 
-    /// <summary>Settings of the operator's. The last source of an environment counts, so they also change what the chart sets.</summary>
+    /// <summary>The operator's own settings. The last source in <c>envFrom</c> wins, so they also override what the chart sets.</summary>
     public static void Settings(this KubernetesResource resource, string name)
     {
         resource.Add($"{name}-settings", new ConfigMap());
@@ -141,13 +141,13 @@ internal static class Pods
         resource.UpdateWith("settings-configmap");
     }
 
-    /// <summary>Changed settings change the pods, which are then updated. The ConfigMap's labels, which name the version, do not.</summary>
+    /// <summary>Restarts the pods when these settings change, but not when only the ConfigMap's labels do, which name the version.</summary>
     public static void UpdateWith(this KubernetesResource resource, string file) =>
         resource.Workload!.PodTemplate.Metadata.Annotations[$"checksum/{file}"] = $"{{{{ (include (print .Template.BasePath \"/{resource.Name}/{file}.yaml\") . | fromYaml).data | toJson | sha256sum }}}}";
 
     /// <summary>
-    /// By number: the port may be another container's, a sidecar's. Set here, as Aspire makes no startup probe of the model's and writes the
-    /// scheme in lower case, which the API server refuses (https://github.com/microsoft/aspire/issues/18271).
+    /// Names the port by number, because it may belong to another container, the sidecar. Replaces the model's probes: Aspire publishes no startup probe
+    /// and writes the scheme in lower case, which the API server refuses (https://github.com/microsoft/aspire/issues/18271).
     /// </summary>
     public static ProbeV1 Probe(string path, int port, int period, int timeout, int failures) => new()
     {
@@ -158,8 +158,8 @@ internal static class Pods
     };
 
     /// <summary>
-    /// Alive within a minute of its start, looked at closely; then restarted only after a minute of silence, as a restart of a starved process starves
-    /// the node more; taken out of service by the second failure to be ready.
+    /// Checks every second for up to a minute until the container is alive. After that only a minute of silence restarts it: on a node short of CPU, a
+    /// restart makes things worse. Two failed readiness checks in a row take it out of service.
     /// </summary>
     public static ContainerV1 WithProbes(this ContainerV1 container, int port, string readiness)
     {

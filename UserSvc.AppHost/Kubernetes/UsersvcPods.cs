@@ -25,7 +25,7 @@ internal static class UsersvcPods
         (usersvc.Service!.Spec.Ports.Single().Port, usersvc.Service.Spec.Ports.Single().TargetPort) = (80, Port);
 
         var settings = usersvc.ConfigMap!.Data;
-        // Without a CPU limit half the node's cores would hash at a time, more than the memory covers.
+        // Without a CPU limit, half the node's cores would hash at a time, which needs more memory than the pod has.
         settings["Passwords__Concurrency"] = "2";
         if (shape.Telemetry is not null)
         {
@@ -42,7 +42,7 @@ internal static class UsersvcPods
         else
         {
             settings[ConnectionString] = string.Create(CultureInfo.InvariantCulture, $"Host={PostgresPods.ClientService};Port={PostgresPods.Port};Username=postgres;Database=users");
-            // Npgsql's, for a connection string without a password.
+            // Npgsql reads it if the connection string has no password.
             container.Env.Add(Pods.FromKept("PGPASSWORD", "postgres", PostgresPods.Secret, PostgresPods.Password));
         }
 

@@ -1,4 +1,4 @@
-{{- /* The blocks that the chart's values fill. Each takes (list . "COMPONENT"), the component being usersvc, edge, postgres or sidecar. */}}
+{{- /* The blocks that are filled from the chart's values. Each takes (list . "COMPONENT"): usersvc, edge, postgres or sidecar. */}}
 
 {{- define "usersvc.image" -}}
 {{- $values := (index . 0).Values }}
@@ -8,7 +8,7 @@
 {{- end }}
 {{- end }}
 
-{{- /* What the operator says or, else, what is there: kubectl scale and autoscalers are not undone by an upgrade. */}}
+{{- /* The operator's number or, without one, what the cluster has, so that an upgrade does not undo kubectl scale or an autoscaler. */}}
 {{- define "usersvc.replicas" }}
 {{- $bounds := dig "autoscaling" (index . 1) dict (index . 0).Values.AsMap }}
 {{- if gt (int $bounds.minReplicas) (int $bounds.maxReplicas) }}
@@ -69,13 +69,13 @@ data: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
 
-{{- /* A new secret, unless version 1 of this chart has made one. Without a cluster each rendering would make another. */}}
+{{- /* A new secret, unless version 1 of this chart has generated one. Fails without a cluster, where each rendering would generate another. */}}
 {{- define "usersvc.secret" }}
 {{- $_ := (lookup "v1" "Namespace" "" "kube-system").kind | required "there is no cluster to ask for the secrets that are kept in it: set usersvc.existingSecret and postgres.existingSecret, or use --dry-run=server" }}
 {{- lookup "v1" "Secret" (index . 0).Release.Namespace "usersvc-secrets" | dig "data" (index . 1) (randAlphaNum 32 | b64enc) | quote }}
 {{- end }}
 
-{{- /* The addresses of the API server, which is no pod. */}}
+{{- /* The API server's addresses: it is not a pod, so no selector finds it. */}}
 {{- define "usersvc.apiServer" -}}
 {{- $cidrs := (index . 0).Values.networkPolicy.apiServerCidrs | default list }}
 {{- if not $cidrs }}
