@@ -2,7 +2,7 @@ using Microsoft.Extensions.Options;
 
 namespace UserSvc.Edge.Discovery;
 
-/// <summary>Section <c>Edge:Discovery</c>: how instances are found. Each source's options stand beside it.</summary>
+/// <summary>Section <c>Edge:Discovery</c>: how instances are found. Each source's own options are in its file.</summary>
 internal sealed class DiscoveryOptions
 {
     public const string Section = "Edge:Discovery";

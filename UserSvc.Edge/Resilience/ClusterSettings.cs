@@ -108,7 +108,7 @@ internal sealed record ClusterSettings
             {
                 report?.Invoke(key.Equals("Retry.TryTimeout", StringComparison.OrdinalIgnoreCase)
                     ? $"Metadata:{key} is now Retry.AttemptTimeout: rename it"
-                    : $"Metadata:{key} is unknown; there are {string.Join(", ", _known.Order(StringComparer.Ordinal))}");
+                    : $"Metadata:{key} is unknown; the known keys are {string.Join(", ", _known.Order(StringComparer.Ordinal))}");
             }
         }
 
