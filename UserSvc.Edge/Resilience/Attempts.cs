@@ -134,7 +134,7 @@ internal sealed class Attempts(
     /// <summary>The forwarder has failed, before or after the answer's headers.</summary>
     public void Fail(IForwarderErrorFeature failure, bool answerBegun)
     {
-        Outcome = RetryRules.Classify(failure, sent: body is null or { HasEnded: true }, TimedOut);
+        Outcome = RetryRules.Classify(failure, sent: body is null or { HasEnded: true }, TimedOut && !answerBegun);
         Decision = answerBegun ? RetryDecision.Final : Decide();
     }
 

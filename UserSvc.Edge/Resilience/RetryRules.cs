@@ -43,7 +43,7 @@ internal static class RetryRules
 
     /// <param name="failure">The forwarder's error.</param>
     /// <param name="sent">Whether the destination had the whole request. If so, a timeout is not the client's fault.</param>
-    /// <param name="timedOut">Whether the edge ended the attempt because its time had passed.</param>
+    /// <param name="timedOut">Whether the edge ended the attempt, before the client had any of its answer, because its time had passed.</param>
     public static AttemptOutcome Classify(IForwarderErrorFeature failure, bool sent, bool timedOut) => failure.Error switch
     {
         ForwarderError.Request when failure.Exception is HttpRequestException
@@ -54,10 +54,10 @@ internal static class RetryRules
         // SocketsHttpHandler marks its ConnectTimeout this way; a cancelled token has no inner exception.
         ForwarderError.RequestTimedOut when failure.Exception is OperationCanceledException { InnerException: TimeoutException } => AttemptOutcome.ConnectFailure,
         ForwarderError.Request or ForwarderError.RequestBodyDestination => AttemptOutcome.Reset,
-        ForwarderError.ResponseHeaders or ForwarderError.ResponseBodyDestination => AttemptOutcome.BrokenAnswer,
-        // RequestTimedOut is the cluster's ActivityTimeout.
+        // RequestTimedOut is the cluster's ActivityTimeout. The other two are headers that arrived as the time ran out.
         ForwarderError.RequestTimedOut when sent => AttemptOutcome.TimedOut,
-        ForwarderError.RequestCanceled when sent && timedOut => AttemptOutcome.TimedOut,
+        ForwarderError.RequestCanceled or ForwarderError.ResponseHeaders or ForwarderError.ResponseBodyCanceled when sent && timedOut => AttemptOutcome.TimedOut,
+        ForwarderError.ResponseHeaders or ForwarderError.ResponseBodyDestination => AttemptOutcome.BrokenAnswer,
         _ => AttemptOutcome.Nothing,
     };
 
