@@ -87,7 +87,7 @@ internal static class UserEndpoints
                 {
                     { RetryAfter: { } retryAfter } => Problems.TooManyAttempts(context.Response, retryAfter),
                     { User: null } => Problems.WrongCredentials(context.Response, "The credentials are wrong."),
-                    { User: var user } when user.Name != key => TypedResults.Problem("These are another user's credentials.", statusCode: StatusCodes.Status403Forbidden),
+                    { User: var user } when user.Name != key => TypedResults.Problem("The credentials belong to another user.", statusCode: StatusCodes.Status403Forbidden),
                     { User: var user } => await store.DeleteAsync(user, cancellationToken) ? TypedResults.NoContent() : throw Problems.ModifiedConcurrently(),
                 };
             default:
@@ -132,7 +132,7 @@ internal static class UserEndpoints
         var cursor = string.Empty;
         if (!string.IsNullOrEmpty(after) && !UserName.TryNormalize(after, out cursor))
         {
-            return TypedResults.Problem("after must be the next value of the previous page.", statusCode: StatusCodes.Status400BadRequest);
+            return TypedResults.Problem("after must be the value of next from the previous page.", statusCode: StatusCodes.Status400BadRequest);
         }
 
         // One more than asked for, to learn whether there is a next page.

@@ -35,7 +35,7 @@ internal static class ListenerExtensions
         builder.Services.TryAddEnumerable(ServiceDescriptor.Singleton<MatcherPolicy, ListenerPolicy>());
     }
 
-    /// <summary>Counts what comes in, and asks clients of a listener that drains to close. Stands first, so that refused requests count too.</summary>
+    /// <summary>Counts requests, and asks clients of a draining listener to close. Runs before anything that refuses requests, so that those count too.</summary>
     /// <param name="app">The pipeline.</param>
     /// <param name="completed">Called at the end of each request to a public listener, with the timestamp of its beginning.</param>
     public static void UseListenerStatistics(this IApplicationBuilder app, Action<HttpContext, long> completed) => app.Use(next => context =>
