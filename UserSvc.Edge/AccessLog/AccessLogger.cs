@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Net;
 using System.Security.Authentication;
 using System.Text.Encodings.Web;
 using System.Text.Json;
@@ -8,6 +7,7 @@ using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Options;
+using UserSvc.Edge.Forwarding;
 using UserSvc.Edge.Resilience;
 using UserSvc.Edge.Statistics;
 using Yarp.ReverseProxy.Forwarder;
@@ -89,7 +89,7 @@ internal sealed class AccessLogger(IOptions<AccessLogOptions> options, AccessLog
                 : [.. attempts.Earlier, new(destination.DestinationId, attempts.Outcome, attempts.Decision)],
             RequestId: context.TraceIdentifier,
             TraceId: TraceId(context),
-            ClientAddress: Plain(context.Connection.RemoteIpAddress)?.ToString(),
+            ClientAddress: ForwardedClient.Plain(context.Connection.RemoteIpAddress)?.ToString(),
             UserAgent: Cut(request.Headers.UserAgent),
             BytesReceived: attempts?.BytesReceived ?? 0,
             BytesSent: BytesSent(context),
@@ -130,6 +130,4 @@ internal sealed class AccessLogger(IOptions<AccessLogOptions> options, AccessLog
     private static double Milliseconds(TimeSpan elapsed) => Math.Round(elapsed.TotalMilliseconds, 1);
 
     private static string? Cut(string? text) => text?.Length > MaxLength ? text[..MaxLength] : text;
-
-    private static IPAddress? Plain(IPAddress? address) => address is { IsIPv4MappedToIPv6: true } ? address.MapToIPv4() : address;
 }

@@ -123,5 +123,5 @@ internal sealed class ForwardedClient(IOptions<ClientOptions> options)
     }
 
     // A dual-stack socket reports an IPv4 client as ::ffff:10.0.0.1.
-    private static IPAddress? Plain(IPAddress? address) => address is { IsIPv4MappedToIPv6: true } ? address.MapToIPv4() : address;
+    public static IPAddress? Plain(IPAddress? address) => address is { IsIPv4MappedToIPv6: true } ? address.MapToIPv4() : address;
 }
