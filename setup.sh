@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Functions that the scripts share; not run by itself.
+# Functions that the scripts share. Source this file; do not run it.
 
 say() { printf '%s: %s\n' "${0##*/}" "$*"; }
 fail() { say "$@" >&2; exit 1; }
@@ -90,7 +90,7 @@ install_postgres() {
   $installed || exit 1
 }
 
-# With --install, or as root without a terminal, as in CI, where there is nobody to ask.
+# Only with --install, or as root without a terminal, as in CI, where nobody can be asked.
 may_install() {
   command -v apt-get >/dev/null && { $install || { ((EUID == 0)) && [[ ! -t 0 ]]; }; }
 }
@@ -106,7 +106,7 @@ as_root() {
   if ((EUID == 0)); then "$@"; else sudo "$@"; fi
 }
 
-# The command that installs it on this system.
+# Prints the command that installs it on this system.
 install_hint() { # apt's package, brew's, dnf's
   if command -v apt-get >/dev/null; then echo "apt-get install $1, or ${0##*/} --install"
   elif [[ $(uname -s) == Darwin ]]; then echo "brew install $2"

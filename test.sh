@@ -6,10 +6,10 @@ source ./setup.sh
 
 readonly usage='Usage: ./test.sh [--quick] [--install]
 
-Runs every test, in at most ten minutes on two quiet cores. They need PostgreSQL and, for the admin page, Chromium or Chrome.
-Scenarios (faults of whole processes, the browser, publishing) print their name when they start. At the end come the ten slowest tests and the
+Runs every test, in at most ten minutes on two idle cores. The tests need PostgreSQL and, for the admin page, Chromium or Chrome.
+Scenarios (process failures, the browser, publishing) print their name when they start. At the end come the ten slowest tests and the
 failed tests with their messages; the last line is "N passed, N failed, N skipped". The exit code is not 0 if a test failed or none ran. With
-ChartPublisher=true the published Helm chart is tested too, which needs the package Aspire.Hosting.Kubernetes.
+ChartPublisher=true the tests cover the published Helm chart too, which needs the package Aspire.Hosting.Kubernetes.
 
   --quick     skip the scenarios: at most four minutes
   --install   install what is missing with apt-get

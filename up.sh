@@ -15,7 +15,7 @@ dashboard. Prints where everything is when it is ready. Ctrl-C or SIGTERM stops 
   --port P          the edge's port (default 8080)
   --health-port P   the edge's health port (default 8002)
   --admin-port P    the edge's admin port, on 127.0.0.1 only (default 8001)
-  --tls             serve https too, with the .NET development certificate if there is one, otherwise a certificate made here
+  --tls             also serve https, with the .NET development certificate if there is one, otherwise one created in .local/tls
   --tls-port P      the https port (default 8443); implies --tls
   --fresh           delete all users first
   --no-dashboard    run without the dashboard
@@ -29,10 +29,10 @@ parse_options "$@"
 if [[ $tls_port ]]; then tls=true; fi
 
 require_sdk
-container_runtime_answers || require_postgres 'no container runtime (docker, podman) answers, and PostgreSQL is not installed: start one, or install it'
+container_runtime_answers || require_postgres 'no container runtime (docker, podman) answers, and PostgreSQL is not installed: start the first, or install the second'
 
 apphost_options=()
-# The AppHost's name for health_port is HealthPort, in any case.
+# The AppHost ignores case: --healthport sets HealthPort.
 for option in replicas sidecars port health_port admin_port tls tls_port fresh; do
   [[ -z ${!option} ]] || apphost_options+=("--${option//_/}" "${!option}")
 done

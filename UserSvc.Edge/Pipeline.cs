@@ -6,16 +6,16 @@ using UserSvc.ServiceDefaults;
 
 namespace UserSvc.Edge;
 
-/// <summary>The way of a request through the edge, all of it.</summary>
+/// <summary>The whole path of a request through the edge.</summary>
 /// <remarks><code>
 ///  client
-///    │   1 Kestrel            connection, TLS, HTTP, limits; a connection knows its listener
+///    │   1 Kestrel            connection, TLS, HTTP, limits; marks a connection with its listener
 ///    │   2 service defaults   completes the server span; asks to close while draining
 ///    │   3 listener counters  requests, answers, latency
 ///    │   4 RequestId          X-Request-Id on every answer
 ///    │   5 exceptions         become problem JSON
 ///    │   6 AdminGuard         admin listener: its own Host and origin only
-///    │   7 RequestHeaders     refuses ambiguous requests, tells who the client is
+///    │   7 RequestHeaders     refuses ambiguous requests, decides who the client is
 ///    │   8 NormalPath         one form of the path, to route and to forward
 ///    │   9 HttpsPolicy        HSTS or redirect, if configured
 ///    ├─ 10 routing ─────────► admin and health endpoints

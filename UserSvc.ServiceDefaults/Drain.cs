@@ -10,14 +10,14 @@ using Microsoft.Extensions.Options;
 
 namespace UserSvc.ServiceDefaults;
 
-/// <summary>Section <c>Drain</c>: how a service leaves.</summary>
+/// <summary>Section <c>Drain</c>: how a service shuts down.</summary>
 public sealed class DrainOptions
 {
     internal const string Section = "Drain";
 
     /// <summary>
     /// How long new requests are still served after SIGTERM, while readiness already fails. At least as long as callers need to
-    /// notice: a probe interval of the edge, or Kubernetes' endpoint propagation. Default 5 s; 0 to 5 min.
+    /// notice: the edge's probe interval, or the time Kubernetes takes to update endpoints. Default 5 s; 0 to 5 min.
     /// </summary>
     public TimeSpan Time { get; set; } = TimeSpan.FromSeconds(5);
 

@@ -9,7 +9,7 @@ using Microsoft.Extensions.DependencyInjection;
 namespace UserSvc.ServiceDefaults;
 
 /// <summary>
-/// Refuses a request for no fault of its own: 503 with Retry-After. <paramref name="overloaded"/> adds Envoy's <c>x-envoy-overloaded</c>:
+/// Refuses a request that is not at fault: 503 with Retry-After. <paramref name="overloaded"/> adds Envoy's <c>x-envoy-overloaded</c>:
 /// the instance is healthy, so a proxy neither retries the request nor counts the refusal against the instance.
 /// </summary>
 public sealed class UnavailableException(string message, bool overloaded = false, Exception? inner = null) : Exception(message, inner)
@@ -51,7 +51,7 @@ internal sealed class ProblemJsonWriter(Instance instance) : IProblemDetailsWrit
         problem.Extensions["hostname"] = instance.Name;
         problem.Extensions["resolvedname"] = instance.Address;
         response.StatusCode = problem.Status.Value;
-        // Without a token, WriteAsJsonAsync uses the request's and ignores that the client has gone.
+        // Without a token, WriteAsJsonAsync uses RequestAborted and does not throw when the client has gone.
         await response.WriteAsJsonAsync(problem, problem.GetType(), options: null, "application/problem+json");
     }
 
@@ -84,7 +84,7 @@ internal sealed class ProblemJsonWriter(Instance instance) : IProblemDetailsWrit
 /// <summary>Error answers, the same in every service and environment.</summary>
 public static class ProblemJson
 {
-    /// <summary>Envoy's mark of an answer that refuses because of overload.</summary>
+    /// <summary>Marks an answer as a refusal because of overload; the name is Envoy's.</summary>
     public const string OverloadedHeader = "x-envoy-overloaded";
 
     internal static void AddProblemJson(this IServiceCollection services)
@@ -103,7 +103,7 @@ public static class ProblemJson
         app.UseStatusCodePages();
     }
 
-    /// <summary>Only exceptions, for a service that decides itself which statuses need a body.</summary>
+    /// <summary>Turns only exceptions into problem JSON, for a service that decides itself which statuses need a body.</summary>
     public static void UseExceptionProblems(this IApplicationBuilder app) =>
         app.UseExceptionHandler(new ExceptionHandlerOptions
         {

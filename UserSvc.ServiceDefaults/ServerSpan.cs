@@ -8,7 +8,7 @@ using Microsoft.AspNetCore.Routing;
 namespace UserSvc.ServiceDefaults;
 
 /// <summary>
-/// Completes a recorded server span as the semantic conventions ask: a name by route, <c>http.route</c>,
+/// Completes a recorded server span as the semantic conventions require: a name with the route, <c>http.route</c>,
 /// <c>http.response.status_code</c> and the error status. .NET 10 fills spans only when they start; .NET 11 may make this obsolete.
 /// </summary>
 internal static class ServerSpan

@@ -26,7 +26,7 @@ public static class ServiceDefaultsExtensions
         builder.Services.AddSingleton<Instance>();
         builder.Services.AddProblemJson();
         builder.Services.AddHealthChecks().AddCheck<DrainHealthCheck>("drain", tags: [ReadyTag]);
-        // A failing check would be logged with every probe. The prober sees it anyway, and its cause logs itself once.
+        // A failing check would be logged on every probe. The prober sees it anyway, and whatever caused it has logged that once.
         builder.Logging.AddFilter("Microsoft.Extensions.Diagnostics.HealthChecks", LogLevel.None);
         return builder;
     }

@@ -41,8 +41,8 @@ internal static class Telemetry
                 metrics.AddMeter("Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel", "System.Runtime", "UserSvc.*");
                 if (!builder.Environment.IsDevelopment())
                 {
-                    // It costs two tagged updates a request and says little that the rate of request durations does not. Locally it is
-                    // what people look for in the dashboard.
+                    // It costs two tagged updates per request and says little that the rate of request durations does not. Locally, people
+                    // look for it in the dashboard.
                     metrics.AddView("http.server.active_requests", MetricStreamConfiguration.Drop);
                 }
             })

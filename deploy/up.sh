@@ -18,7 +18,7 @@ later), waits until it is ready and prints the edge's address. Run it again to u
   --kustomize           install with Kustomize instead, from deploy/aspirate/overlays/local
   --overlay NAME        install with Kustomize from another overlay
   --tag T               the images' tag (default: the commit)
-  --no-build            the registry already has the images with that tag
+  --no-build            use the images with that tag, which the registry already has
   --base-image I        build on this image instead of Microsoft's aspnet:10.0-noble-chiseled-extra
   --postgres-image I    run this image instead of docker.io/library/postgres
   --timeout SECONDS     how long to wait for the system (default 300)
@@ -45,7 +45,7 @@ check_options() {
     # Uncommitted changes get a different tag, because nodes keep the images they have pulled.
     $no_build || [[ -z "$(git -C "$root" status --porcelain -- UserSvc.Api UserSvc.Edge UserSvc.ServiceDefaults 'Directory.*' global.json)" ]] || tag+=-$(date -u +%Y%m%d%H%M%S)
   fi
-  [[ "$tag" =~ ^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$ ]] || fail "'$tag' cannot be an image's tag"
+  [[ "$tag" =~ ^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$ ]] || fail "'$tag' is not a valid image tag: give another with --tag"
 }
 
 # Shows a command's output only if it fails.
@@ -72,8 +72,8 @@ make_namespace() {
 check_release() {
   ! $kustomize || { ! has_release || fail "the namespace $namespace holds the system as a Helm release: leave out --kustomize, or run deploy/down.sh first"; return; }
   case $("${helm[@]}" status "$release" 2>/dev/null | sed -n 's/^STATUS: //p') in
-    pending-install) fail "an earlier installation is still running or was interrupted. If it is not running: deploy/down.sh --context $context --namespace $namespace, then this again" ;;
-    pending-*) fail "an earlier update or rollback is still running or was interrupted. If it is not running: ${helm[*]} rollback $release --force-conflicts (Helm 3: without that), then this again" ;;
+    pending-install) fail "an earlier installation is still running or was interrupted. If it is not running, run deploy/down.sh --context $context --namespace $namespace first" ;;
+    pending-*) fail "an earlier update or rollback is still running or was interrupted. If it is not running, run ${helm[*]} rollback $release --force-conflicts first (with Helm 3, omit the last option)" ;;
     '') ! exists deployment/edge || fail "the namespace $namespace holds an edge that Helm did not install: add --kustomize, or run deploy/down.sh first" ;;
   esac
 }
@@ -101,7 +101,7 @@ install_overlay() {
     case $address in *:*) address+=/128 ;; *) address+=/32 ;; esac
     api_server+="${api_server:+, }{ \"ipBlock\": { \"cidr\": \"$address\" } }"
   done
-  [[ -n "$api_server" ]] || fail "the NetworkPolicy needs the API server's addresses, which cannot be read from the EndpointSlices of the Service kubernetes"
+  [[ -n "$api_server" ]] || fail "could not read the API server's addresses, which the NetworkPolicy needs: make sure that you may list EndpointSlices in the namespace default"
   [[ -z "$postgres_image" ]] || postgres="- { name: docker.io/library/postgres, newName: ${postgres_image%:*}, newTag: '${postgres_image##*:}' }"
   cat >"$work/kustomization.yaml" <<KUSTOMIZATION
 namespace: $namespace
@@ -115,8 +115,8 @@ images:
 $postgres
 KUSTOMIZATION
   kubectl kustomize "$work" >"$work/system.yaml" || fail "could not render the overlay $overlay; the reason is above"
-  [[ "$(grep -cE "image: $registry/(usersvc|edge):$tag\$" "$work/system.yaml")" -ge 2 ]] || fail "the overlay $overlay names other images: call them usersvc and edge, which up.sh replaces"
-  exists secret/usersvc-admin || [[ -z "$("${kubectl[@]}" get deployment/usersvc --ignore-not-found -o 'jsonpath={..secretRef.name}')" ]] || fail "an earlier version runs here: copy its administrator's key first, as deploy/aspirate/README.md says"
+  [[ "$(grep -cE "image: $registry/(usersvc|edge):$tag\$" "$work/system.yaml")" -ge 2 ]] || fail "the overlay $overlay names other images: name them usersvc and edge, so that up.sh can replace them"
+  exists secret/usersvc-admin || [[ -z "$("${kubectl[@]}" get deployment/usersvc --ignore-not-found -o 'jsonpath={..secretRef.name}')" ]] || fail "an earlier version runs here: copy its administrator's key first, as deploy/aspirate/README.md explains"
   make_secret usersvc-admin Admin__Key
   make_secret postgres-secrets POSTGRES_PASSWORD
   quietly "${kubectl[@]}" apply -f "$work/system.yaml" || fail 'could not apply the overlay; the reasons are above'

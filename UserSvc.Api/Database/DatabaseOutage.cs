@@ -5,7 +5,7 @@ using UserSvc.ServiceDefaults;
 namespace UserSvc.Api.Database;
 
 /// <summary>
-/// Tells an outage of the database from a bug of ours. While the database is down, every request is refused at once instead of
+/// Tells a database outage from a bug in our own code. While the database is down, every request is refused at once instead of
 /// waiting for a timeout, and a probe looks for the database every <see cref="ProbeInterval"/>.
 /// </summary>
 /// <remarks>
@@ -29,7 +29,7 @@ internal sealed partial class DatabaseOutage(NpgsqlDataSource dataSource, TimePr
     /// <summary>Changes whenever the connections opened so far must no longer be used.</summary>
     public int Generation => Volatile.Read(ref _generation);
 
-    /// <summary>Connection failures, timeouts, a server that starts, stops, rejects us or is full, and a schema that is not there yet.</summary>
+    /// <summary>Connection failures, timeouts, a server that is starting, stopping, full or rejecting us, and a schema that does not exist yet.</summary>
     public static bool IsOutage(Exception exception) => exception switch
     {
         PostgresException answer => IsUnreachable(answer) || answer.SqlState[..2] is "28" or "53"
@@ -116,7 +116,7 @@ internal sealed partial class DatabaseOutage(NpgsqlDataSource dataSource, TimePr
         }
         catch (PostgresException answer) when (!IsOutage(answer))
         {
-            // The server runs. Whatever else is wrong with it, requests find out.
+            // The server is running. If anything else is wrong with it, requests will find out.
             Recovered();
         }
         catch (Exception) when (!cancellationToken.IsCancellationRequested)
@@ -130,7 +130,7 @@ internal sealed partial class DatabaseOutage(NpgsqlDataSource dataSource, TimePr
     {
         if (generation != Generation)
         {
-            // Already reported, and perhaps over: a timeout on a connection from before says nothing new.
+            // Already reported, and perhaps over: a timeout on an older connection says nothing new.
             return;
         }
 
@@ -166,7 +166,7 @@ internal sealed partial class DatabaseOutage(NpgsqlDataSource dataSource, TimePr
         (dataSource as NpgsqlMultiHostDataSource)?.ClearDatabaseStates();
     }
 
-    // A timeout is not staleness: the server would only be slow once more.
+    // A timeout does not mean a stale connection: the server would only be slow again.
     private static bool MayBeStale(Exception exception) => exception is NpgsqlException { InnerException: not TimeoutException } && IsUnreachable(exception);
 
     // Class 08 is connection failure, 57P operator intervention (the server stops, starts or has crashed). Any other answer comes from a running server.

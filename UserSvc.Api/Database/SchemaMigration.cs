@@ -7,13 +7,13 @@ namespace UserSvc.Api.Database;
 
 /// <summary>
 /// Brings the schema up to date at start, under a lock in the database, so that any number of instances may start at once. While the
-/// database is down, the instance is not ready and tries again at growing intervals.
+/// database is down, the instance is not ready and retries at growing intervals.
 /// </summary>
 internal sealed partial class SchemaMigration(
     NpgsqlDataSource dataSource, DatabaseOutage outage, TimeProvider time, ILogger<SchemaMigration> logger) : BackgroundService
 {
     // Arbitrary, but the same in every version.
-    private const long LockKey = 7_365_727_376_63;
+    private const long LockKey = 736_572_737_663;
     private static readonly TimeSpan MaxDelay = TimeSpan.FromSeconds(5);
 
     /// <summary>True once the schema is known to be in place.</summary>
@@ -46,7 +46,7 @@ internal sealed partial class SchemaMigration(
     private async Task MigrateAsync(CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
-        // The session holds the lock, so it ends with a migrator that dies. The timeout bounds how long another migrator may take.
+        // The session holds the lock, so a migrator that dies releases it. The timeout bounds how long we wait for another migrator.
         await using var acquire = new NpgsqlCommand("SELECT pg_advisory_lock($1)", connection) { Parameters = { new() { Value = LockKey } }, CommandTimeout = 60 };
         await acquire.ExecuteNonQueryAsync(cancellationToken);
         try
@@ -87,5 +87,5 @@ internal sealed partial class SchemaMigration(
 internal sealed class SchemaHealthCheck(SchemaMigration migration) : IHealthCheck
 {
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>
-        Task.FromResult(migration.Done ? HealthCheckResult.Healthy() : HealthCheckResult.Unhealthy("the database has not answered with its schema in place yet"));
+        Task.FromResult(migration.Done ? HealthCheckResult.Healthy() : HealthCheckResult.Unhealthy("the database has not answered yet, or its schema is not in place"));
 }

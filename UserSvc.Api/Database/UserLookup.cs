@@ -14,14 +14,14 @@ internal sealed class UserLookupOptions
     [Range(1, 100_000)]
     public int QueueLimit { get; set; } = 4096;
 
-    /// <summary>Names in one query. Default 512; 1 to 10,000.</summary>
+    /// <summary>The maximum number of names in one query. Default 512; 1 to 10,000.</summary>
     [Range(1, 10_000)]
     public int BatchLimit { get; set; } = 512;
 }
 
 /// <summary>
 /// Reads users by name over one connection. While a query is in flight, lookups gather; when it returns, all of them go out as one
-/// query. A lookup that finds the connection idle runs at once, on its caller's path.
+/// query. A lookup that finds the connection idle runs at once, as part of its caller.
 /// </summary>
 /// <remarks>
 /// A caller that gives up does not affect the others: no caller's token reaches the connection. A failed query fails only the
@@ -97,7 +97,7 @@ internal sealed class UserLookup(NpgsqlDataSource dataSource, DatabaseOutage out
         {
             if (TakeBatch() is { } batch)
             {
-                // On the pool and without the caller's context: its answer must not wait for the others' query, nor its trace contain it.
+                // On the thread pool, without the caller's context: the caller must not wait for the others' query, nor its trace contain it.
                 ThreadPool.UnsafeQueueUserWorkItem(static s => _ = s.Lookup.RunAsync(s.Batch), (Lookup: this, Batch: batch), preferLocal: false);
             }
         }
@@ -152,7 +152,7 @@ internal sealed class UserLookup(NpgsqlDataSource dataSource, DatabaseOutage out
         }
     }
 
-    // Never throws, or no batch would be sent again: an exception is the callers' result.
+    // Never throws: otherwise no further batch would be sent. The callers get the exception as their result.
     private async Task<Exception?> QueryAsync(List<PendingLookup> batch)
     {
         Activity? span = null;

@@ -31,9 +31,9 @@ internal sealed class PasswordHasherOptions
 
 /// <summary>
 /// Argon2id through libsodium. Hashing is slow by design, so it has a few threads to itself behind a bounded queue and never takes
-/// the thread pool from the reads. Hashes are self-describing: <c>$argon2id$v=19$m=19456,t=2,p=1$salt$hash</c>.
+/// pool threads from the reads. Hashes are self-describing: <c>$argon2id$v=19$m=19456,t=2,p=1$salt$hash</c>.
 /// </summary>
-/// <remarks>Passwords are hashed in Unicode's form NFC, so that a password is the same however a keyboard composes it.</remarks>
+/// <remarks>Passwords are normalized to Unicode's NFC first, so that a password is the same however a keyboard composes it.</remarks>
 internal sealed class PasswordHasher : IDisposable
 {
     private readonly PasswordHasherOptions _options;

@@ -20,11 +20,11 @@ internal sealed class PasswordThrottleOptions
 }
 
 /// <summary>
-/// One token bucket per name, for every kind of request that checks a password. An attempt takes its token before it begins, or
+/// One token bucket per name, for every kind of request that checks a password. An attempt takes its token before it begins; otherwise
 /// parallel guesses would all be in progress before the first one failed. It returns the token unless it fails; success fills the bucket.
 /// </summary>
 /// <remarks>
-/// An attempt that finds the bucket empty only because others are in progress waits for them, so that many right ones at once all pass.
+/// An attempt that finds the bucket empty only because others are in progress waits for them, so that many correct ones at once all pass.
 /// </remarks>
 internal sealed class PasswordThrottle(IOptions<PasswordThrottleOptions> options, TimeProvider time)
 {

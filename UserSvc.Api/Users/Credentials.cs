@@ -23,7 +23,7 @@ internal abstract record Credentials
     /// <summary>RFC 6750: the administrator's key.</summary>
     public sealed record Bearer(string Key) : Credentials;
 
-    // The compiler's would print the secrets.
+    // The generated ToString would print the secrets.
     public sealed override string ToString() => GetType().Name;
 
     private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);

@@ -16,7 +16,7 @@ internal static class Problems
         "A user with this name already exists with different content. Authenticate as that user to replace it.", statusCode: StatusCodes.Status409Conflict);
 
     public static ProblemHttpResult PreconditionFailed() => TypedResults.Problem(
-        "If-Match or If-None-Match does not hold.", statusCode: StatusCodes.Status412PreconditionFailed);
+        "The condition in If-Match or If-None-Match is not met.", statusCode: StatusCodes.Status412PreconditionFailed);
 
     public static ValidationProblem Invalid(Dictionary<string, string[]> errors) =>
         TypedResults.ValidationProblem(errors, string.Join("; ", errors.Values.Select(e => e[0])) + ".");
@@ -48,10 +48,10 @@ internal static class Problems
             return TypedResults.Problem("This request needs the administrator's key.", statusCode: status);
         }
 
-        return TypedResults.Problem("This service has no administrator's key configured.", statusCode: status);
+        return TypedResults.Problem("This service has no administrator's key: set Admin:Key and restart it.", statusCode: status);
     }
 
-    /// <summary>503: others changed or deleted the user between our read and our write, each time we tried.</summary>
+    /// <summary>503: each time we tried, another request changed or deleted the user between our read and our write.</summary>
     public static UnavailableException ModifiedConcurrently() => new("The user was modified concurrently; try again.");
 }
 

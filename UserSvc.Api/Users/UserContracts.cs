@@ -18,7 +18,7 @@ internal sealed record UserContent(string? Fullname, string? Password)
     /// <summary>The errors by field; empty when the content is valid.</summary>
     public Dictionary<string, string[]> Validate() => CollectErrors(("fullname", GetFullnameError()), ("password", PasswordRequest.GetError(Password)));
 
-    // The compiler's would print the password.
+    // The generated ToString would print the password.
     public override string ToString() => nameof(UserContent);
 
     internal static Dictionary<string, string[]> CollectErrors(params ReadOnlySpan<(string Field, string? Error)> fields)

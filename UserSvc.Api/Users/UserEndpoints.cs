@@ -93,7 +93,7 @@ internal static class UserEndpoints
                 {
                     { User: null, RetryAfter: var retryAfter } =>
                         audit.PasswordRefused(context, basic.Name, Problems.PasswordRefused(context.Response, retryAfter, "The credentials are wrong.")),
-                    { User: var owner } when owner.Name != key => TypedResults.Problem("These are another user's credentials.", statusCode: StatusCodes.Status403Forbidden),
+                    { User: var owner } when owner.Name != key => TypedResults.Problem("The credentials belong to another user.", statusCode: StatusCodes.Status403Forbidden),
                     { User: var owner } => await store.DeleteAsync(owner, cancellationToken) ? Deleted(owner, byAdministrator: false) : throw Problems.ModifiedConcurrently(),
                 };
             default:
@@ -146,7 +146,7 @@ internal static class UserEndpoints
         var cursor = string.Empty;
         if (!string.IsNullOrEmpty(after) && !UserName.TryNormalize(after, out cursor))
         {
-            return TypedResults.Problem("after must be the next value of the previous page.", statusCode: StatusCodes.Status400BadRequest);
+            return TypedResults.Problem("after must be the value of next from the previous page.", statusCode: StatusCodes.Status400BadRequest);
         }
 
         // One more than asked for, to learn whether there is a next page.

@@ -12,7 +12,7 @@ internal sealed partial class Program
         var shape = ShapeOptions.Read(args);
         foreach (var secret in (string[])["admin-key", "postgres-password"])
         {
-            // The chart makes them in the cluster; without a value here, publishing would ask for one.
+            // The chart creates these secrets in the cluster. Without a value here, publishing would prompt for one.
             builder.Configuration[$"Parameters:{secret}"] = "unused";
         }
 
@@ -41,7 +41,7 @@ internal sealed partial class Program
             requiredBy: WellKnownPipelineSteps.Publish);
     }
 
-    /// <summary>What the chart says of a resource beyond what Aspire writes by itself.</summary>
+    /// <summary>Adds to a resource's objects what Aspire does not write by itself.</summary>
     private static void Pods<T>(IDistributedApplicationBuilder builder, string name, Action<KubernetesResource> configure)
         where T : class, IComputeResource =>
         builder.CreateResourceBuilder((T)builder.Resources.Single(resource => resource.Name == name)).PublishAsKubernetesService(configure);

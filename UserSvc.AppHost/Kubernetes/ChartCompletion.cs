@@ -5,14 +5,14 @@ using YamlDotNet.RepresentationModel;
 namespace UserSvc.AppHost.Kubernetes;
 
 /// <summary>
-/// Completes the chart that Aspire has published by the files in <c>Files/</c> and, in its templates, by what its types have no place for: whole blocks
-/// of YAML from the operator's values, which the named templates of <c>Files/templates/_helpers.tpl</c> write.
+/// Completes the chart that Aspire has published: adds the files in <c>Files/</c>, and includes named templates from
+/// <c>Files/templates/_helpers.tpl</c> where the operator's values are whole blocks of YAML, which Aspire's types cannot hold.
 /// </summary>
 internal static partial class ChartCompletion
 {
     /// <summary>
-    /// In which objects (kind/name) each named template stands: at the end of the mapping at this path. It takes the values of the object's component,
-    /// or of the one named after the hyphen.
+    /// Where each named template is included: in these objects (kind/name), at the end of the mapping at this path. It reads the values of the object's
+    /// component, or of the component after the hyphen.
     /// </summary>
     private static readonly (string Objects, string Path, string Template)[] Places =
     [
@@ -30,7 +30,7 @@ internal static partial class ChartCompletion
         ("NetworkPolicy/edge", "spec/egress/1", "apiServer"),
     ];
 
-    /// <summary>Which kinds are there under a condition of the operator's or of the cluster's.</summary>
+    /// <summary>Kinds that are rendered only under a condition. {0} is the component, {1} the object's name.</summary>
     private static readonly Dictionary<string, string> Conditions = new()
     {
         ["Secret"] = "if not (or .Values.{0}.existingSecret (lookup \"v1\" \"Secret\" .Release.Namespace \"{1}\"))",
@@ -55,7 +55,7 @@ internal static partial class ChartCompletion
             File.Copy(file, target, overwrite: true);
         }
 
-        // Each shape's own values.
+        // Values that only some shapes have.
         foreach (var fragment in Directory.EnumerateFiles(chart, "values.*.yaml").Order(StringComparer.Ordinal))
         {
             if (shape.HasValues(Path.GetFileName(fragment).Split('.')[1]))
@@ -70,7 +70,7 @@ internal static partial class ChartCompletion
     private static string Complete(YamlMappingNode root, string component, YamlNode settings)
     {
         var (kind, metadata) = (root["kind"].ToString(), (YamlMappingNode)root["metadata"]);
-        // Aspire names a template's file by its object alone: the kind in the name keeps objects of one name in files of their own.
+        // Aspire names each file after its object. With the kind in the name, objects that share a name still get separate files.
         var name = Regex.Replace(metadata["name"].ToString(), $"-{kind.ToLowerInvariant()}$", "");
         metadata.Children["name"] = name;
         var labels = (YamlMappingNode)metadata["labels"];
@@ -79,7 +79,7 @@ internal static partial class ChartCompletion
         labels.Add("app.kubernetes.io/version", "{{ .Values.image.tag | default .Chart.AppVersion | quote }}");
         foreach (var scalar in root.AllNodes.OfType<YamlScalarNode>().Where(scalar => scalar.Style is ScalarStyle.DoubleQuoted or ScalarStyle.Any or ScalarStyle.SingleQuoted))
         {
-            // What the topology sets by WithEnvironment is a value of the chart to Aspire; here it is a fact of the template.
+            // Aspire makes chart values of what the topology sets with WithEnvironment. The template holds it instead, because values are for operators.
             scalar.Value = SettingPattern().Match(scalar.Value!) is { Success: true } setting ? settings[setting.Groups[1].Value].ToString() : scalar.Value;
             scalar.Style = ExpressionPattern().IsMatch(scalar.Value!) ? ScalarStyle.ForcePlain
                 : PlainPattern().IsMatch(scalar.Value!) ? ScalarStyle.Plain

@@ -4,8 +4,8 @@ using Aspire.Hosting.Kubernetes.Resources;
 namespace UserSvc.AppHost.Kubernetes;
 
 /// <summary>
-/// https://gateway-api.sigs.k8s.io in place of the LoadBalancer: the platform's own proxy ends TLS before the edge. Not by Aspire's AddGateway, whose
-/// routes know no listener and no redirect.
+/// A Gateway (https://gateway-api.sigs.k8s.io) instead of the LoadBalancer: the platform's proxy terminates TLS in front of the edge. Aspire's
+/// AddGateway is not enough, because its routes can neither choose a listener nor redirect.
 /// </summary>
 internal static class EdgeGateway
 {
@@ -14,7 +14,7 @@ internal static class EdgeGateway
     public static void AddTo(KubernetesResource edge, string host, string? certificateMap)
     {
         edge.Service!.Spec.Type = "ClusterIP";
-        // The gateway's proxies say who the client is.
+        // The Gateway's proxies send the client's address in X-Forwarded-For.
         (edge.ConfigMap!.Data["Edge__TrustedProxies__0"], edge.ConfigMap.Data["Edge__TrustedProxies__1"]) = (NetworkPolicies.GoogleFrontEnds[0], NetworkPolicies.GoogleFrontEnds[1]);
 
         var gateway = new GatewayV1

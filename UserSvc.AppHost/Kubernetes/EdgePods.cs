@@ -4,7 +4,7 @@ using Aspire.Hosting.Kubernetes.Resources;
 
 namespace UserSvc.AppHost.Kubernetes;
 
-/// <summary>The edge as the cluster's door, and as the proxy in an instance's pod.</summary>
+/// <summary>The edge in front of the instances, and the same program as a sidecar in an instance's pod.</summary>
 internal static class EdgePods
 {
     public const int HttpPort = 8080, HttpsPort = 8443, HealthPort = 8002;
@@ -16,7 +16,7 @@ internal static class EdgePods
     {
         edge.NameAll(Name);
         var pod = edge.Workload!.PodTemplate.Spec.Restrict(Name, Pods.User);
-        // It watches EndpointSlices.
+        // The edge watches EndpointSlices.
         pod.AutomountServiceAccountToken = true;
 
         var container = edge.Container().Restrict().NamePod().WithProbes(HealthPort, "/ready");
@@ -25,7 +25,7 @@ internal static class EdgePods
         edge.Settings(Name);
         Discovery(edge);
 
-        // The kubelet and collectors ask the pod's health port; nobody else has to.
+        // The kubelet and metrics collectors dial the pods, so the Service does not need the health port.
         edge.Service!.Spec.Ports.RemoveAll(port => port.Name == "health");
         (edge.Service.Spec.Ports.Single().Port, edge.Service.Spec.Ports.Single().TargetPort) = (80, HttpPort);
         edge.Service.Spec.Type = "{{ .Values.edge.service.type }}";
@@ -50,7 +50,7 @@ internal static class EdgePods
         edge.Add(Name, NetworkPolicies.Edge(edge, shape));
     }
 
-    /// <summary>Native: an init container that goes on, started before the instance and stopped after it.</summary>
+    /// <summary>A native sidecar: an init container that keeps running. The kubelet starts it before the instance and stops it afterwards.</summary>
     public static ContainerV1 Sidecar(string? telemetry)
     {
         var sidecar = new ContainerV1
@@ -67,7 +67,7 @@ internal static class EdgePods
             Env = { new() { Name = "Edge__Mode", Value = "Sidecar" } },
         };
 
-        // The edge's pods, whose addresses are not known beforehand: the private networks, of which the NetworkPolicy lets in the edge alone.
+        // The edge's pods may have any private address. Trusting them all is safe because the NetworkPolicy admits only the edge.
         string[] networks = ["10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "fd00::/8"];
         for (var i = 0; i < networks.Length; i++)
         {

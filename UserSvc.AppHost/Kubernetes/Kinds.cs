@@ -3,7 +3,7 @@ using YamlDotNet.Serialization;
 
 namespace UserSvc.AppHost.Kubernetes;
 
-// Kinds of which Aspire has no type, or one that the API server refuses for its empty or missing parts.
+// Kinds that Aspire has no type for, or whose type lacks fields or writes empty ones that the API server rejects.
 
 /// <summary>https://kubernetes.io/docs/concepts/services-networking/network-policies/</summary>
 internal sealed class NetworkPolicy() : BaseKubernetesResource("networking.k8s.io/v1", "NetworkPolicy")
@@ -23,13 +23,13 @@ internal sealed class NetworkPolicySpec
     public List<EgressRule> Egress { get; } = [];
 }
 
-/// <summary>From anybody when <paramref name="From"/> is null.</summary>
+/// <summary>Allows all sources when <paramref name="From"/> is null.</summary>
 internal sealed record IngressRule(List<PolicyPort> Ports, List<PolicyPeer>? From = null);
 
-/// <summary>To anywhere when <paramref name="To"/> is null.</summary>
+/// <summary>Allows all destinations when <paramref name="To"/> is null.</summary>
 internal sealed record EgressRule(List<PolicyPort> Ports, List<PolicyPeer>? To = null);
 
-// No record: equal ones would be written once, and referred to.
+// Not a record: YamlDotNet would write equal instances once and refer to them by alias.
 internal sealed class PolicyPort(Int32OrStringV1 port, string protocol = "TCP")
 {
     public Int32OrStringV1 Port { get; } = port;
@@ -50,7 +50,7 @@ internal sealed class PodDisruptionBudget() : BaseKubernetesResource("policy/v1"
 
 internal sealed record PodDisruptionBudgetSpec(int MaxUnavailable, LabelSelectorV1 Selector)
 {
-    /// <summary>A pod that is not ready serves nobody, and must not keep its node from being drained.</summary>
+    /// <summary>A pod that is not ready serves no requests, so it must not block the drain of its node.</summary>
     public string UnhealthyPodEvictionPolicy { get; } = "AlwaysAllow";
 }
 
@@ -118,7 +118,7 @@ internal sealed record PodMonitoringSpec(LabelSelectorV1 Selector, List<ScrapeEn
 
 internal sealed record ScrapeEndpoint(string Port, string Path, string Interval);
 
-/// <summary>Aspire's has no place for whether a token is mounted.</summary>
+/// <summary>Aspire's type cannot set <c>automountServiceAccountToken</c>.</summary>
 internal sealed class ServiceAccount() : BaseKubernetesResource("v1", "ServiceAccount")
 {
     [YamlMember(Alias = "automountServiceAccountToken")]

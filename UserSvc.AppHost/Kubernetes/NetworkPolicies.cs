@@ -4,17 +4,17 @@ using Aspire.Hosting.Kubernetes.Resources;
 namespace UserSvc.AppHost.Kubernetes;
 
 /// <summary>
-/// Who may speak to whom: the load balancer to the edge, the edge to the instances, the instances to the database; nothing else. A node's own
-/// kubelet is never kept from its pods.
+/// Clients may reach the edge, the edge the instances, and the instances the database. The only other rules are for DNS, the API server, health checks
+/// and telemetry. The kubelet needs no rule, because a node always reaches its own pods.
 /// </summary>
 internal static class NetworkPolicies
 {
-    /// <summary>Where Google's load balancers and their health checks come from: https://docs.cloud.google.com/load-balancing/docs/health-check-concepts#ip-ranges</summary>
+    /// <summary>The addresses of Google's load balancers and health checks: https://docs.cloud.google.com/load-balancing/docs/health-check-concepts#ip-ranges</summary>
     public static readonly string[] GoogleFrontEnds = ["35.191.0.0/16", "130.211.0.0/22"];
 
     private const string Component = "app.kubernetes.io/component";
 
-    /// <summary>Those of every pod of the system, in one resource's folder of the chart.</summary>
+    /// <summary>Adds the policies that select pods of several resources. The chart keeps them in this resource's folder.</summary>
     public static void AddCommon(KubernetesResource resource, ShapeOptions shape)
     {
         resource.Add("default-deny", Policy(Everyone(resource), "system"));
@@ -36,7 +36,7 @@ internal static class NetworkPolicies
         }
 
         policy.Spec.Egress.Add(new([new(EdgePods.HttpPort)], [new(Other(edge, "usersvc"))]));
-        // To the API server's addresses, by usersvc.apiServer of _helpers.tpl.
+        // usersvc.apiServer in _helpers.tpl adds the API server's addresses.
         policy.Spec.Egress.Add(new([new(443), new(6443)]));
         return policy;
     }

@@ -3,23 +3,23 @@ using Aspire.Hosting.Kubernetes.Resources;
 
 namespace UserSvc.AppHost.Kubernetes;
 
-/// <summary>What the pods have in common.</summary>
+/// <summary>What the pods of all resources have in common.</summary>
 internal static class Pods
 {
     private const string TemporaryFiles = "tmp";
 
-    /// <summary>The user of .NET's images, and of PostgreSQL's.</summary>
+    /// <summary>The user IDs in .NET's and PostgreSQL's images.</summary>
     public const int User = 1654, PostgresUser = 999;
 
-    /// <summary>Adds an object of the resource's own.</summary>
+    /// <summary>Adds an object to the resource's folder of the chart.</summary>
     public static void Add(this KubernetesResource resource, string name, BaseKubernetesResource added)
     {
-        // The kind keeps templates of one name apart; ChartCompletion takes it off.
+        // The kind gives objects that share a name separate files; ChartCompletion removes it.
         added.Metadata.Name = $"{name}-{added.Kind!.ToLowerInvariant()}";
         resource.AdditionalResources.Add(added);
     }
 
-    /// <summary>Short names, as <c>edge</c> where Aspire has <c>edge-deployment</c> and <c>edge-service</c>.</summary>
+    /// <summary>Names the workload and the Service so that both are <c>edge</c>, for example, once ChartCompletion has removed the kind.</summary>
     public static void NameAll(this KubernetesResource resource, string name) =>
         (resource.Workload!.Metadata.Name, resource.Service!.Metadata.Name) = ($"{name}-{resource.Workload.Kind!.ToLowerInvariant()}", $"{name}-service");
 
@@ -29,7 +29,7 @@ internal static class Pods
 
     public static string Image(string component) => $"{{{{ include \"usersvc.image\" (list . \"{component}\") }}}}";
 
-    /// <summary>The "restricted" level of https://kubernetes.io/docs/concepts/security/pod-security-standards/ and a read-only root.</summary>
+    /// <summary>Applies the "restricted" level of https://kubernetes.io/docs/concepts/security/pod-security-standards/.</summary>
     public static PodSpecV1 Restrict(this PodSpecV1 pod, string serviceAccount, int user)
     {
         pod.ServiceAccountName = serviceAccount;
@@ -60,18 +60,18 @@ internal static class Pods
         return container;
     }
 
-    /// <summary>Updated without ever having fewer replicas in service, spread over zones and nodes, and evicted one at a time.</summary>
+    /// <summary>Updates pods without reducing the replicas in service, spreads them over zones and nodes, and allows one eviction at a time.</summary>
     public static void Replicate(this KubernetesResource resource, string name, bool autoscaling)
     {
         var deployment = (Deployment)resource.Workload!;
-        // By usersvc.replicas of _helpers.tpl.
+        // usersvc.replicas in _helpers.tpl sets them.
         deployment.Spec.Replicas = null;
         deployment.Spec.Strategy = new() { RollingUpdate = new() { MaxSurge = 1, MaxUnavailable = 0 } };
         deployment.Spec.MinReadySeconds = 2;
         deployment.Spec.ProgressDeadlineSeconds = 300;
-        // Load balancers may take that long to learn that a pod leaves. There is no preStop, because while it sleeps, clients are not told to close.
+        // Load balancers may take this long to notice that a pod is leaving. A preStop sleep would not tell clients to close their connections.
         resource.ConfigMap!.Data["Drain__Time"] = "00:00:15";
-        // Longer than the drain and Drain__Grace, 20 s, together.
+        // Longer than Drain__Time and Drain__Grace (20 s) together.
         deployment.Spec.Template.Spec.TerminationGracePeriodSeconds = 40;
         foreach (var domain in (string[])["topology.kubernetes.io/zone", "kubernetes.io/hostname"])
         {
@@ -99,12 +99,12 @@ internal static class Pods
         }
     }
 
-    /// <summary>What the service's telemetry says of the pod.</summary>
+    /// <summary>Sets the variables that telemetry reads the pod's identity from.</summary>
     public static ContainerV1 NamePod(this ContainerV1 container)
     {
         foreach (var (name, path) in ((string, string)[])[("POD_NAME", "metadata.name"), ("POD_NAMESPACE", "metadata.namespace"), ("NODE_NAME", "spec.nodeName")])
         {
-            // The other kinds of source are there by default, empty, which the API server refuses.
+            // Aspire initialises the other sources too, and the API server rejects empty ones.
             container.Env.Add(new() { Name = name, ValueFrom = new() { FieldRef = new() { FieldPath = path }, ConfigMapKeyRef = null, ResourceFieldRef = null, SecretKeyRef = null } });
         }
 
@@ -118,7 +118,7 @@ internal static class Pods
     };
 
     /// <summary>
-    /// A Secret that is made once: a hook of the first installation is no part of any release, so neither an upgrade nor a rollback changes it.
+    /// Creates the Secret once, as a hook: Helm does not count hooks as part of a release, so neither an upgrade nor a rollback changes it.
     /// </summary>
     public static void MakeOnce(this Secret secret, string name, string key)
     {
@@ -128,11 +128,11 @@ internal static class Pods
         secret.Data[key] = $"{{{{ include \"usersvc.secret\" (list . \"{key}\") }}}}";
     }
 
-    /// <summary>A variable from the Secret that the operator names or, else, from the chart's own.</summary>
+    /// <summary>Reads the variable from the Secret that the operator names, or else from the chart's.</summary>
     public static EnvVarV1 FromKept(string variable, string component, string secret, string key) =>
         FromSecret(variable, $"{{{{ .Values.{component}.existingSecret | default \"{secret}\" }}}}", key);
 
-    /// <summary>Settings of the operator's. The last source of an environment counts, so they also change what the chart sets.</summary>
+    /// <summary>Adds the operator's settings as the last source, which wins, so they can override the chart's settings.</summary>
     public static void Settings(this KubernetesResource resource, string name)
     {
         resource.Add($"{name}-settings", new ConfigMap());
@@ -141,13 +141,13 @@ internal static class Pods
         resource.UpdateWith("settings-configmap");
     }
 
-    /// <summary>Changed settings change the pods, which are then updated. The ConfigMap's labels, which name the version, do not.</summary>
+    /// <summary>Rolls the pods when the settings change. The checksum covers only the data: the ConfigMap's labels change with every version.</summary>
     public static void UpdateWith(this KubernetesResource resource, string file) =>
         resource.Workload!.PodTemplate.Metadata.Annotations[$"checksum/{file}"] = $"{{{{ (include (print .Template.BasePath \"/{resource.Name}/{file}.yaml\") . | fromYaml).data | toJson | sha256sum }}}}";
 
     /// <summary>
-    /// By number: the port may be another container's, a sidecar's. Set here, as Aspire makes no startup probe of the model's and writes the
-    /// scheme in lower case, which the API server refuses (https://github.com/microsoft/aspire/issues/18271).
+    /// The port is a number because a sidecar's container may declare it. The probes are set here because Aspire omits the model's startup probe and
+    /// writes the scheme in lower case, which the API server rejects (https://github.com/microsoft/aspire/issues/18271).
     /// </summary>
     public static ProbeV1 Probe(string path, int port, int period, int timeout, int failures) => new()
     {
@@ -158,8 +158,8 @@ internal static class Pods
     };
 
     /// <summary>
-    /// Alive within a minute of its start, looked at closely; then restarted only after a minute of silence, as a restart of a starved process starves
-    /// the node more; taken out of service by the second failure to be ready.
+    /// Allows a minute to start, probed every second. After that, a restart takes a minute of failures, because restarting a process that is starved of
+    /// CPU starves its node further. The second readiness failure takes the pod out of service.
     /// </summary>
     public static ContainerV1 WithProbes(this ContainerV1 container, int port, string readiness)
     {

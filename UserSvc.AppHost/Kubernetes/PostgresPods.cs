@@ -3,14 +3,14 @@ using Aspire.Hosting.Kubernetes.Resources;
 
 namespace UserSvc.AppHost.Kubernetes;
 
-/// <summary>One PostgreSQL on a persistent disk: what a small system needs, and what <c>--ExternalDatabase</c> replaces by a managed one.</summary>
+/// <summary>A single PostgreSQL on a persistent disk, enough for a small system. <c>--ExternalDatabase</c> replaces it with a managed one.</summary>
 internal static class PostgresPods
 {
     public const int Port = 5432;
 
     /// <summary>
-    /// The Service that clients connect to. The other, headless one is the StatefulSet's: its name resolves to the pod's address, and clients would wait
-    /// for their DNS caches after the pod is replaced.
+    /// The Service that clients connect to. The StatefulSet's headless Service resolves to the pod's address, so clients would use the old address
+    /// after the pod is replaced, until their DNS caches expire.
     /// </summary>
     public const string ClientService = "database";
 
@@ -47,10 +47,10 @@ internal static class PostgresPods
         container.LivenessProbe = IsReady(period: 10, timeout: 5, failures: 6);
         container.ReadinessProbe = IsReady(period: 2, timeout: 3, failures: 2);
 
-        // A folder below the disk's own, in which there may be a lost+found.
+        // Not the disk's root: it may hold a lost+found, and initdb needs an empty folder.
         postgres.ConfigMap!.Data["PGDATA"] = $"{Home}/18/docker";
         postgres.UpdateWith("config");
-        // It belongs to the disk, which outlives the release too.
+        // The password belongs to the disk, and both outlive the release.
         postgres.Secret!.MakeOnce(Secret, Password);
         container.EnvFrom.RemoveAll(source => source.SecretRef is not null);
         container.Env.Add(Pods.FromKept(Password, Name, Secret, Password));
@@ -62,7 +62,7 @@ internal static class PostgresPods
             Spec =
             {
                 AccessModes = { "ReadWriteOnce" },
-                // Null is the cluster's default class.
+                // Null selects the cluster's default class.
                 StorageClassName = "{{ .Values.postgres.storage.className | default nil | toJson }}",
                 Resources = { Requests = { ["storage"] = "{{ .Values.postgres.storage.size }}" } },
             },

@@ -9,7 +9,7 @@ internal static class TestPod
     private const string Script = """
         set -eu
         url=http://edge/user/helm-test-$(date +%s)
-        # Where the edge redirects to https, after it; the certificate is another name's.
+        # Follows a redirect to https. The edge's certificate is for another name.
         ask() { curl --fail --silent --show-error --max-time 10 --location-trusted --insecure "$@"; echo; }
         ask --request PUT "$url" --header 'Content-Type: application/json' --data '{"fullname":"Helm Test","password":"correct horse battery"}'
         ask "$url" | grep '"fullname":"Helm Test"'
@@ -20,7 +20,7 @@ internal static class TestPod
     public static void AddTo(KubernetesResource edge)
     {
         var pod = new Pod();
-        // Other labels than the system's: its Services and NetworkPolicies must not take this pod for theirs.
+        // Not the system's labels, because its Services and NetworkPolicies must not select this pod.
         (pod.Metadata.Labels["app.kubernetes.io/name"], pod.Metadata.Labels["app.kubernetes.io/component"]) = ("usersvc-test", "test");
         (pod.Metadata.Annotations["helm.sh/hook"], pod.Metadata.Annotations["helm.sh/hook-delete-policy"]) = ("test", "before-hook-creation,hook-succeeded");
         pod.Spec.Restrict("default", Pods.User);

@@ -25,7 +25,7 @@ internal static class UsersvcPods
         (usersvc.Service!.Spec.Ports.Single().Port, usersvc.Service.Spec.Ports.Single().TargetPort) = (80, Port);
 
         var settings = usersvc.ConfigMap!.Data;
-        // Without a CPU limit half the node's cores would hash at a time, more than the memory covers.
+        // Without a CPU limit, half of the node's cores would hash at once and need more memory than the pod has.
         settings["Passwords__Concurrency"] = "2";
         if (shape.Telemetry is not null)
         {
@@ -42,14 +42,14 @@ internal static class UsersvcPods
         else
         {
             settings[ConnectionString] = string.Create(CultureInfo.InvariantCulture, $"Host={PostgresPods.ClientService};Port={PostgresPods.Port};Username=postgres;Database=users");
-            // Npgsql's, for a connection string without a password.
+            // Npgsql reads it when the connection string has no password.
             container.Env.Add(Pods.FromKept("PGPASSWORD", "postgres", PostgresPods.Secret, PostgresPods.Password));
         }
 
         usersvc.Settings(Name);
         if (shape.Sidecars)
         {
-            // The kubelet starts and stops it around the instance: https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/
+            // The kubelet starts it before the instance and stops it afterwards: https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/
             pod.InitContainers.Add(EdgePods.Sidecar(shape.Telemetry));
             container.Ports.Clear();
             settings["Listen__LoopbackPort"] = LoopbackPort.ToString(CultureInfo.InvariantCulture);

@@ -70,7 +70,7 @@ internal sealed class LocalPostgres(PostgresOptions options)
         }
     }
 
-    /// <summary>The clone may be in a folder that the server's user cannot enter, such as /root: the data then goes to /var/lib/usersvc.</summary>
+    /// <summary>Moves the data to /var/lib/usersvc if the repository is in a folder that the server's user cannot enter, such as /root.</summary>
     private async Task ChooseFolderAsync(CancellationToken cancellationToken)
     {
         var folder = Path.GetDirectoryName(_data)!;
@@ -148,7 +148,7 @@ internal sealed class LocalPostgres(PostgresOptions options)
 
         using (orphan)
         {
-            // The postmaster's working folder is its data folder; only Linux tells.
+            // The postmaster's working folder is its data folder; only Linux shows it.
             if (Directory.ResolveLinkTarget($"/proc/{id}/cwd", returnFinalTarget: false) is { } folder && folder.FullName != RealPath(data))
             {
                 return;

@@ -208,7 +208,7 @@ internal sealed class PostgresServer : IAsyncDisposable
                     continue;
                 }
 
-                throw new LaunchException($"PostgreSQL cannot listen on port {Port}: another program does.");
+                throw new LaunchException($"PostgreSQL cannot listen on port {Port}: another program does. Stop that program.");
             }
 
             _process?.Dispose();
@@ -231,7 +231,7 @@ internal sealed class PostgresServer : IAsyncDisposable
             await reading.WaitAsync(_options.StopTimeout, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (deadline.Elapsed > _options.StartTimeout || !IsTransient(string.Join('\n', output.Lines)))
             {
-                throw new LaunchException($"PostgreSQL does not start on port {Port}:\n  {string.Join("\n  ", output.Lines)}");
+                throw new LaunchException($"PostgreSQL did not start on port {Port}. Its last lines:\n  {string.Join("\n  ", output.Lines)}");
             }
 
             await Task.Delay(Probe, cancellationToken);

@@ -5,7 +5,7 @@ using UserSvc.AppHost.Processes;
 
 namespace UserSvc.AppHost.Resources;
 
-/// <summary>Dashboard commands that break something, to watch the edge hide it.</summary>
+/// <summary>Dashboard commands that break something, so that you can watch the edge hide it.</summary>
 internal static class FaultCommands
 {
     private static readonly TimeSpan FreezeTime = TimeSpan.FromSeconds(5);
@@ -100,7 +100,7 @@ internal static class FaultCommands
     private static System.Diagnostics.Process? FindProcess(this ExecuteCommandContext context) =>
         context.Services.GetRequiredService<ResourceNotificationService>().FindProcess(context.ResourceName);
 
-    private static ExecuteCommandResult NotRunning => CommandResults.Failure("It is not running.");
+    private static ExecuteCommandResult NotRunning => CommandResults.Failure("The instance is not running: start it first.");
 
     private static ResourceCommandState EnabledWhileRunning(UpdateCommandStateContext context) =>
         context.ResourceSnapshot.State?.Text == KnownResourceStates.Running ? ResourceCommandState.Enabled : ResourceCommandState.Disabled;

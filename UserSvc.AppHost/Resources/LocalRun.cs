@@ -50,7 +50,7 @@ internal sealed class LocalRun : IAsyncDisposable
 
     public int ExitCode { get; set; }
 
-    /// <summary>Another dashboard on the usual ports is no reason to fail: nothing else needs to know this one's.</summary>
+    /// <summary>Moves the dashboard to free ports if another one has the usual ports. Nothing else needs to know them.</summary>
     public static void MoveDashboardOffTakenPorts()
     {
         foreach (var name in (string[])["ASPNETCORE_URLS", "ASPIRE_DASHBOARD_OTLP_ENDPOINT_URL"])

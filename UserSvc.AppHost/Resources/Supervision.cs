@@ -15,7 +15,7 @@ internal sealed class Supervision(
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(2);
 
-    // The host ignores SIGHUP: closing the terminal would leave everything running.
+    // The host ignores SIGHUP, so closing the terminal would leave everything running.
     private readonly PosixSignalRegistration _hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, signal =>
     {
         signal.Cancel = true;
@@ -26,7 +26,7 @@ internal sealed class Supervision(
 
     private IEnumerable<ProjectResource> Projects => model.Resources.OfType<ProjectResource>();
 
-    // Before StartAsync: the orchestrator's returns only when everything runs.
+    // Not in StartAsync: the orchestrator's StartAsync comes first and returns only when everything runs.
     public Task StartingAsync(CancellationToken cancellationToken)
     {
         _restarts = Task.WhenAll(Projects.Select(project => KeepRunningAsync(project, lifetime.ApplicationStopping)));

@@ -41,7 +41,7 @@ internal sealed record TopologyOptions
     /// <summary><c>Container</c> or <c>Local</c>; null lets <see cref="PostgresChoice"/> decide.</summary>
     public required PostgresKind? Postgres { get; init; }
 
-    /// <summary>Holds the run's data, secrets and locks; default <c>.local</c> in the clone.</summary>
+    /// <summary>Holds the run's data, secrets and locks; default <c>.local</c> in the repository.</summary>
     public required string StateFolder { get; init; }
 
     /// <exception cref="LaunchException">A value is invalid; the message names the option and what it takes.</exception>

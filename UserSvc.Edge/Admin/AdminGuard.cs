@@ -11,7 +11,7 @@ internal sealed class AdminOptions
     public const string Section = "Edge:Admin";
 
     /// <summary>
-    /// The host names and addresses, without a port, that the admin listener answers to besides loopback, such as <c>edge.internal</c>.
+    /// The host names and addresses, without a port, that the admin listener accepts in addition to loopback, such as <c>edge.internal</c>.
     /// Default none. It answers 403 to any other Host, so that no web page can reach it under a name the page's author controls.
     /// </summary>
     public string[] Hosts { get; set; } = [];

@@ -5,7 +5,7 @@ using UserSvc.Edge.Resilience;
 namespace UserSvc.Edge.Admin;
 
 /// <summary>
-/// Publishes figures to the meter. None by destination: pods come and go, and each would add series for as long as the process lives.
+/// Publishes figures to the meter. None is per destination: pods come and go, and each would add series for as long as the process lives.
 /// </summary>
 internal sealed class EdgeMetrics(IMeterFactory meters, ClusterStatuses clusters, DiscoverySources sources) : IHostedService
 {

@@ -21,9 +21,10 @@ internal sealed record Figure<T>(StatKind Kind, string Name, string Help, Func<T
 
     public (string Name, string Value)? Label { get; init; }
 
-    /// <summary>Of a histogram: since the start, and in the last second if that is known.</summary>
+    /// <summary>For a histogram, since the start.</summary>
     public Func<T, HistogramSnapshot>? Latency { get; init; }
 
+    /// <summary>For a histogram, in the last second; null if that is not known.</summary>
     public Func<T, HistogramSnapshot>? Interval { get; init; }
 
     /// <summary>The OpenTelemetry instrument and its unit; its tags are the subject and <see cref="Label"/>.</summary>

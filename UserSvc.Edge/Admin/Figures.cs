@@ -5,7 +5,7 @@ using UserSvc.Edge.Statistics;
 
 namespace UserSvc.Edge.Admin;
 
-/// <summary>Every figure of the edge, once. <c>/stats</c>, Prometheus, OpenTelemetry, <c>/clusters</c> and the page all read these tables.</summary>
+/// <summary>Every figure of the edge, defined once. <c>/stats</c>, Prometheus, OpenTelemetry, <c>/clusters</c> and the page all read these tables.</summary>
 internal static class Figures
 {
     private const StatKind Counter = StatKind.Counter;

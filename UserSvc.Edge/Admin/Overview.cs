@@ -15,7 +15,7 @@ internal sealed class Overview(
 {
     private static readonly TimeSpan Fresh = TimeSpan.FromMilliseconds(250);
 
-    private volatile Made? _made;
+    private volatile CachedJson? _cached;
 
     public string WriteHistory() => new JsonObject
     {
@@ -26,9 +26,9 @@ internal sealed class Overview(
 
     public async Task<string> WriteStatsAsync(CancellationToken cancellationToken)
     {
-        if (_made is { } made && time.GetElapsedTime(made.At) < Fresh)
+        if (_cached is { } cached && time.GetElapsedTime(cached.At) < Fresh)
         {
-            return made.Json;
+            return cached.Json;
         }
 
         var status = await server.ReadAsync(cancellationToken);
@@ -49,7 +49,7 @@ internal sealed class Overview(
             ["clusters"] = new JsonArray([.. clusters.GetAll().Select(ToJson)]),
             ["discovery"] = new JsonArray([.. sources.All.OrderBy(s => s.Address, StringComparer.Ordinal).Select(ToJson)]),
         }.ToJsonString();
-        _made = new(time.GetTimestamp(), json);
+        _cached = new(time.GetTimestamp(), json);
         return json;
     }
 
@@ -87,7 +87,7 @@ internal sealed class Overview(
 
     private static KeyValuePair<string, JsonNode?> Field(string name, JsonNode? value) => new(name, value);
 
-    private sealed record Made(long At, string Json);
+    private sealed record CachedJson(long At, string Json);
 }
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]

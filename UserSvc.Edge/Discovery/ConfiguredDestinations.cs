@@ -1,8 +1,8 @@
 namespace UserSvc.Edge.Discovery;
 
 /// <summary>
-/// A cluster without a configured destination never gets one, so the check of the configuration refuses it. The shipped settings name
-/// none: configuration sources are merged, and an operator could not remove a destination that they had.
+/// A cluster without a configured destination never gets one, so the configuration check refuses it. The shipped settings name none:
+/// configuration sources are merged, and an operator could not remove a shipped destination.
 /// </summary>
 internal static class ConfiguredDestinations
 {

@@ -2,12 +2,12 @@ using Microsoft.Extensions.Options;
 
 namespace UserSvc.Edge.Discovery;
 
-/// <summary>Section <c>Edge:Discovery</c>: how instances are found. Each source's options stand beside it.</summary>
+/// <summary>Section <c>Edge:Discovery</c>: how instances are found. Each source's own options are in its file.</summary>
 internal sealed class DiscoveryOptions
 {
     public const string Section = "Edge:Discovery";
 
-    /// <summary>The longest pause before a failing source is asked again. The first is half a second, and each doubles. Default 30 s.</summary>
+    /// <summary>The longest pause before a failing source is asked again. The first is half a second, and each further one doubles. Default 30 s.</summary>
     public TimeSpan MaxBackoff { get; set; } = TimeSpan.FromSeconds(30);
 
     public DnsOptions Dns { get; set; } = new();

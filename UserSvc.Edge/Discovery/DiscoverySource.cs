@@ -62,7 +62,7 @@ internal abstract partial class DiscoverySource(string address, DiscoverySetting
         return (snapshot.Endpoints ?? [], snapshot.Changed);
     }
 
-    /// <summary>Starts the loop, on another thread: the caller may hold YARP's reload.</summary>
+    /// <summary>Starts the loop on another thread: the caller may be inside YARP's reload.</summary>
     public void Start() => _loop = Task.Run(RunAsync);
 
     public virtual async ValueTask DisposeAsync()
@@ -79,7 +79,7 @@ internal abstract partial class DiscoverySource(string address, DiscoverySetting
     /// <returns>How long to wait before the next refresh.</returns>
     protected abstract Task<TimeSpan> RefreshAsync(CancellationToken cancellationToken);
 
-    /// <summary>Makes this the known set. When this returns, the proxy routes by it.</summary>
+    /// <summary>Replaces the known set. When this returns, the proxy routes to the new one.</summary>
     protected void Publish(IEnumerable<DiscoveredEndpoint> endpoints)
     {
         _contact = Time.GetTimestamp();

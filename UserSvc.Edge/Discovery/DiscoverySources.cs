@@ -110,7 +110,7 @@ internal sealed class DiscoverySources(
         }
         catch (FormatException)
         {
-            // The configuration's check rejects such an address. Throwing here would stop YARP from seeing any change for five minutes.
+            // The configuration check rejects such an address. Throwing here would stop YARP from seeing any change for five minutes.
             return null;
         }
     }

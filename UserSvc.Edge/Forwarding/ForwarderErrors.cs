@@ -19,7 +19,7 @@ internal sealed partial class ForwarderErrors(RequestDelegate next, IProblemDeta
     {
         if (context.Request.ContentLength is { } length && length > MaxBodySize(context))
         {
-            // The forwarder would notice only while it sends the body, and an upstream would have begun to read a request that is then cut.
+            // The forwarder would notice only while sending the body, when the upstream is already reading a request that is then cut off.
             await new Refusal(StatusCodes.Status413PayloadTooLarge, null).WriteAsync(context, problems);
             await LingerAsync(context);
             return;
@@ -33,7 +33,7 @@ internal sealed partial class ForwarderErrors(RequestDelegate next, IProblemDeta
         }
 
         var attempts = context.Features.Get<Attempts>();
-        if (IsUpstreams(failure.Error) || attempts is { TimedOut: true })
+        if (IsUpstreamFailure(failure.Error) || attempts is { TimedOut: true })
         {
             var proxied = context.GetReverseProxyFeature();
             LogFailed(
@@ -65,8 +65,8 @@ internal sealed partial class ForwarderErrors(RequestDelegate next, IProblemDeta
         await new Refusal(status, detail).WriteAsync(context, problems);
     }
 
-    // Closing a connection with unread bytes resets it, which may take the answer from a client that is still sending. Read some of the
-    // rest first and throw it away (nginx's lingering_close).
+    // Closing a connection with unread bytes resets it, and a client that is still sending may never see the answer. Read and discard some
+    // of the rest first (nginx's lingering_close).
     private static async Task LingerAsync(HttpContext context)
     {
         context.Features.Get<IHttpMaxRequestBodySizeFeature>()?.MaxRequestBodySize = MaxLinger;
@@ -79,7 +79,7 @@ internal sealed partial class ForwarderErrors(RequestDelegate next, IProblemDeta
         }
         catch (Exception e) when (e is OperationCanceledException or IOException)
         {
-            // Longer, slower or gone: close the connection as it is. BadHttpRequestException is an IOException.
+            // The rest is too long or too slow, or the client is gone: close the connection. BadHttpRequestException is an IOException.
         }
     }
 
@@ -89,7 +89,7 @@ internal sealed partial class ForwarderErrors(RequestDelegate next, IProblemDeta
             ? size
             : long.MaxValue;
 
-    private static bool IsUpstreams(ForwarderError error) => error
+    private static bool IsUpstreamFailure(ForwarderError error) => error
         is ForwarderError.Request or ForwarderError.RequestTimedOut or ForwarderError.RequestBodyDestination
         or ForwarderError.ResponseHeaders or ForwarderError.ResponseBodyDestination;
 

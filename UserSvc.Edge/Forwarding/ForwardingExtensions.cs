@@ -63,11 +63,11 @@ internal static class ForwardingExtensions
         }
     }
 
-    /// <summary>A body for the edge's own statuses without one. An upstream's answers stay as they are.</summary>
+    /// <summary>Gives the edge's own answers a body if they have none. An upstream's answers stay as they are.</summary>
     public static void UseStatusProblems(this IApplicationBuilder app) =>
         app.UseWhen(context => context.GetEndpoint()?.Metadata.GetMetadata<RouteModel>() is null, own => own.UseStatusCodePages());
 
-    /// <summary>Each attempt knows what is left of its route's Timeout. With YARP's own mark for it, ASP.NET's middleware would be required too.</summary>
+    /// <summary>Each attempt knows what is left of its route's Timeout. If YARP's attribute stayed on the endpoint, ASP.NET would require its own middleware too.</summary>
     public static ReverseProxyConventionBuilder WithoutTimeoutMiddleware(this ReverseProxyConventionBuilder proxied)
     {
         proxied.Add(endpoint =>
@@ -81,7 +81,7 @@ internal static class ForwardingExtensions
     }
 
     // YARP adds data protection for the cookies of session affinity; its hosted service creates a key at start and stores it in the home
-    // folder. Without the service that happens when a route first uses affinity.
+    // folder. Without that service, this happens when a route first uses affinity.
     private static void RemoveKeyRingAtStart(this IServiceCollection services)
     {
         var dataProtection = typeof(DataProtectionOptions).Assembly;

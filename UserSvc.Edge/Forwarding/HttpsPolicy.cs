@@ -25,7 +25,7 @@ internal sealed class HttpsPolicy(RequestDelegate next, IOptions<HttpsOptions> o
         {
             if (!request.Host.HasValue)
             {
-                return new Refusal(StatusCodes.Status400BadRequest, "This is served over https only.").WriteAsync(context, problems);
+                return new Refusal(StatusCodes.Status400BadRequest, "This service is available over https only.").WriteAsync(context, problems);
             }
 
             var host = port == 443 ? request.Host.Host : $"{request.Host.Host}:{port.ToString(CultureInfo.InvariantCulture)}";

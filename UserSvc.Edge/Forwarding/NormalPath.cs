@@ -125,7 +125,7 @@ internal sealed class NormalPath(RequestDelegate next, IOptions<PathOptions> opt
 
 /// <summary>
 /// Forwards the target as <see cref="NormalPath"/> left it. YARP decodes and encodes it again, which turns <c>%2F</c> into <c>%252F</c>:
-/// the upstream would see another name than without the edge.
+/// the upstream would see a different name than it would without the edge.
 /// </summary>
 internal sealed class OriginalTarget : RequestTransform
 {

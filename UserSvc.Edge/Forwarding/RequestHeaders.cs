@@ -26,13 +26,13 @@ internal sealed class RequestHeaders(RequestDelegate next, ForwardedClient clien
     {
         var headers = context.Request.Headers;
         var trusted = client.IsTrusted(context);
-        var foreign = new List<string>();
-        if ((FramingFault(context.Request) ?? HostFault(context.Request) ?? FieldFault(headers, trusted, foreign)) is { } fault)
+        var untrusted = new List<string>();
+        if ((FramingFault(context.Request) ?? HostFault(context.Request) ?? FieldFault(headers, trusted, untrusted)) is { } fault)
         {
             return new Refusal(StatusCodes.Status400BadRequest, fault).WriteAsync(context, problems);
         }
 
-        foreach (var name in foreign)
+        foreach (var name in untrusted)
         {
             headers.Remove(name);
         }
@@ -42,7 +42,7 @@ internal sealed class RequestHeaders(RequestDelegate next, ForwardedClient clien
             RemoveNominated(connection!, headers);
         }
 
-        // The edge does not forward trailers of a request.
+        // The edge does not forward a request's trailers.
         headers.Remove("Trailer");
         client.Describe(context, trusted);
         return next(context);
@@ -62,9 +62,9 @@ internal sealed class RequestHeaders(RequestDelegate next, ForwardedClient clien
     private static string? FramingFault(HttpRequest request) => request.Headers.TransferEncoding is not { Count: > 0 } coding ? null
         // Kestrel moves Content-Length there.
         : request.Headers.ContainsKey("X-Content-Length") ? "The request has both Content-Length and Transfer-Encoding."
-        : HttpProtocol.IsHttp10(request.Protocol) ? "HTTP/1.0 has no Transfer-Encoding."
-        // Kestrel unpacks the body, so another coding would be lost.
-        : coding is not [{ } only] || !only.Equals("chunked", StringComparison.OrdinalIgnoreCase) ? "The only Transfer-Encoding understood is chunked, once."
+        : HttpProtocol.IsHttp10(request.Protocol) ? "An HTTP/1.0 request cannot have Transfer-Encoding."
+        // Kestrel decodes the body, so another coding would be lost.
+        : coding is not [{ } only] || !only.Equals("chunked", StringComparison.OrdinalIgnoreCase) ? "The only supported Transfer-Encoding is chunked, once."
         : null;
 
     private static string? HostFault(HttpRequest request) => request.Host switch
@@ -74,7 +74,7 @@ internal sealed class RequestHeaders(RequestDelegate next, ForwardedClient clien
         _ => "The Host header is empty or malformed.",
     };
 
-    private static string? FieldFault(IHeaderDictionary headers, bool trusted, List<string> foreign)
+    private static string? FieldFault(IHeaderDictionary headers, bool trusted, List<string> untrusted)
     {
         foreach (var (name, values) in headers)
         {
@@ -86,20 +86,20 @@ internal sealed class RequestHeaders(RequestDelegate next, ForwardedClient clien
 
             if (name.AsSpan().ContainsAnyExcept(Token))
             {
-                return "The name of a header is malformed.";
+                return "A header's name is malformed.";
             }
 
             foreach (var value in values)
             {
                 if (value.AsSpan().ContainsAny(Controls))
                 {
-                    return "A header has a control character.";
+                    return "A header's value contains a control character.";
                 }
             }
 
             if (IsForwarded(name) ? !trusted || !ForwardedClient.Headers.Contains(name) : !trusted && name.StartsWith("x-envoy-", StringComparison.OrdinalIgnoreCase))
             {
-                foreign.Add(name);
+                untrusted.Add(name);
             }
         }
 

@@ -35,7 +35,7 @@ internal static class ListenerExtensions
         builder.Services.TryAddEnumerable(ServiceDescriptor.Singleton<MatcherPolicy, ListenerPolicy>());
     }
 
-    /// <summary>Counts what comes in, and asks clients of a listener that drains to close. Stands first, so that refused requests count too.</summary>
+    /// <summary>Counts requests, and asks clients of a draining listener to close. Runs before anything that refuses requests, so that those count too.</summary>
     public static void UseListenerStatistics(this IApplicationBuilder app) => app.Use(next => context =>
     {
         if (context.Features.Get<ListenerFeature>() is { } listener)

@@ -8,7 +8,7 @@ using UserSvc.ServiceDefaults;
 
 namespace UserSvc.Edge.Listeners;
 
-/// <summary>The listeners of this process. The public ones can be closed while the others, and requests in flight, go on.</summary>
+/// <summary>The listeners of this process. The public ones can be closed while the others, and requests in flight, continue.</summary>
 internal sealed class OpenListeners(IOptions<DrainOptions> options, TimeProvider time)
 {
     private readonly ConcurrentQueue<ListenerFeature> _all = [];
@@ -51,8 +51,8 @@ internal sealed class OpenListeners(IOptions<DrainOptions> options, TimeProvider
     }
 
     /// <summary>
-    /// Called for each new socket. Kestrel does not say which endpoint it belongs to, but binds one endpoint after the other, and builds each
-    /// endpoint's pipeline (see <see cref="Add"/>) right before it binds it.
+    /// Called for each new socket. Kestrel does not say which endpoint it belongs to, but binds one endpoint after another, and builds an
+    /// endpoint's pipeline (see <see cref="Add"/>) right before binding it.
     /// </summary>
     public void OnBound(IConnectionListener socket)
     {
@@ -66,7 +66,7 @@ internal sealed class OpenListeners(IOptions<DrainOptions> options, TimeProvider
     /// Closes the public listeners for good. New connections are refused; open ones finish their requests, and their clients are asked to
     /// close.
     /// </summary>
-    /// <param name="graceful">Still accept new connections for <see cref="DrainOptions.Time"/>.</param>
+    /// <param name="graceful">Whether to keep accepting new connections for <see cref="DrainOptions.Time"/>.</param>
     public async Task DrainAsync(bool graceful)
     {
         Draining = true;

@@ -3,7 +3,7 @@ using Microsoft.Extensions.ObjectPool;
 namespace UserSvc.Edge.Resilience;
 
 /// <summary>
-/// Ends an attempt when its time has passed. Clocks are pooled and their timers keep running: one that rings looks at the current deadline.
+/// Ends an attempt when its time has passed. Clocks are pooled and their timers keep running: one that fires checks the current deadline.
 /// Under load this sets a timer about once a second instead of three times per request.
 /// </summary>
 internal sealed class AttemptClock : IDisposable
@@ -36,7 +36,7 @@ internal sealed class AttemptClock : IDisposable
     /// <summary>Keeps enough for the requests in flight; beyond that, clocks are created and thrown away.</summary>
     public static ObjectPool<AttemptClock> CreatePool(TimeProvider time) => new DefaultObjectPoolProvider { MaximumRetained = 1024 }.Create(new Policy(time));
 
-    /// <param name="time">From now until the attempt is ended; null is never.</param>
+    /// <param name="time">How long from now until the attempt is ended; null means never.</param>
     public void Set(TimeSpan? time)
     {
         var now = Now;

@@ -8,9 +8,9 @@ using Yarp.ReverseProxy.Transforms;
 namespace UserSvc.Edge.Resilience;
 
 /// <summary>
-/// One attempt: YARP's forwarder between a clock, a span and the counters. The clock ends an attempt whose headers do not arrive in time
-/// or that outlasts its request. YARP's <c>ActivityTimeout</c> would also cut bodies that pause as long; ASP.NET's timeout middleware
-/// costs another timer, linked token and state machine.
+/// Runs one attempt: YARP's forwarder with a clock, a span and counters around it. The clock ends an attempt whose headers do not arrive in
+/// time or that outlasts its request. YARP's <c>ActivityTimeout</c> would also cut bodies that pause that long; ASP.NET's timeout
+/// middleware costs another timer, linked token and state machine.
 /// </summary>
 internal sealed class AttemptForwarder(IHttpForwarder forwarder, ResilienceState state, TimeProvider time) : IHttpForwarder
 {
@@ -54,7 +54,7 @@ internal sealed class AttemptForwarder(IHttpForwarder forwarder, ResilienceState
         return error;
     }
 
-    /// <summary>A response transform: the headers have arrived. An answer that a retry follows stays here.</summary>
+    /// <summary>A response transform, called when the headers have arrived. If a retry follows, the client does not get this answer.</summary>
     public static ValueTask OnAnswer(ResponseTransformContext context)
     {
         if (context.ProxyResponse is { } answer && context.HttpContext.Features.Get<Attempts>() is { } attempts)
@@ -68,8 +68,8 @@ internal sealed class AttemptForwarder(IHttpForwarder forwarder, ResilienceState
     }
 
     /// <summary>
-    /// A request transform that keeps SocketsHttpHandler from resending a request by itself. Whatever the method, it does so when a reused
-    /// connection closes before the first byte of the answer and the request has no content.
+    /// A request transform that keeps SocketsHttpHandler from resending a request by itself. Whatever the method, it resends a request without
+    /// content when a reused connection closes before the first byte of the answer.
     /// </summary>
     public static ValueTask GiveContent(RequestTransformContext context)
     {

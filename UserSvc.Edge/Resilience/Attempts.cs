@@ -57,17 +57,17 @@ internal sealed class Attempts(
     public RetryDecision Decision { get; private set; }
 
     /// <summary>
-    /// How long this attempt may wait for the answer's headers. Null is as long as the request may take: for the last attempt, and with a
-    /// body, for which the client may need the time.
+    /// How long this attempt may wait for the answer's headers. Null means as long as the request may take: the last attempt has no other to
+    /// make way for, and a body may take the client that long to send.
     /// </summary>
     private TimeSpan? Timeout { get; set; }
 
-    /// <summary>What is left of the route's <c>Timeout</c>, for all attempts and the answer's body; null is no limit.</summary>
+    /// <summary>What is left of the route's <c>Timeout</c>, for all attempts and the answer's body; null means no limit.</summary>
     private TimeSpan? Remaining => allowed is not { } all ? null
         : time.GetElapsedTime(_begun) is var elapsed && elapsed < all ? all - elapsed
         : TimeSpan.Zero;
 
-    /// <summary>What stops another attempt, whatever this one comes to.</summary>
+    /// <summary>What rules out another attempt, however this one ends.</summary>
     private RetryDecision Obstacle =>
         Number >= settings.Attempts ? RetryDecision.NoAttemptsLeft
         : Candidates.Count <= 1 ? RetryDecision.NoOtherDestination
@@ -105,7 +105,7 @@ internal sealed class Attempts(
     }
 
     /// <summary>
-    /// The answer's headers have arrived. From here the attempt may take as long as the request, an upgraded connection as long as it likes.
+    /// The answer's headers have arrived. From here on, the attempt may take as long as the request may; an upgraded connection has no limit.
     /// </summary>
     /// <returns>Whether another attempt follows, so that this answer must not reach the client.</returns>
     public bool Answer(AttemptOutcome outcome, bool upgraded)
@@ -134,11 +134,11 @@ internal sealed class Attempts(
     /// <summary>The forwarder has failed, before or after the answer's headers.</summary>
     public void Fail(IForwarderErrorFeature failure, bool answerBegun)
     {
-        Outcome = RetryRules.Classify(failure, sent: body is null or { HasEnded: true }, TimedOut);
+        Outcome = RetryRules.Classify(failure, sent: body is null or { HasEnded: true }, TimedOut && !answerBegun);
         Decision = answerBegun ? RetryDecision.Final : Decide();
     }
 
-    // Once per attempt: it takes the retry out of the budget.
+    // Call it once per attempt: it charges the retry to the budget.
     private RetryDecision Decide()
     {
         var decision = !RetryRules.Allow(Repeatability.Safe, Outcome) ? RetryDecision.Final

@@ -5,7 +5,7 @@ namespace UserSvc.Edge.Resilience;
 
 /// <summary>
 /// Refuses requests while the cluster has its maximum in flight (Envoy's circuit breaker, max_requests). A request counts once, however
-/// many attempts it takes. Opens the request's <see cref="Attempts"/>.
+/// many attempts it takes. Creates the request's <see cref="Attempts"/>.
 /// </summary>
 internal sealed class CircuitBreaker(RequestDelegate next, ResilienceState state, TimeProvider time, IProblemDetailsService problems)
 {
@@ -30,7 +30,7 @@ internal sealed class CircuitBreaker(RequestDelegate next, ResilienceState state
         }
 
         cluster.Statistics.ClusterOverflows.Increment();
-        await new Refusal(StatusCodes.Status503ServiceUnavailable, "The service has as many requests in flight as it may.", Overloaded: true).WriteAsync(context, problems);
+        await new Refusal(StatusCodes.Status503ServiceUnavailable, "Too many requests to the service are in flight.", Overloaded: true).WriteAsync(context, problems);
     }
 }
 
@@ -63,6 +63,6 @@ internal sealed class DestinationLimit(RequestDelegate next, IProblemDetailsServ
         }
 
         attempts.Cluster.Statistics.DestinationOverflows.Increment();
-        return new Refusal(StatusCodes.Status503ServiceUnavailable, "Every instance has as many requests in flight as it may.", Overloaded: true).WriteAsync(context, problems);
+        return new Refusal(StatusCodes.Status503ServiceUnavailable, "Every instance has its maximum number of requests in flight.", Overloaded: true).WriteAsync(context, problems);
     }
 }

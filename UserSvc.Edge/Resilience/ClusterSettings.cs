@@ -5,15 +5,15 @@ using Yarp.ReverseProxy.Configuration.ClusterValidators;
 namespace UserSvc.Edge.Resilience;
 
 /// <summary>
-/// The edge's settings of a cluster, in its <c>Metadata</c>. Every key is optional. An unknown key, or a value out of its range, stops
-/// the start.
+/// The edge's settings of a cluster, in its <c>Metadata</c>. Every key is optional. An unknown key, or a value out of its range,
+/// prevents the start.
 /// </summary>
 internal sealed record ClusterSettings
 {
     /// <summary><c>ConnectTimeout</c>: name lookup, TCP and TLS handshakes together. Default 250 ms; 1 ms to 1 min.</summary>
     public required TimeSpan ConnectTimeout { get; init; }
 
-    /// <summary><c>Retry.Attempts</c>: the most attempts per request; 1 disables retries. Default 3; 1 to 10.</summary>
+    /// <summary><c>Retry.Attempts</c>: the maximum number of attempts per request; 1 disables retries. Default 3; 1 to 10.</summary>
     public required int Attempts { get; init; }
 
     /// <summary>
@@ -42,7 +42,7 @@ internal sealed record ClusterSettings
 
     /// <summary>
     /// <c>Panic.Threshold</c>: below this percentage of healthy destinations, unhealthy ones get requests too. Default 50 (Envoy's
-    /// healthy_panic_threshold); 0 is never.
+    /// healthy_panic_threshold); 0 means never.
     /// </summary>
     public required int PanicThreshold { get; init; }
 
@@ -108,7 +108,7 @@ internal sealed record ClusterSettings
             {
                 report?.Invoke(key.Equals("Retry.TryTimeout", StringComparison.OrdinalIgnoreCase)
                     ? $"Metadata:{key} is now Retry.AttemptTimeout: rename it"
-                    : $"Metadata:{key} is unknown; there are {string.Join(", ", _known.Order(StringComparer.Ordinal))}");
+                    : $"Metadata:{key} is unknown; the known keys are {string.Join(", ", _known.Order(StringComparer.Ordinal))}");
             }
         }
 

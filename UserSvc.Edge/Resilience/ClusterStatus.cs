@@ -73,17 +73,19 @@ internal sealed class DestinationStatus(ClusterState cluster, DestinationState d
     /// <summary>Whether load balancing may choose it.</summary>
     public bool Receives => receives;
 
-    /// <summary>Whether its last probes failed.</summary>
-    public bool FailsProbes => destination.Health.Active is DestinationHealth.Unhealthy;
+    /// <summary>Whether its last probes failed; never after probing was switched off.</summary>
+    public bool FailsProbes => IsProbed && destination.Health.Active is DestinationHealth.Unhealthy;
 
     /// <summary>Whether failed requests have ejected it.</summary>
     public bool IsEjected => destination.Health.Passive is DestinationHealth.Unhealthy;
 
     /// <summary>Whether it waits for its first probe.</summary>
-    public bool IsPending => cluster.Model.Config.HealthCheck?.Active?.Enabled == true && destination.Health.Active is DestinationHealth.Unknown;
+    public bool IsPending => IsProbed && destination.Health.Active is DestinationHealth.Unknown;
 
     public bool IsHealthy => !FailsProbes && !IsEjected;
 
     /// <summary>The page's word for its health: the worst that applies.</summary>
     public string Health => resilience.OutOfService ? "outOfService" : FailsProbes ? "unhealthy" : IsEjected ? "ejected" : IsPending ? "unknown" : "healthy";
+
+    private bool IsProbed => cluster.Model.Config.HealthCheck?.Active?.Enabled == true;
 }

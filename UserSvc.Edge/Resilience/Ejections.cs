@@ -82,7 +82,7 @@ internal sealed partial class Ejections(
     [LoggerMessage(Level = LogLevel.Warning, Message = "{Destination} of {Cluster} is ejected for {Period}: {Failures} requests in a row have failed")]
     private static partial void LogEjected(ILogger logger, string destination, string cluster, TimeSpan period, int failures);
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "{Destination} of {Cluster} is ejected no more")]
+    [LoggerMessage(Level = LogLevel.Information, Message = "{Destination} of {Cluster} is no longer ejected")]
     private static partial void LogReturned(ILogger logger, string destination, string cluster);
 }
 
@@ -95,14 +95,14 @@ internal sealed class EjectionHistory
 
     public Counter Total { get; } = new();
 
-    /// <param name="period">The length of a first ejection; each further one is longer by the same.</param>
-    /// <param name="longest">The limit.</param>
+    /// <param name="period">The length of a first ejection. A second one is twice as long, and so on.</param>
+    /// <param name="longest">The maximum length.</param>
     /// <param name="time">The clock.</param>
     /// <param name="end">Called when the ejection is over.</param>
     /// <returns>How long the ejection lasts.</returns>
     public TimeSpan Begin(TimeSpan period, TimeSpan longest, TimeProvider time, Action end)
     {
-        // As in Envoy, each period in service forgives one ejection.
+        // As in Envoy, each period without an ejection forgives one.
         _unforgiven -= (int)Math.Clamp(time.GetElapsedTime(_ended) / period, 0, _unforgiven);
         _unforgiven++;
         var length = period * _unforgiven < longest ? period * _unforgiven : longest;

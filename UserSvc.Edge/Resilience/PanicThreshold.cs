@@ -5,9 +5,9 @@ using Yarp.ReverseProxy.Model;
 namespace UserSvc.Edge.Resilience;
 
 /// <summary>
-/// Requests go to healthy destinations, and below a share of those to unhealthy ones too (Envoy's panic threshold). When that many look
-/// unhealthy, suspect the checks or overload; sending everything to the rest would take them down too. A destination that says itself
-/// that it takes no requests gets none and does not count.
+/// Sends requests to healthy destinations and, when too few of all are healthy, to unhealthy ones too (Envoy's panic threshold). When that
+/// many look unhealthy, suspect the checks or overload; sending everything to the rest would take them down too. A destination that itself
+/// says that it takes no requests gets none and does not count.
 /// </summary>
 internal sealed class PanicThreshold(ResilienceState state) : IAvailableDestinationsPolicy
 {

@@ -4,8 +4,8 @@ using Yarp.ReverseProxy.Model;
 namespace UserSvc.Edge.Resilience;
 
 /// <summary>
-/// Judges active probes. Silence may be the network's or this machine's fault: only several silent probes in a row take a destination
-/// out. Any answer but 2xx does so at once, as in Envoy, and so does a refused connection: nothing listens there.
+/// Judges active probes. Silence may be the network's or this machine's fault: only several unanswered probes in a row take a
+/// destination out. Any answer other than 2xx does so at once, as in Envoy, and so does a refused connection: nothing listens there.
 /// </summary>
 internal sealed class ProbeThresholds(ResilienceState state, IDestinationHealthUpdater health, IClusterDestinationsUpdater destinations, Ejections ejections)
     : IActiveHealthCheckPolicy
@@ -28,7 +28,7 @@ internal sealed class ProbeThresholds(ResilienceState state, IDestinationHealthU
         health.SetActive(cluster, judged);
         if (changed)
         {
-            // YARP updates only when a health has changed; silence that turns into a refusal does not change it.
+            // YARP updates only when the health has changed; silence that turns into a refusal does not change it.
             destinations.UpdateAvailableDestinations(cluster);
         }
     }

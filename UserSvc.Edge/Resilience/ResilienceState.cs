@@ -4,7 +4,7 @@ using Yarp.ReverseProxy.Model;
 
 namespace UserSvc.Edge.Resilience;
 
-/// <summary>What the edge keeps for a destination beside YARP's own state, and as long.</summary>
+/// <summary>What the edge keeps for a destination beside YARP's own state, and for as long.</summary>
 internal sealed class DestinationResilience
 {
     private int _failedProbes, _successfulProbes;
@@ -18,7 +18,7 @@ internal sealed class DestinationResilience
     /// <summary>Guarded by <see cref="ClusterResilience.Ejecting"/>.</summary>
     public EjectionHistory EjectionHistory { get; } = new();
 
-    /// <summary>The destination takes no requests, and says so: it answered its last probe with an error or refused the connection.</summary>
+    /// <summary>Whether the destination itself says that it takes no requests: it answered its last probe with an error or refused the connection.</summary>
     public bool OutOfService => _outOfService;
 
     /// <returns>The successful probes in a row.</returns>
@@ -29,7 +29,7 @@ internal sealed class DestinationResilience
         return ++_successfulProbes;
     }
 
-    /// <param name="refused">The destination itself said that it takes no requests.</param>
+    /// <param name="refused">Whether the destination answered with an error or refused the connection.</param>
     /// <returns>The failed probes in a row.</returns>
     public int CountFailedProbe(bool refused)
     {
@@ -44,14 +44,14 @@ internal sealed class ClusterResilience(TimeProvider time)
 {
     private SettingsOfModel? _settings;
 
-    /// <summary>Requests in flight, those that wait for a retry included.</summary>
+    /// <summary>Requests in flight, including those that wait for a retry.</summary>
     public Counter InFlight { get; } = new();
 
     public RetryBudget Budget { get; } = new(time);
 
     public ClusterStatistics Statistics { get; } = new();
 
-    /// <summary>Held while an ejection begins or ends, so that two at once cannot exceed the share.</summary>
+    /// <summary>Held while an ejection begins or ends, so that two at once cannot exceed <c>Ejection.MaxPercent</c>.</summary>
     public Lock Ejecting { get; } = new();
 
     /// <summary>Reads the settings again when a reload has given the cluster another model.</summary>
@@ -69,7 +69,7 @@ internal sealed class ClusterResilience(TimeProvider time)
     private sealed record SettingsOfModel(ClusterModel Model, ClusterSettings Settings);
 }
 
-/// <summary>Finds the edge's state by YARP's. An entry goes with the YARP object that it belongs to.</summary>
+/// <summary>Finds the edge's state by YARP's. An entry lives as long as the YARP object that it belongs to.</summary>
 internal sealed class ResilienceState(TimeProvider time)
 {
     private readonly ConditionalWeakTable<ClusterState, ClusterResilience> _clusters = [];

@@ -8,18 +8,18 @@ using Yarp.ReverseProxy.Model;
 namespace UserSvc.Edge.Resilience;
 
 /// <summary>
-/// Repeats a failed request at another destination for as long as <see cref="Attempts"/> decides so. Runs outside load balancing, so that
-/// each attempt is balanced, and judged by the passive health policy, like a separate request.
+/// Repeats a failed request at another destination while <see cref="Attempts"/> says so. Runs outside load balancing, so that each attempt
+/// is balanced, and judged by the passive health policy, like a separate request.
 /// </summary>
 internal sealed class Retry(RequestDelegate next, TimeProvider time)
 {
     /// <summary>
     /// Tells upstreams which attempt they see; the name is Envoy's (include_request_attempt_count). Replaces what the client sent. Where
-    /// nothing is retried, as in a sidecar, the count of the edge before it stays.
+    /// nothing is retried, as in a sidecar, the count set by the edge in front of it stays.
     /// </summary>
     private const string AttemptHeader = "x-envoy-attempt-count";
 
-    // Envoy's: 25 ms, doubled each time; a random part of it is waited. The first retry does not wait, as it goes elsewhere.
+    // As in Envoy: a random delay of up to 25 ms, doubled each time. The first retry does not wait: it goes to another destination.
     private static readonly TimeSpan Backoff = TimeSpan.FromMilliseconds(25);
 
     public async Task InvokeAsync(HttpContext context)
@@ -52,7 +52,7 @@ internal sealed class Retry(RequestDelegate next, TimeProvider time)
 
         if (attempts.TimedOut && context.GetForwarderErrorFeature() is not null && !context.Response.HasStarted)
         {
-            // To YARP the attempt was cancelled, which it answers with 502.
+            // YARP takes the attempt for cancelled and answers 502.
             context.Response.StatusCode = StatusCodes.Status504GatewayTimeout;
         }
         else if (attempts is { Number: > 1, Outcome: AttemptOutcome.Answered })

@@ -1,8 +1,8 @@
 namespace UserSvc.Edge.Resilience;
 
 /// <summary>
-/// Bounds the load that retries add: within 10 s a percentage of the requests, and some per second on top. Without it an overloaded
-/// service would get three times the requests when it can bear them least.
+/// Bounds the load that retries add: a percentage of the requests of the last 10 s, plus some per second. Without it, an overloaded service
+/// would get three times the requests when it can least bear them.
 /// </summary>
 internal sealed class RetryBudget(TimeProvider time)
 {

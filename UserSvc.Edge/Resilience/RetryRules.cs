@@ -9,7 +9,7 @@ namespace UserSvc.Edge.Resilience;
 /// <summary>What a second execution of a request would do.</summary>
 internal enum Repeatability
 {
-    /// <summary>Something else than the first: retried only if no byte of it reached a destination.</summary>
+    /// <summary>Something different from the first: retried only if no byte of it reached a destination.</summary>
     Once,
 
     /// <summary>A plain PUT: the same again, but not while the first may still be executing.</summary>
@@ -41,9 +41,9 @@ internal static class RetryRules
         : answer.StatusCode is HttpStatusCode.BadGateway or HttpStatusCode.ServiceUnavailable ? AttemptOutcome.GatewayError
         : AttemptOutcome.Failed;
 
-    /// <param name="failure">The forwarder's.</param>
-    /// <param name="sent">The destination had the whole request: if time passed, it was not the client who took it.</param>
-    /// <param name="timedOut">The edge ended the attempt because its time had passed.</param>
+    /// <param name="failure">The forwarder's error.</param>
+    /// <param name="sent">Whether the destination had the whole request. If so, a timeout is not the client's fault.</param>
+    /// <param name="timedOut">Whether the edge ended the attempt, before the client had any of its answer, because its time had passed.</param>
     public static AttemptOutcome Classify(IForwarderErrorFeature failure, bool sent, bool timedOut) => failure.Error switch
     {
         ForwarderError.Request when failure.Exception is HttpRequestException
@@ -54,14 +54,14 @@ internal static class RetryRules
         // SocketsHttpHandler marks its ConnectTimeout this way; a cancelled token has no inner exception.
         ForwarderError.RequestTimedOut when failure.Exception is OperationCanceledException { InnerException: TimeoutException } => AttemptOutcome.ConnectFailure,
         ForwarderError.Request or ForwarderError.RequestBodyDestination => AttemptOutcome.Reset,
-        ForwarderError.ResponseHeaders or ForwarderError.ResponseBodyDestination => AttemptOutcome.BrokenAnswer,
-        // RequestTimedOut is the cluster's ActivityTimeout.
+        // RequestTimedOut is the cluster's ActivityTimeout. The other two are headers that arrived as the time ran out.
         ForwarderError.RequestTimedOut when sent => AttemptOutcome.TimedOut,
-        ForwarderError.RequestCanceled when sent && timedOut => AttemptOutcome.TimedOut,
+        ForwarderError.RequestCanceled or ForwarderError.ResponseHeaders or ForwarderError.ResponseBodyCanceled when sent && timedOut => AttemptOutcome.TimedOut,
+        ForwarderError.ResponseHeaders or ForwarderError.ResponseBodyDestination => AttemptOutcome.BrokenAnswer,
         _ => AttemptOutcome.Nothing,
     };
 
-    // With credentials or a precondition, what a PUT does depends on the present content, which the first execution changes.
+    // With credentials or a precondition, the effect of a PUT depends on the current content, which the first execution changes.
     private static bool IsPlain(IHeaderDictionary headers) =>
         !headers.ContainsKey(HeaderNames.Authorization) && !headers.ContainsKey(HeaderNames.IfMatch) && !headers.ContainsKey(HeaderNames.IfNoneMatch)
         && !headers.ContainsKey(HeaderNames.IfModifiedSince) && !headers.ContainsKey(HeaderNames.IfUnmodifiedSince);

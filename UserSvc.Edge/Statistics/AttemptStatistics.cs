@@ -51,7 +51,7 @@ internal sealed class AttemptStatistics
     /// <summary>Attempts that have begun.</summary>
     public long Total => Volatile.Read(ref _total);
 
-    /// <summary>Attempts that the destination failed: 5xx without the mark of overload, timeouts, no connection, resets, broken answers.</summary>
+    /// <summary>Attempts that the destination failed: 5xx not marked as overload, timeouts, no connection, resets, broken answers.</summary>
     public long Errors => Volatile.Read(ref _errors);
 
     public long Timeouts => Volatile.Read(ref _timeouts);

@@ -1,6 +1,6 @@
 namespace UserSvc.Edge.Statistics;
 
-/// <summary>What the requests to a cluster came to, including those to destinations that are gone.</summary>
+/// <summary>How the requests to a cluster ended, including those to destinations that are gone.</summary>
 internal sealed class ClusterStatistics
 {
     private readonly Counter[] _retries = [.. Enum.GetValues<AttemptOutcome>().Select(_ => new Counter())];

@@ -221,8 +221,8 @@ public sealed class BadInputTests(PostgresFixture postgres) : IAsyncLifetime
     [InlineData("/user?limit=0", "limit must be between 1 and 100.")]
     [InlineData("/user?limit=101", "limit must be between 1 and 100.")]
     [InlineData("/user?limit=ten", "The request's body or a parameter is missing or malformed.")]
-    [InlineData("/user?after=%EF%BF%BE", "after must be the next value of the previous page.")]
-    [InlineData("/user?after=a%2Fb", "after must be the next value of the previous page.")]
+    [InlineData("/user?after=%EF%BF%BE", "after must be the value of next from the previous page.")]
+    [InlineData("/user?after=a%2Fb", "after must be the value of next from the previous page.")]
     public async Task List_BadPage_Is400(string path, string error)
     {
         var answer = await _client.AsAdministratorAsync(HttpMethod.Get, path);

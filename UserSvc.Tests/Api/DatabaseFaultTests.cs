@@ -56,7 +56,7 @@ public sealed class DatabaseFaultTests(DatabaseFaultTests.OwnPostgres postgres) 
         await Eventually.HoldsAsync(async () => (await client.AnswerToGetAsync("/health")).Status == 200);
 
         Assert.Equal(
-            (Answer.Problem(503, "Service Unavailable", "schema: the database has not answered with its schema in place yet"), 200, 503), before);
+            (Answer.Problem(503, "Service Unavailable", "schema: the database has not answered yet, or its schema is not in place"), 200, 503), before);
         Assert.Equal(404, (await client.AnswerToGetAsync("/user/alice")).Status);
     }
 

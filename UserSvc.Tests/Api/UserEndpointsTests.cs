@@ -110,7 +110,7 @@ public sealed class UserEndpointsTests(PostgresFixture postgres) : IAsyncLifetim
 
         var answer = await _client.AnswerAsync(request);
 
-        Assert.Equal(Answer.Problem(412, "Precondition Failed", "If-Match or If-None-Match does not hold."), answer);
+        Assert.Equal(Answer.Problem(412, "Precondition Failed", "The condition in If-Match or If-None-Match is not met."), answer);
         Assert.Equal(1L, await Sql.ScalarAsync<long>(_database, "SELECT count(*) FROM users"));
     }
 
@@ -225,7 +225,7 @@ public sealed class UserEndpointsTests(PostgresFixture postgres) : IAsyncLifetim
                 Answer.Problem(401, "Unauthorized", "The credentials are wrong."),
                 Answer.Problem(401, "Unauthorized", "The credentials are wrong."),
                 Answer.Problem(401, "Unauthorized", "Deleting a user needs that user's credentials or the administrator's key."),
-                Answer.Problem(403, "Forbidden", "These are another user's credentials."),
+                Answer.Problem(403, "Forbidden", "The credentials belong to another user."),
                 Answer.Problem(401, "Unauthorized", "This request needs the administrator's key."),
             ],
             [none, wrong, missing, malformed, others, key]);
@@ -282,7 +282,7 @@ public sealed class UserEndpointsTests(PostgresFixture postgres) : IAsyncLifetim
         var list = await client.AsAdministratorAsync(HttpMethod.Get, "/user");
         var delete = await client.AsAdministratorAsync(HttpMethod.Delete, "/user/alice");
 
-        var refusal = Answer.Problem(403, "Forbidden", "This service has no administrator's key configured.");
+        var refusal = Answer.Problem(403, "Forbidden", "This service has no administrator's key: set Admin:Key and restart it.");
         Assert.Equal([refusal, refusal], [list, delete]);
     }
 }

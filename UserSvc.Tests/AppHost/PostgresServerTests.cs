@@ -104,7 +104,7 @@ public sealed class PostgresServerTests : IDisposable
         var refusal = await Assert.ThrowsAsync<LaunchException>(
             () => PostgresServer.StartAsync(new() { Folder = other, Port = server.Port, Temporary = true }, Cancellation));
 
-        Assert.Equal($"PostgreSQL cannot listen on port {server.Port}: another program does.", refusal.Message);
+        Assert.Equal($"PostgreSQL cannot listen on port {server.Port}: another program does. Stop that program.", refusal.Message);
     }
 
     [Fact]

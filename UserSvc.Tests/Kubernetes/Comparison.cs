@@ -4,7 +4,7 @@ using k8s.Models;
 
 namespace UserSvc.Tests.Kubernetes;
 
-/// <summary>A system, a line a value, without what two ways may write differently for the same system.</summary>
+/// <summary>A system as one line per value, without the differences that two ways to deploy the same system may have.</summary>
 internal static class Comparison
 {
     // Labels and ConfigMaps are compared by what they select and set.
@@ -26,7 +26,7 @@ internal static class Comparison
     private static IEnumerable<string> Lines(string path, JsonNode? node, List<Pods> pods) => node switch
     {
         JsonObject selector when path.EndsWith("elector", StringComparison.Ordinal) => [$"{path}: {Selected(Manifests.Selector(selector), pods)}"],
-        // The hash of the pods' template narrows any selector of a spread to one Deployment.
+        // With the hash of the pod template, any selector of a topology spread selects only one Deployment's pods.
         JsonObject map => map.Where(m => !Ignored.Contains(m.Key) && !Defaults.Contains($"{m.Key}: {m.Value}") && !(m.Key == "labelSelector" && map.ContainsKey("matchLabelKeys")))
             .OrderBy(m => m.Key, StringComparer.Ordinal).SelectMany(m => Lines($"{path}.{m.Key}", m.Value, pods)),
         JsonArray list when path.EndsWith(".command", StringComparison.Ordinal) => [$"{path}: {list.ToJsonString()}"],
@@ -34,7 +34,7 @@ internal static class Comparison
         _ => [$"{path}: {node}"],
     };
 
-    // The pods that it selects, or as it is written when they are others'.
+    // The workloads whose pods it selects; the selector's own text if it selects pods of another system.
     private static string Selected(V1LabelSelector selector, List<Pods> pods) => string.Join(", ", pods.Where(selector.Selects).Select(p => p.Owner).Order().ToList() is [_, ..] own ? own
         : [.. (selector.MatchLabels ?? new Dictionary<string, string>()).Select(l => $"{l.Key}={l.Value}"), .. (selector.MatchExpressions ?? []).Select(e => $"{e.Key}={string.Join('|', e.Values.Order())}")]);
 }

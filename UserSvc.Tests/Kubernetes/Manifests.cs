@@ -7,7 +7,7 @@ using k8s.Models;
 
 namespace UserSvc.Tests.Kubernetes;
 
-/// <summary>An object of a kind that the Kubernetes client does not know.</summary>
+/// <summary>An object whose kind the Kubernetes client does not know.</summary>
 internal sealed class CustomResource : IKubernetesObject<V1ObjectMeta>
 {
     public required string ApiVersion { get; set; }
@@ -26,7 +26,7 @@ internal sealed record Pods(string Owner, IDictionary<string, string> Labels, V1
     public bool Declare(IntOrString port) => Ports.Any(p => p.Name == port.Value || $"{p.ContainerPort}" == port.Value);
 }
 
-/// <summary>Kubernetes objects from what kubectl or helm prints, read as strictly as an API server does and a little more.</summary>
+/// <summary>Parses what kubectl or helm prints into Kubernetes objects, slightly more strictly than an API server.</summary>
 internal static partial class Manifests
 {
     private static readonly JsonSerializerOptions Strict = new(JsonSerializerOptions.Strict) { PropertyNamingPolicy = JsonNamingPolicy.CamelCase };
@@ -38,14 +38,14 @@ internal static partial class Manifests
         .Concat(new[] { "gateway.networking.k8s.io/v1/Gateway", "gateway.networking.k8s.io/v1/HTTPRoute", "networking.gke.io/v1/HealthCheckPolicy", "monitoring.googleapis.com/v1/PodMonitoring" }.Select(kind => (kind, typeof(CustomResource))))
         .ToDictionary();
 
-    /// <exception cref="JsonException">A key is unknown, or a value is of another type, such as an unquoted port in a ConfigMap.</exception>
+    /// <exception cref="JsonException">A key is unknown, or a value has the wrong type, such as an unquoted port in a ConfigMap.</exception>
     public static List<IKubernetesObject<V1ObjectMeta>> Parse(string yaml) =>
     [
         .. from document in Separator().Split(yaml)
            let json = ToJson(KubernetesYaml.Deserialize<object>(document, strict: true))
            where json is not null
            let kind = $"{json["apiVersion"]}/{json["kind"]}"
-           select (IKubernetesObject<V1ObjectMeta>)json.Deserialize(Types.GetValueOrDefault(kind) ?? throw new FormatException($"{kind} is an unknown kind"), Strict)!,
+           select (IKubernetesObject<V1ObjectMeta>)json.Deserialize(Types.GetValueOrDefault(kind) ?? throw new FormatException($"{kind} is not a known kind"), Strict)!,
     ];
 
     public static string Id(this IKubernetesObject<V1ObjectMeta> item) => $"{item.Kind} {item.Metadata?.Name}";
@@ -67,7 +67,7 @@ internal static partial class Manifests
     public static bool Selects(this V1LabelSelector selector, Pods pods) => (selector.MatchLabels ?? new Dictionary<string, string>()).All(pods.Labels.Contains)
         && (selector.MatchExpressions ?? []).All(e => e.OperatorProperty == "In" && pods.Labels.TryGetValue(e.Key, out var value) && e.Values.Contains(value));
 
-    /// <summary>A container's variables: the value of each, or where it comes from.</summary>
+    /// <summary>A container's environment variables, each with its value or the source of its value.</summary>
     public static Dictionary<string, string> Environment(this IEnumerable<IKubernetesObject<V1ObjectMeta>> objects, V1Container container)
     {
         var maps = objects.OfType<V1ConfigMap>().ToDictionary(m => m.Name(), m => m.Data ?? new Dictionary<string, string>());

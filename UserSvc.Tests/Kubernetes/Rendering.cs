@@ -3,7 +3,7 @@ using UserSvc.Tests.AppHost;
 
 namespace UserSvc.Tests.Kubernetes;
 
-/// <summary>What each way of deploying applies. In both the images are registry.example/NAME:v1 and the API server is 10.0.0.2.</summary>
+/// <summary>The manifests that Helm and Kustomize apply, with the images registry.example/NAME:v1 and the API server at 10.0.0.2.</summary>
 internal static class Rendering
 {
     /// <summary>The chart, rendered by the command in the file's first line.</summary>
@@ -14,7 +14,7 @@ internal static class Rendering
     public static Task<CommandResult> HelmAgainAsync(params IEnumerable<string> options) =>
         RunAsync([.. Helm.Split('\n')[0].Replace("deploy/helm", Manifest.RepositoryFile("deploy/helm"), StringComparison.Ordinal).Split(' ')[1..], .. options]);
 
-    /// <summary>The overlay of one's own that deploy/aspirate/README.md shows, on one of the repository's and with components added.</summary>
+    /// <summary>Renders the user's overlay from deploy/aspirate/README.md on top of one of the repository's overlays, with components added.</summary>
     public static async Task<string> KustomizeAsync(string overlay, params IEnumerable<string> components)
     {
         var folder = Directory.CreateDirectory(Path.Combine(AppContext.BaseDirectory, Path.GetRandomFileName())).FullName;
@@ -33,7 +33,7 @@ internal static class Rendering
         }
     }
 
-    // kubectl contacts a server even to render. Port 1 refuses at once; the default, localhost:8080, may never answer, which costs five seconds.
+    // kubectl contacts a server even to render. Port 1 refuses at once; the default, localhost:8080, may not answer, which costs five seconds.
     public static async Task<string> BuildAsync(string folder)
     {
         var result = await RunAsync(["kubectl", "kustomize", "--server=http://127.0.0.1:1", folder]);

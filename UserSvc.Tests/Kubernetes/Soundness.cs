@@ -4,13 +4,13 @@ using k8s.Models;
 
 namespace UserSvc.Tests.Kubernetes;
 
-/// <summary>What must hold in a system beyond what an API server checks when its objects are applied.</summary>
+/// <summary>Finds mistakes in a system that an API server does not reject when its objects are applied.</summary>
 internal static class Soundness
 {
-    // Made by up.sh, a person or cert-manager.
+    // Created by up.sh, an operator or cert-manager.
     private static readonly string[] KnownSecrets = ["Secret usersvc-admin/Admin__Key", "Secret postgres-secrets/POSTGRES_PASSWORD", "Secret users-database/ConnectionStrings__users", "Secret edge-tls"];
 
-    // The kind that a field refers to, unless the reference says it.
+    // The kind that a field refers to, unless the reference names one.
     private static readonly Dictionary<string, string> Kinds = new()
     {
         ["configMapRef"] = "ConfigMap", ["configMapKeyRef"] = "ConfigMap", ["secretRef"] = "all of Secret", ["secretKeyRef"] = "Secret", ["secretName"] = "Secret",
@@ -23,23 +23,23 @@ internal static class Soundness
         var (pods, policies, targets) = (objects.Pods(), objects.OfType<V1NetworkPolicy>().ToList(), objects.SelectMany(Targets).Concat(KnownSecrets).ToHashSet());
         return
         [
-            .. objects.CountBy(o => o.Id()).Where(o => o.Value > 1).Select(o => $"{o.Key}: there twice"),
+            .. objects.CountBy(o => o.Id()).Where(o => o.Value > 1).Select(o => $"{o.Key}: defined twice"),
             .. objects.Where(o => o.Labels() is not { } labels || !labels.ContainsKey("app.kubernetes.io/name") || !labels.ContainsKey("app.kubernetes.io/instance")).Select(o => $"{o.Id()}: lacks a label"),
             .. objects.Where(o => o is V1Secret || o.Json().ToJsonString().Contains("Password=", StringComparison.Ordinal)).Select(o => $"{o.Id()}: holds a secret"),
             .. objects.SelectMany(o => References(o.Json()).Where(target => !targets.Contains(target)).Select(target => $"{o.Id()}: no {target}")),
             .. objects.SelectMany(o => Selection(o, pods)),
             .. from autoscaler in objects.OfType<V2HorizontalPodAutoscaler>()
                where objects.OfType<V1Deployment>().Any(d => d.Name() == autoscaler.Spec.ScaleTargetRef.Name && d.Spec.Replicas is not null)
-               select $"{autoscaler.Id()}: undone by its Deployment's replicas whenever they are applied",
+               select $"{autoscaler.Id()}: its Deployment sets replicas, so every apply undoes the autoscaler",
             .. pods.SelectMany(OfPods),
             .. pods.SelectMany(Unrestricted),
             .. policies.SelectMany(policy => OfPolicy(policy, pods)),
-            .. pods.Where(pod => !policies.Any(p => p.Spec is { Ingress: null or [], Egress: null or [], PolicyTypes.Count: 2 } && p.Spec.PodSelector.Selects(pod))).Select(pod => $"{pod.Owner}: not denied by default"),
+            .. pods.Where(pod => !policies.Any(p => p.Spec is { Ingress: null or [], Egress: null or [], PolicyTypes.Count: 2 } && p.Spec.PodSelector.Selects(pod))).Select(pod => $"{pod.Owner}: is not denied by default"),
             .. from service in objects.OfType<V1Service>()
                from pod in pods.Where(new V1LabelSelector { MatchLabels = service.Spec.Selector }.Selects)
                from port in service.Spec.Ports.Select(p => (p.TargetPort ?? p.Port).Value)
                where !policies.Any(p => p.Spec.PodSelector.Selects(pod) && (p.Spec.Ingress ?? []).Any(rule => rule.Ports.Any(opened => opened.Port.Value == port)))
-               select $"{service.Id()}: no policy lets anybody reach port {port} of {pod.Owner}",
+               select $"{service.Id()}: no NetworkPolicy opens port {port} of {pod.Owner}",
         ];
     }
 
@@ -70,7 +70,7 @@ internal static class Soundness
         return
         [
             .. selector is not null && selected is [] ? [$"{item.Id()}: selects no pods"] : (string[])[],
-            .. selected.SelectMany(pod => ports.Where(port => !pod.Declare(port)).Select(port => $"{item.Id()}: port {port.Value} is none of {pod.Owner}")),
+            .. selected.SelectMany(pod => ports.Where(port => !pod.Declare(port)).Select(port => $"{item.Id()}: {pod.Owner} does not have port {port.Value}")),
         ];
     }
 
@@ -81,23 +81,23 @@ internal static class Soundness
         return
         [
             .. probes.OfType<IntOrString>().Where(port => !pods.Declare(port)).Select(port => $"{pods.Owner}: probes port {port.Value}, which it does not have"),
-            .. pods.Ports.CountBy(p => p.ContainerPort).Where(p => p.Value > 1).Select(p => $"{pods.Owner}: port {p.Key} twice"),
+            .. pods.Ports.CountBy(p => p.ContainerPort).Where(p => p.Value > 1).Select(p => $"{pods.Owner}: declares port {p.Key} twice"),
             .. mounts.Except((pods.Spec.Volumes ?? []).Select(v => v.Name)).Except(pods.Claims).Select(name => $"{pods.Owner}: no volume {name}"),
-            .. (pods.Spec.TopologySpreadConstraints ?? []).Where(s => !s.LabelSelector.Selects(pods)).Select(s => $"{pods.Owner}: its spread over {s.TopologyKey} does not select it"),
+            .. (pods.Spec.TopologySpreadConstraints ?? []).Where(s => !s.LabelSelector.Selects(pods)).Select(s => $"{pods.Owner}: its spread over {s.TopologyKey} does not select its own pods"),
         ];
     }
 
-    // More than https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted: nothing here needs all that it allows.
+    // Stricter than https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted, because these pods do not need all that it allows.
     private static IEnumerable<string> Unrestricted(Pods pods)
     {
         (bool Broken, string Rule)[] rules =
         [
-            (pods.Spec is not { HostNetwork: null, HostPID: null, HostIPC: null }, "shares a namespace of its host"),
+            (pods.Spec is not { HostNetwork: null, HostPID: null, HostIPC: null }, "shares a namespace with its host"),
             ((pods.Spec.Volumes ?? []).Any(v => v is { ConfigMap: null, EmptyDir: null, Secret: null }), "has a volume of a forbidden type"),
             (pods.Spec.SecurityContext is not { RunAsNonRoot: true, RunAsUser: > 0, Sysctls: null, AppArmorProfile: null, SeLinuxOptions: null }, "may run as root"),
             (pods.Spec.SecurityContext?.SeccompProfile?.Type != "RuntimeDefault", "has no seccomp profile"),
-            (pods.Containers.Any(c => KubernetesJson.Serialize(c.SecurityContext) != """{"allowPrivilegeEscalation":false,"capabilities":{"drop":["ALL"]},"readOnlyRootFilesystem":true}"""), "has a container that may do more"),
-            (pods.Ports.Any(p => p.HostPort is not null), "has a port of its host"),
+            (pods.Containers.Any(c => KubernetesJson.Serialize(c.SecurityContext) != """{"allowPrivilegeEscalation":false,"capabilities":{"drop":["ALL"]},"readOnlyRootFilesystem":true}"""), "has a container with too many privileges"),
+            (pods.Ports.Any(p => p.HostPort is not null), "uses a port of its host"),
         ];
         return rules.Where(r => r.Broken).Select(r => $"{pods.Owner}: {r.Rule}");
     }

@@ -52,7 +52,7 @@ public sealed class SystemTests
         AssertNone([.. helm.Except(kustomize).Order().Select(line => $"helm only: {line}"), .. kustomize.Except(helm).Order().Select(line => $"kustomize only: {line}")]);
     }
 
-    // An upgrade cannot change selectors and claims, and leaves the objects behind that have another name now.
+    // An upgrade cannot change selectors or claims, and does not remove objects under their old names.
     [Theory]
     [InlineData("helm", "app.kubernetes.io/component={0},app.kubernetes.io/instance=usersvc,app.kubernetes.io/name=usersvc")]
     [InlineData("kustomize", "app={0}")]
@@ -99,27 +99,27 @@ public sealed class SystemTests
     }
 
     [Theory]
-    [InlineData("kind: StatefulSet", "kind: StatefulSets", "apps/v1/StatefulSets is an unknown kind")]
+    [InlineData("kind: StatefulSet", "kind: StatefulSets", "apps/v1/StatefulSets is not a known kind")]
     [InlineData("readinessProbe:", "readynessProbe:", "The JSON property 'readynessProbe' could not be mapped")]
     [InlineData("HTTP_PORTS: \"8080\"", "HTTP_PORTS: 8080", "The JSON value could not be converted to System.String")]
     [InlineData("minReadySeconds: 2", "minReadySeconds: 2\n  minReadySeconds: 2", "Encountered duplicate key minReadySeconds")]
-    [InlineData("name: database", "name: postgres", "Service postgres: there twice")]
+    [InlineData("name: database", "name: postgres", "Service postgres: defined twice")]
     [InlineData("Username=postgres;", "Username=postgres;Password=x;", "holds a secret")]
     [InlineData("    matchLabels:\n      app: edge\n", "    matchLabels:\n      app: egde\n", "PodDisruptionBudget edge: selects no pods")]
-    [InlineData("targetPort: 8080", "targetPort: 8081", "Service edge: port 8081 is none of Deployment edge")]
-    [InlineData("port: health", "port: healthy", "PodMonitoring edge: port healthy is none of Deployment edge")]
+    [InlineData("targetPort: 8080", "targetPort: 8081", "Service edge: Deployment edge does not have port 8081")]
+    [InlineData("port: health", "port: healthy", "PodMonitoring edge: Deployment edge does not have port healthy")]
     [InlineData("port: 8002\n          period", "port: 8003\n          period", "Deployment edge: probes port 8003, which it does not have")]
     [InlineData("            name: edge-env", "            name: egde-env", "Deployment edge: no ConfigMap egde-env")]
     [InlineData("key: Admin__Key", "key: AdminKey", "Deployment usersvc: no Secret usersvc-admin/AdminKey")]
     [InlineData("- mountPath: /tmp\n          name: tmp", "- mountPath: /tmp\n          name: temp", "Deployment edge: no volume temp")]
     [InlineData("    - port: 5432\n", "    - port: 5433\n", "NetworkPolicy postgres: opens port 5433, which StatefulSet postgres does not have")]
-    [InlineData("    - port: 5432\n", "    - port: 5433\n", "Service database: no policy lets anybody reach port 5432 of StatefulSet postgres")]
+    [InlineData("    - port: 5432\n", "    - port: 5433\n", "Service database: no NetworkPolicy opens port 5432 of StatefulSet postgres")]
     [InlineData("          app: postgres\n  ingress", "          app: postgre\n  ingress", "NetworkPolicy usersvc: a selector selects no pods")]
-    [InlineData("  - Ingress\n  - Egress", "  - Ingress", "Deployment edge: not denied by default")]
+    [InlineData("  - Ingress\n  - Egress", "  - Ingress", "Deployment edge: is not denied by default")]
     [InlineData("runAsUser: 1654", "runAsUser: 0", "Deployment edge: may run as root")]
     [InlineData("type: RuntimeDefault", "type: Unconfined", "Deployment edge: has no seccomp profile")]
     [InlineData("emptyDir:\n          sizeLimit: 64Mi", "hostPath:\n          path: /tmp", "Deployment edge: has a volume of a forbidden type")]
-    [InlineData("- ALL", "- NET_RAW", "Deployment edge: has a container that may do more")]
+    [InlineData("- ALL", "- NET_RAW", "Deployment edge: has a container with too many privileges")]
     public async Task Mistake_InTheRendering_IsFound(string right, string wrong, string problem)
     {
         var mistaken = (await Rendering.KustomizeAsync("gke")).Replace(right, wrong, StringComparison.Ordinal);

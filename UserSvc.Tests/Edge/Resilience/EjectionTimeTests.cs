@@ -125,7 +125,7 @@ public sealed class EjectionTimeTests
         destination.Return();
 
         Assert.Equal(
-            ["Warning: usersvc-1 of usersvc is ejected for 00:00:30: 5 requests in a row have failed", "Information: usersvc-1 of usersvc is ejected no more"],
+            ["Warning: usersvc-1 of usersvc is ejected for 00:00:30: 5 requests in a row have failed", "Information: usersvc-1 of usersvc is no longer ejected"],
             edge.Log.Lines.Where(l => l.Contains("ejected", StringComparison.Ordinal)));
     }
 

@@ -100,12 +100,16 @@ public sealed class RetryRulesTests
     }
 
     [Theory]
-    [InlineData(true, true, "TimedOut")]
-    [InlineData(true, false, "Nothing")]
-    [InlineData(false, true, "Nothing")]
-    public void Cancellation_OfAnAttempt_IsTheDestinationsTimeoutOnlyIfItHadTheWholeRequest(bool sent, bool timedOut, string expected)
+    [InlineData(ForwarderError.RequestCanceled, true, true, "TimedOut")]
+    [InlineData(ForwarderError.RequestCanceled, true, false, "Nothing")]
+    [InlineData(ForwarderError.RequestCanceled, false, true, "Nothing")]
+    [InlineData(ForwarderError.ResponseHeaders, true, true, "TimedOut")]
+    [InlineData(ForwarderError.ResponseHeaders, true, false, "BrokenAnswer")]
+    [InlineData(ForwarderError.ResponseBodyCanceled, true, true, "TimedOut")]
+    [InlineData(ForwarderError.ResponseBodyCanceled, true, false, "Nothing")]
+    public void Cancellation_OfAnAttempt_IsTheDestinationsTimeoutOnlyIfItHadTheWholeRequest(ForwarderError error, bool sent, bool timedOut, string expected)
     {
-        var failure = new Failure(ForwarderError.RequestCanceled, new OperationCanceledException());
+        var failure = new Failure(error, new OperationCanceledException());
 
         Assert.Equal(expected, RetryRules.Classify(failure, sent, timedOut).ToString());
     }

@@ -1,18 +1,18 @@
-{{- /* The blocks that the chart's values fill. Each takes (list . "COMPONENT"), the component being usersvc, edge, postgres or sidecar. */}}
+{{- /* Blocks of YAML from the chart's values. Each takes (list . "COMPONENT"); the component is usersvc, edge, postgres or sidecar. */}}
 
 {{- define "usersvc.image" -}}
 {{- $values := (index . 0).Values }}
 {{- with index $values (index . 1) }}
-{{- required "image.registry is required" $values.image.registry }}/{{ index $ 1 }}
+{{- required "image.registry is required: set the registry and path that hold the images" $values.image.registry }}/{{ index $ 1 }}
 {{- if .digest }}@{{ .digest }}{{ else }}:{{ $values.image.tag | default (index $ 0).Chart.AppVersion }}{{ end }}
 {{- end }}
 {{- end }}
 
-{{- /* What the operator says or, else, what is there: kubectl scale and autoscalers are not undone by an upgrade. */}}
+{{- /* The operator's number, or else the current one, so that an upgrade does not undo kubectl scale or an autoscaler. */}}
 {{- define "usersvc.replicas" }}
 {{- $bounds := dig "autoscaling" (index . 1) dict (index . 0).Values.AsMap }}
 {{- if gt (int $bounds.minReplicas) (int $bounds.maxReplicas) }}
-{{- fail (printf "autoscaling.%s.minReplicas is above maxReplicas" (index . 1)) }}
+{{- fail (printf "autoscaling.%s.minReplicas is greater than maxReplicas: lower it, or raise maxReplicas" (index . 1)) }}
 {{- end }}
 {{- $replicas := (index (index . 0).Values (index . 1)).replicas }}
 {{- if or $bounds (kindIs "invalid" $replicas) }}
@@ -69,13 +69,13 @@ data: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
 
-{{- /* A new secret, unless version 1 of this chart has made one. Without a cluster each rendering would make another. */}}
+{{- /* A random secret, or the one that version 1 of this chart made. It needs a cluster, because without one every rendering would make a new secret. */}}
 {{- define "usersvc.secret" }}
-{{- $_ := (lookup "v1" "Namespace" "" "kube-system").kind | required "there is no cluster to ask for the secrets that are kept in it: set usersvc.existingSecret and postgres.existingSecret, or use --dry-run=server" }}
+{{- $_ := (lookup "v1" "Namespace" "" "kube-system").kind | required "there is no cluster to read the existing secrets from: set usersvc.existingSecret and postgres.existingSecret, or use --dry-run=server" }}
 {{- lookup "v1" "Secret" (index . 0).Release.Namespace "usersvc-secrets" | dig "data" (index . 1) (randAlphaNum 32 | b64enc) | quote }}
 {{- end }}
 
-{{- /* The addresses of the API server, which is no pod. */}}
+{{- /* The API server's addresses. A NetworkPolicy cannot select it by labels, because it is not a pod. */}}
 {{- define "usersvc.apiServer" -}}
 {{- $cidrs := (index . 0).Values.networkPolicy.apiServerCidrs | default list }}
 {{- if not $cidrs }}
@@ -85,7 +85,7 @@ data: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
 {{- end }}
-{{- $_ := first $cidrs | required "there is no cluster to ask for the API server's address: set networkPolicy.apiServerCidrs, or use --dry-run=server" -}}
+{{- $_ := first $cidrs | required "there is no cluster to read the API server's addresses from: set networkPolicy.apiServerCidrs, or use --dry-run=server" -}}
 to:
 {{- range $cidrs }}
   - ipBlock: {cidr: {{ . | quote }}}
