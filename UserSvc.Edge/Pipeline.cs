@@ -1,3 +1,4 @@
+using UserSvc.Edge.AccessLog;
 using UserSvc.Edge.Admin;
 using UserSvc.Edge.Forwarding;
 using UserSvc.Edge.Listeners;
@@ -11,7 +12,7 @@ namespace UserSvc.Edge;
 ///  client
 ///    │   1 Kestrel            connection, TLS, HTTP, limits; marks a connection with its listener
 ///    │   2 service defaults   completes the server span; asks to close while draining
-///    │   3 listener counters  requests, answers, latency
+///    │   3 listener counters  requests, answers, latency; at the end, the access log
 ///    │   4 RequestId          X-Request-Id on every answer
 ///    │   5 exceptions         become problem JSON
 ///    │   6 AdminGuard         admin listener: its own Host and origin only
@@ -35,7 +36,7 @@ internal static class Pipeline
     public static void UsePipeline(this WebApplication app)
     {
         app.UseServiceDefaults();
-        app.UseListenerStatistics();
+        app.UseListenerStatistics(app.Services.GetRequiredService<AccessLogger>().Log);
         app.UseMiddleware<RequestId>();
         app.UseExceptionProblems();
         app.UseWhen(context => context.GetListener() is Listener.Admin, admin => admin.UseMiddleware<AdminGuard>());
@@ -50,6 +51,7 @@ internal static class Pipeline
             proxied.UseMiddleware<ForwarderErrors>();
             proxied.UseMiddleware<ForwardedProbes>();
             proxied.UseMiddleware<CircuitBreaker>();
+            proxied.UseAnswerAttemptCount();
             proxied.UseMiddleware<Retry>();
             proxied.UseSessionAffinity();
             proxied.UseLoadBalancing();

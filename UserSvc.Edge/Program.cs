@@ -1,3 +1,4 @@
+using UserSvc.Edge.AccessLog;
 using UserSvc.Edge.Admin;
 using UserSvc.Edge.Configuration;
 using UserSvc.Edge.Forwarding;
@@ -48,6 +49,7 @@ internal static class Program
         builder.AddServiceDefaults(builder.Configuration.ServiceName(), ClientOptions.TrustsSampling(builder.Configuration));
         builder.AddListeners();
         builder.AddForwarding();
+        builder.AddAccessLog();
         builder.AddAdmin();
 
         var app = builder.BuildChecked(sources);

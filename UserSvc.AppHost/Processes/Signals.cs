@@ -6,6 +6,7 @@ namespace UserSvc.AppHost.Processes;
 /// <summary>POSIX signals, which .NET cannot send.</summary>
 internal static class Signals
 {
+    public const int HangUp = 1;
     public const int Interrupt = 2;
     public const int Quit = 3;
     public const int Kill = 9;

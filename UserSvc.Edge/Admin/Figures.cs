@@ -1,3 +1,4 @@
+using UserSvc.Edge.AccessLog;
 using UserSvc.Edge.Discovery;
 using UserSvc.Edge.Listeners;
 using UserSvc.Edge.Resilience;
@@ -94,6 +95,13 @@ internal static class Figures
         new(Gauge, "state", "0 LIVE, 1 DRAINING, 2 PRE_INITIALIZING", s => s.Status.Number),
         new(Gauge, "uptime", "Seconds since the start", s => Math.Floor(s.Uptime.TotalSeconds)),
         new(Gauge, "total_connections", "Open client connections of all listeners", s => s.Connections),
+    ]);
+
+    public static readonly FigureTable<AccessLogWriter> AccessLog = new(_ => "accesslog", "edge_accesslog", _ => [],
+    [
+        new(Counter, "written", "Requests written to the access log", log => log.Written.Value),
+        new(Counter, "dropped", "Requests lost to the access log: its queue was full or its file could not be written", log => log.Dropped.Value),
+        new(Counter, "left_out", "Failed requests beyond the access log's limit per second", log => log.LeftOut.Value),
     ]);
 
     private static IEnumerable<Figure<T>> ByClass<T>(string name, string help, Func<T, StatusClasses> answers) => Enumerable.Range(1, 5).Select(first =>

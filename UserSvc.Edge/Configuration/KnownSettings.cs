@@ -46,7 +46,6 @@ internal sealed class KnownSettings(IEnumerable<KnownSection> sections)
         (typeof(ClusterConfig), nameof(ClusterConfig.ClusterId)),
         (typeof(DestinationConfig), nameof(DestinationConfig.Metadata)),
         (typeof(RouteConfig), nameof(RouteConfig.RouteId)),
-        (typeof(RouteConfig), nameof(RouteConfig.Metadata)),
         (typeof(RouteConfig), nameof(RouteConfig.AuthorizationPolicy)),
         (typeof(RouteConfig), nameof(RouteConfig.CorsPolicy)),
         (typeof(RouteConfig), nameof(RouteConfig.OutputCachePolicy)),

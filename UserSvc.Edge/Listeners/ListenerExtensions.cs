@@ -36,11 +36,13 @@ internal static class ListenerExtensions
     }
 
     /// <summary>Counts requests, and asks clients of a draining listener to close. Runs before anything that refuses requests, so that those count too.</summary>
-    public static void UseListenerStatistics(this IApplicationBuilder app) => app.Use(next => context =>
+    /// <param name="app">The pipeline.</param>
+    /// <param name="completed">Called at the end of each request to a public listener, with the timestamp of its beginning.</param>
+    public static void UseListenerStatistics(this IApplicationBuilder app, Action<HttpContext, long> completed) => app.Use(next => context =>
     {
         if (context.Features.Get<ListenerFeature>() is { } listener)
         {
-            listener.Statistics.Begin(context);
+            listener.Statistics.Begin(context, listener.Listener is Listener.Public ? completed : null);
             if (listener.Draining)
             {
                 context.AskToClose();

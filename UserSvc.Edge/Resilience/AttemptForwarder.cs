@@ -26,7 +26,7 @@ internal sealed class AttemptForwarder(IHttpForwarder forwarder, ResilienceState
         var begun = time.GetTimestamp();
         using var span = UpstreamSpan.Start(context, destinationPrefix, attempts.Number - 1);
         var clock = _clocks.Get();
-        attempts.Start(clock);
+        attempts.Start(clock, begun);
         ForwarderError error;
         try
         {

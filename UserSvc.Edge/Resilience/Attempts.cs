@@ -31,12 +31,17 @@ internal enum RetryDecision
     Retry,
 }
 
+/// <summary>An attempt that has ended.</summary>
+internal readonly record struct EndedAttempt(string Destination, AttemptOutcome Outcome, RetryDecision Decision);
+
 /// <summary>The attempts of one request; a feature of its context. One runs at a time.</summary>
 internal sealed class Attempts(
     ClusterResilience cluster, ClusterSettings settings, Repeatability request, ReplayableBody? body, TimeSpan? allowed, TimeProvider time)
 {
     private readonly long _begun = time.GetTimestamp();
     private AttemptClock? _clock;
+    private List<EndedAttempt>? _earlier;
+    private long _started, _answered;
 
     public ClusterResilience Cluster => cluster;
 
@@ -55,6 +60,15 @@ internal sealed class Attempts(
     public bool TimedOut { get; private set; }
 
     public RetryDecision Decision { get; private set; }
+
+    /// <summary>The attempts before this one.</summary>
+    public IReadOnlyList<EndedAttempt> Earlier => _earlier is null ? [] : _earlier;
+
+    /// <summary>What the client has sent of the request's body.</summary>
+    public long BytesReceived => body?.BytesRead ?? 0;
+
+    /// <summary>The time from the start of this attempt to the answer's headers; null without an answer.</summary>
+    public TimeSpan? ServiceTime => _answered == 0 ? null : time.GetElapsedTime(_started, _answered);
 
     /// <summary>
     /// How long this attempt may wait for the answer's headers. Null means as long as the request may take: the last attempt has no other to
@@ -82,9 +96,17 @@ internal sealed class Attempts(
         return new(cluster, settings, request, body, context.GetReverseProxyFeature().Route.Config.Timeout, time);
     }
 
-    public void Begin(IReadOnlyList<DestinationState> candidates)
+    /// <param name="candidates">The destinations that the attempt may go to.</param>
+    /// <param name="failed">The destination of the attempt before; null for the first.</param>
+    public void Begin(IReadOnlyList<DestinationState> candidates, DestinationState? failed = null)
     {
+        if (failed is not null)
+        {
+            (_earlier ??= []).Add(new(failed.DestinationId, Outcome, Decision));
+        }
+
         Number++;
+        _answered = 0;
         Candidates = candidates;
         Outcome = AttemptOutcome.Nothing;
         Decision = RetryDecision.Pending;
@@ -97,8 +119,10 @@ internal sealed class Attempts(
     }
 
     /// <param name="clock">Ends this attempt when its time has passed.</param>
-    public void Start(AttemptClock clock)
+    /// <param name="now">The timestamp.</param>
+    public void Start(AttemptClock clock, long now)
     {
+        _started = now;
         var left = Remaining;
         clock.Set(left is null || Timeout < left ? Timeout ?? left : left);
         _clock = clock;
@@ -119,6 +143,7 @@ internal sealed class Attempts(
             _clock?.Set(Remaining);
         }
 
+        _answered = time.GetTimestamp();
         Outcome = outcome;
         Decision = Decide();
         return Decision is RetryDecision.Retry;

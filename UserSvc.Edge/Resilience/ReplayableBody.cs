@@ -17,6 +17,9 @@ internal sealed class ReplayableBody(Stream body, int limit) : Stream
     /// <summary>False once more than the limit has been read.</summary>
     public bool CanReplay { get; private set; } = true;
 
+    /// <summary>What the client has sent of it.</summary>
+    public long BytesRead { get; private set; }
+
     /// <summary>Whether the client has sent all of it.</summary>
     public bool HasEnded { get; private set; }
 
@@ -61,6 +64,7 @@ internal sealed class ReplayableBody(Stream body, int limit) : Stream
         }
 
         var count = await body.ReadAsync(buffer, cancellationToken);
+        BytesRead += count;
         HasEnded |= count == 0 && !buffer.IsEmpty;
         CanReplay &= _kept.WrittenCount + count <= limit;
         if (CanReplay)

@@ -1,4 +1,7 @@
+using System.Globalization;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using UserSvc.Edge.Configuration;
 using Yarp.ReverseProxy.Configuration.ClusterValidators;
 using Yarp.ReverseProxy.Forwarder;
 using Yarp.ReverseProxy.Health;
@@ -9,8 +12,11 @@ namespace UserSvc.Edge.Resilience;
 /// <summary>Retries, ejection, circuit breaking and timeouts hide an upstream's failures from clients.</summary>
 internal static class ResilienceExtensions
 {
+    private const string AnswerAttemptCount = "Edge:AnswerAttemptCount";
+
     public static IReverseProxyBuilder AddResilience(this IReverseProxyBuilder proxy)
     {
+        proxy.Services.AddSingleton(new KnownSection(AnswerAttemptCount, typeof(bool)));
         proxy.Services.AddSingleton<ResilienceState>();
         proxy.Services.AddSingleton<ClusterStatuses>();
         proxy.Services.AddHostedService<Sampling>();
@@ -24,6 +30,30 @@ internal static class ResilienceExtensions
         {
             context.AddRequestTransform(AttemptForwarder.GiveContent);
             context.AddResponseTransform(AttemptForwarder.OnAnswer);
+        });
+    }
+
+    /// <summary>
+    /// Answers say how many attempts they took, if <c>Edge:AnswerAttemptCount</c> is true: Envoy's include_attempt_count_in_response. Stands
+    /// where the request has its <see cref="Attempts"/>.
+    /// </summary>
+    public static void UseAnswerAttemptCount(this IApplicationBuilder proxied)
+    {
+        if (!proxied.ApplicationServices.GetRequiredService<IConfiguration>().GetValue<bool>(AnswerAttemptCount))
+        {
+            return;
+        }
+
+        proxied.Use(next => context =>
+        {
+            context.Response.OnStarting(static state =>
+            {
+                var context = (HttpContext)state;
+                var attempts = context.Features.GetRequiredFeature<Attempts>().Number;
+                context.Response.Headers[Retry.AttemptHeader] = attempts.ToString(CultureInfo.InvariantCulture);
+                return Task.CompletedTask;
+            }, context);
+            return next(context);
         });
     }
 

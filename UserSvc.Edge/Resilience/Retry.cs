@@ -17,7 +17,7 @@ internal sealed class Retry(RequestDelegate next, TimeProvider time)
     /// Tells upstreams which attempt they see; the name is Envoy's (include_request_attempt_count). Replaces what the client sent. Where
     /// nothing is retried, as in a sidecar, the count set by the edge in front of it stays.
     /// </summary>
-    private const string AttemptHeader = "x-envoy-attempt-count";
+    public const string AttemptHeader = "x-envoy-attempt-count";
 
     // As in Envoy: a random delay of up to 25 ms, doubled each time. The first retry does not wait: it goes to another destination.
     private static readonly TimeSpan Backoff = TimeSpan.FromMilliseconds(25);
@@ -28,9 +28,10 @@ internal sealed class Retry(RequestDelegate next, TimeProvider time)
         var attempts = context.Features.GetRequiredFeature<Attempts>();
         var headers = context.Response.Headers.Count == 0 ? [] : context.Response.Headers.ToArray();
         attempts.Cluster.Budget.AddRequest();
-        for (var candidates = proxied.AvailableDestinations; ; candidates = Without(proxied.ProxiedDestination, candidates))
+        DestinationState? failed = null;
+        for (var candidates = proxied.AvailableDestinations; ; candidates = Without(failed, candidates))
         {
-            attempts.Begin(candidates);
+            attempts.Begin(candidates, failed);
             if (attempts.Number > 1)
             {
                 await PrepareAsync(context, attempts.Number, headers);
@@ -48,6 +49,8 @@ internal sealed class Retry(RequestDelegate next, TimeProvider time)
             {
                 break;
             }
+
+            failed = proxied.ProxiedDestination;
         }
 
         if (attempts.TimedOut && context.GetForwarderErrorFeature() is not null && !context.Response.HasStarted)

@@ -29,7 +29,9 @@ internal sealed class ListenerStatistics
     public void Close() => Interlocked.Decrement(ref _openConnections);
 
     /// <summary>Counts the request now, and its end when the server completes it: awaiting the pipeline would cost another state machine.</summary>
-    public void Begin(HttpContext context)
+    /// <param name="context">The request's.</param>
+    /// <param name="completed">Called at the end, with the timestamp of the beginning, in ticks of <see cref="Stopwatch"/>.</param>
+    public void Begin(HttpContext context, Action<HttpContext, long>? completed)
     {
         Interlocked.Increment(ref _requests);
         Interlocked.Increment(ref _active);
@@ -37,14 +39,15 @@ internal sealed class ListenerStatistics
         {
             ((Exchange)state).End();
             return Task.CompletedTask;
-        }, new Exchange(this, context.Response, Stopwatch.GetTimestamp()));
+        }, new Exchange(this, context, completed, Stopwatch.GetTimestamp()));
     }
 
-    private sealed class Exchange(ListenerStatistics statistics, HttpResponse response, long begun)
+    private sealed class Exchange(ListenerStatistics statistics, HttpContext context, Action<HttpContext, long>? completed, long begun)
     {
         public void End()
         {
             Interlocked.Decrement(ref statistics._active);
+            var response = context.Response;
             // A client that left early got no answer. An upgraded connection lives for hours.
             if (response.HasStarted)
             {
@@ -54,6 +57,8 @@ internal sealed class ListenerStatistics
                     statistics._latency.Record(Stopwatch.GetTimestamp() - begun);
                 }
             }
+
+            completed?.Invoke(context, begun);
         }
     }
 }

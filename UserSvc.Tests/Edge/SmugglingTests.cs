@@ -1,7 +1,3 @@
-using System.Net;
-using System.Net.Sockets;
-using System.Text;
-
 namespace UserSvc.Tests.Edge;
 
 /// <summary>Bytes that two servers in a row may read as different requests, or answers. Behind each stands a request that must not be seen.</summary>
@@ -225,49 +221,5 @@ public sealed class SmugglingTests : IAsyncLifetime
         Assert.Equal(($"HTTP/1.1 {status}", 1), (lines[0], answer.Split("HTTP/1.1 ").Length - 1));
         Assert.Contains("Connection: close", lines);
         Assert.Empty(_upstream.Requests);
-    }
-
-    /// <summary>Answers every request with the same bytes and keeps the connection.</summary>
-    private sealed class ScriptedUpstream : IAsyncDisposable
-    {
-        private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
-        private readonly CancellationTokenSource _stopping = new();
-        private readonly Task _accepting;
-
-        public ScriptedUpstream(string answer)
-        {
-            _listener.Start();
-            _accepting = AcceptAsync(Encoding.Latin1.GetBytes(answer));
-        }
-
-        public string Address => $"http://{_listener.LocalEndpoint}";
-
-        public async ValueTask DisposeAsync()
-        {
-            await _stopping.CancelAsync();
-            _listener.Stop();
-            await _accepting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            _stopping.Dispose();
-        }
-
-        private async Task AcceptAsync(byte[] answer)
-        {
-            while (true)
-            {
-                _ = AnswerAsync(await _listener.AcceptTcpClientAsync(_stopping.Token), answer);
-            }
-        }
-
-        private async Task AnswerAsync(TcpClient client, byte[] answer)
-        {
-            using (client)
-            {
-                var buffer = new byte[8192];
-                while (await client.GetStream().ReadAsync(buffer, _stopping.Token) > 0)
-                {
-                    await client.GetStream().WriteAsync(answer, _stopping.Token);
-                }
-            }
-        }
     }
 }

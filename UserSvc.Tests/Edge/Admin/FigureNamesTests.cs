@@ -39,6 +39,7 @@ public sealed class FigureNamesTests : IAsyncLifetime
             .Select(name => name.Replace(Source, "SOURCE", StringComparison.Ordinal).Replace(Authority.Replace(':', '_'), "ADDRESS", StringComparison.Ordinal));
         Assert.Equal(
             [
+                .. Named("accesslog", "dropped left_out written"),
                 .. Named("cluster.usersvc", "circuit_breakers.default.remaining_rq circuit_breakers.default.rq_open"),
                 .. Named("cluster.usersvc.endpoint.ADDRESS", "cx_connect_fail ejections healthy rq_active rq_error rq_rx_reset rq_success rq_time rq_timeout rq_total"),
                 .. Named("cluster.usersvc", "lb_healthy_panic membership_healthy membership_total outlier_detection.ejections_active outlier_detection.ejections_enforced_total"),
@@ -82,18 +83,18 @@ public sealed class FigureNamesTests : IAsyncLifetime
                 ["envoy_http_conn_manager_prefix"] = "downstream_cx_active downstream_cx_total downstream_rq_active downstream_rq_completed downstream_rq_time downstream_rq_total",
                 ["envoy_http_conn_manager_prefix,envoy_response_code_class"] = "downstream_rq_xx",
                 ["source"] = "age_seconds endpoints failing failures updates",
-                [""] = "live state total_connections uptime",
-            }.Select(f => (f.Key, string.Join(' ', f.Value.Split(' ').Select(name => $"{Prefix(f.Key)}_{name}")))).Order(),
+                [""] = "edge_accesslog_dropped edge_accesslog_left_out edge_accesslog_written envoy_server_live envoy_server_state envoy_server_total_connections envoy_server_uptime",
+            }.Select(f => (f.Key, string.Join(' ', f.Value.Split(' ').Select(name => $"{Prefix(f.Key)}{name}")))).Order(),
             families.Select(f => (f.Key, f.Value)).Order());
 
         string FamilyOf(string sample) => text.Types.Keys.Where(family => sample.StartsWith(family, StringComparison.Ordinal)).MaxBy(family => family.Length)!;
 
         static string Prefix(string labels) => labels.Split('_', ',') switch
         {
-            ["envoy", "cluster", ..] => "envoy_cluster",
-            ["envoy", "http", ..] => "envoy_http",
-            ["source"] => "edge_discovery",
-            _ => "envoy_server",
+            ["envoy", "cluster", ..] => "envoy_cluster_",
+            ["envoy", "http", ..] => "envoy_http_",
+            ["source"] => "edge_discovery_",
+            _ => "",
         };
     }
 

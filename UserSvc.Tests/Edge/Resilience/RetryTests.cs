@@ -62,6 +62,20 @@ public sealed class RetryTests
     }
 
     [Theory]
+    [InlineData("true", "503", "2")]
+    [InlineData("true", "500", "1")]
+    [InlineData("false", "503", null)]
+    public async Task Answer_WithAnswerAttemptCount_SaysHowManyAttemptsItTook(string setting, string fault, string? attempts)
+    {
+        await using var pair = await FaultyPair.StartAsync(context => FailAsync(context, fault));
+        await using var edge = await pair.EdgeAsync(("Edge:AnswerAttemptCount", setting));
+
+        using var response = await edge.Public.GetAsync("/user/alice", TestContext.Current.CancellationToken);
+
+        Assert.Equal(attempts, response.Headers.TryGetValues("x-envoy-attempt-count", out var count) ? string.Join(", ", count) : null);
+    }
+
+    [Theory]
     [InlineData("GET")]
     [InlineData("PUT")]
     [InlineData("POST")]
