@@ -27,6 +27,7 @@ internal static class Program
 
         var app = builder.Build();
         app.UseServiceDefaults();
+        app.UseAttemptNumber();
         app.UseProblemJson();
         app.UseUtf8Only();
         app.MapHealthEndpoints();

@@ -45,7 +45,7 @@ internal sealed class JsonLines() : ConsoleFormatter(FormatterName)
             logEntry.EventId is { Id: 0, Name: null } ? null : logEntry.EventId,
             span?.TraceId.ToHexString(),
             span?.SpanId.ToHexString(),
-            Attributes(logEntry.State as IEnumerable<KeyValuePair<string, object?>> ?? []),
+            Attributes(logEntry.State as IEnumerable<KeyValuePair<string, object?>> ?? [], scopeProvider),
             logEntry.Exception?.ToString());
         textWriter.WriteLine(JsonSerializer.Serialize(line, LogLineJson.Readable.LogLine));
     }
@@ -61,9 +61,17 @@ internal sealed class JsonLines() : ConsoleFormatter(FormatterName)
         _ => "DEFAULT",
     };
 
-    private static Dictionary<string, object?>? Attributes(IEnumerable<KeyValuePair<string, object?>> state)
+    private static Dictionary<string, object?>? Attributes(IEnumerable<KeyValuePair<string, object?>> state, IExternalScopeProvider? scopes)
     {
         var attributes = new Dictionary<string, object?>();
+        // Only the services' own scopes are arrays. ASP.NET's hold the request's path, and so a user's name.
+        scopes?.ForEachScope(static (scope, values) =>
+        {
+            foreach (var (name, value) in scope as KeyValuePair<string, object?>[] ?? [])
+            {
+                values[name] = value;
+            }
+        }, attributes);
         foreach (var (name, value) in state)
         {
             // The message template is in the state, too.

@@ -35,6 +35,10 @@ internal static class Problems
         return TypedResults.Problem(error, statusCode: StatusCodes.Status401Unauthorized);
     }
 
+    /// <summary>429 for a throttled check, which has a time to wait; 401 for a wrong password.</summary>
+    public static ProblemHttpResult PasswordRefused(HttpResponse response, TimeSpan? retryAfter, string error) =>
+        retryAfter is { } wait ? TooManyAttempts(response, wait) : WrongCredentials(response, error);
+
     /// <summary>The answer for a status from <see cref="Administrator.GetRefusal"/>.</summary>
     public static ProblemHttpResult NotAdministrator(HttpResponse response, int status)
     {

@@ -13,7 +13,12 @@ internal static class UserEndpoints
     {
         UserName.RequireNormalization();
         builder.Services.AddOptions<AdminOptions>().BindConfiguration("Admin").ValidateDataAnnotations().ValidateOnStart();
+        builder.Services.AddOptions<AuditOptions>().BindConfiguration("Audit").ValidateDataAnnotations().ValidateOnStart();
+        builder.Services.AddOptions<ClientOptions>().BindConfiguration("Client")
+            .Validate(o => o.Networks.All(n => n is not null), "Client:TrustedProxies must be addresses (10.1.2.3) or networks (10.0.0.0/8)").ValidateOnStart();
         builder.Services.AddSingleton<Administrator>();
+        builder.Services.AddSingleton<ClientAddress>();
+        builder.Services.AddSingleton<Audit>();
         builder.Services.ConfigureHttpJsonOptions(json => UserJson.Configure(json.SerializerOptions));
     }
 
@@ -64,7 +69,7 @@ internal static class UserEndpoints
     }
 
     internal static async Task<Results<NoContent, ProblemHttpResult>> DeleteUser(
-        string name, HttpContext context, UserStore store, PasswordCheck passwords, Administrator administrator, CancellationToken cancellationToken)
+        string name, HttpContext context, UserStore store, PasswordCheck passwords, Administrator administrator, Audit audit, CancellationToken cancellationToken)
     {
         if (!UserName.TryNormalize(name, out var key))
         {
@@ -79,24 +84,31 @@ internal static class UserEndpoints
         switch (Credentials.Read(context.Request))
         {
             case Credentials.Bearer bearer when administrator.GetRefusal(bearer) is { } status:
-                return Problems.NotAdministrator(context.Response, status);
+                return audit.AdministratorRefused(context, Problems.NotAdministrator(context.Response, status));
             case Credentials.Bearer:
-                return await store.DeleteAsync(key, cancellationToken) ? TypedResults.NoContent() : Problems.NoSuchUser();
+                audit.AdministratorRequest(context);
+                return await store.DeleteAsync(key, cancellationToken) is { } user ? Deleted(user, byAdministrator: true) : Problems.NoSuchUser();
             case Credentials.Basic basic:
                 return await passwords.VerifyAsync(basic.Name, basic.Password, cancellationToken) switch
                 {
-                    { RetryAfter: { } retryAfter } => Problems.TooManyAttempts(context.Response, retryAfter),
-                    { User: null } => Problems.WrongCredentials(context.Response, "The credentials are wrong."),
-                    { User: var user } when user.Name != key => TypedResults.Problem("The credentials belong to another user.", statusCode: StatusCodes.Status403Forbidden),
-                    { User: var user } => await store.DeleteAsync(user, cancellationToken) ? TypedResults.NoContent() : throw Problems.ModifiedConcurrently(),
+                    { User: null, RetryAfter: var retryAfter } =>
+                        audit.PasswordRefused(context, basic.Name, Problems.PasswordRefused(context.Response, retryAfter, "The credentials are wrong.")),
+                    { User: var owner } when owner.Name != key => TypedResults.Problem("The credentials belong to another user.", statusCode: StatusCodes.Status403Forbidden),
+                    { User: var owner } => await store.DeleteAsync(owner, cancellationToken) ? Deleted(owner, byAdministrator: false) : throw Problems.ModifiedConcurrently(),
                 };
             default:
                 return Problems.WrongCredentials(context.Response, "Deleting a user needs that user's credentials or the administrator's key.");
         }
+
+        NoContent Deleted(User user, bool byAdministrator)
+        {
+            audit.UserDeleted(context, user, byAdministrator);
+            return TypedResults.NoContent();
+        }
     }
 
     internal static async Task<Results<Ok<UserAnswer>, ValidationProblem, ProblemHttpResult>> VerifyPassword(
-        string name, PasswordRequest request, HttpContext context, PasswordCheck passwords, Instance instance, CancellationToken cancellationToken)
+        string name, PasswordRequest request, HttpContext context, PasswordCheck passwords, Audit audit, Instance instance, CancellationToken cancellationToken)
     {
         if (!UserName.TryNormalize(name, out var key))
         {
@@ -110,19 +122,21 @@ internal static class UserEndpoints
 
         return await passwords.VerifyAsync(key, request.Password!, cancellationToken) switch
         {
-            { RetryAfter: { } retryAfter } => Problems.TooManyAttempts(context.Response, retryAfter),
             { User: { } user } => TypedResults.Ok(UserAnswer.From(user, instance)),
-            _ => Problems.WrongCredentials(context.Response, "There is no such user, or the password is wrong."),
+            { RetryAfter: var retryAfter } =>
+                audit.PasswordRefused(context, key, Problems.PasswordRefused(context.Response, retryAfter, "There is no such user, or the password is wrong.")),
         };
     }
 
     internal static async Task<Results<Ok<UserPage>, ProblemHttpResult>> ListUsers(
-        int? limit, string? after, HttpContext context, UserStore store, Administrator administrator, Instance instance, CancellationToken cancellationToken)
+        int? limit, string? after, HttpContext context, UserStore store, Administrator administrator, Audit audit, Instance instance, CancellationToken cancellationToken)
     {
         if (administrator.GetRefusal(Credentials.Read(context.Request)) is { } status)
         {
-            return Problems.NotAdministrator(context.Response, status);
+            return audit.AdministratorRefused(context, Problems.NotAdministrator(context.Response, status));
         }
+
+        audit.AdministratorRequest(context);
 
         if (limit is < 1 or > MaxPageSize)
         {

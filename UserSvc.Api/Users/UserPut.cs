@@ -15,7 +15,7 @@ internal static class UserPut
     private const int MaxRounds = 3;
 
     internal static async Task<Results<Ok<UserAnswer>, Created<UserAnswer>, ValidationProblem, ProblemHttpResult>> PutUser(
-        string name, UserContent content, HttpContext context, UserStore store, PasswordHasher hasher, PasswordThrottle throttle, Instance instance,
+        string name, UserContent content, HttpContext context, UserStore store, PasswordHasher hasher, PasswordThrottle throttle, Audit audit, Instance instance,
         CancellationToken cancellationToken)
     {
         if (!UserName.TryNormalize(name, out var key))
@@ -65,7 +65,7 @@ internal static class UserPut
             var (attempt, retryAfter) = await throttle.EnterAsync(key, cancellationToken);
             if (attempt is null)
             {
-                return Problems.TooManyAttempts(response, retryAfter);
+                return audit.PasswordRefused(context, key, Problems.TooManyAttempts(response, retryAfter));
             }
 
             using (attempt)
@@ -84,7 +84,7 @@ internal static class UserPut
                 if (ownPassword is null || !await hasher.VerifyAsync(hash, ownPassword, cancellationToken))
                 {
                     attempt.Fail(guesses: sameFullname && ownPassword is not null ? 2 : 1);
-                    return Problems.Conflict();
+                    return audit.PasswordRefused(context, key, Problems.Conflict());
                 }
 
                 attempt.Succeed();
@@ -93,6 +93,7 @@ internal static class UserPut
             newHash ??= await hasher.HashAsync(password, cancellationToken);
             if (await store.ReplaceAsync(user, fullname, newHash, cancellationToken) is { } replaced)
             {
+                audit.UserReplaced(context, replaced);
                 return Stored(replaced);
             }
         }
