@@ -21,7 +21,7 @@ namespace UserSvc.Edge;
 ///    │   9 HttpsPolicy        HSTS or redirect, if configured
 ///    ├─ 10 routing ─────────► admin and health endpoints
 ///    │  11 YARP               takes the route's cluster and its destinations
-///    │  12 ForwarderErrors    413; failures become problem JSON and one log line
+///    │  12 ForwarderErrors    413; failures become problem JSON
 ///    │  13 ForwardedProbes    a sidecar's own unreadiness
 ///    │  14 CircuitBreaker     limits requests in flight per cluster
 ///    │  15 Retry ◄──────────┐ another attempt, at another destination

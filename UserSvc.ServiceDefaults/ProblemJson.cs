@@ -2,9 +2,11 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Json;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.AspNetCore.WebUtilities;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
 
 namespace UserSvc.ServiceDefaults;
 
@@ -21,7 +23,7 @@ public sealed class UnavailableException(string message, bool overloaded = false
 /// Writes every error as RFC 9457 problem JSON with our members <c>ok</c>, <c>error</c>, <c>hostname</c> and <c>resolvedname</c>. It
 /// ignores Accept, as RFC 9110, 15.5.7 allows; for an Accept without JSON, ASP.NET's writer would leave the body empty.
 /// </summary>
-internal sealed class ProblemJsonWriter(Instance instance) : IProblemDetailsWriter
+internal sealed class ProblemJsonWriter(Instance instance, IOptions<JsonOptions> json) : IProblemDetailsWriter
 {
     public bool CanWrite(ProblemDetailsContext context) => true;
 
@@ -51,8 +53,12 @@ internal sealed class ProblemJsonWriter(Instance instance) : IProblemDetailsWrit
         problem.Extensions["hostname"] = instance.Name;
         problem.Extensions["resolvedname"] = instance.Address;
         response.StatusCode = problem.Status.Value;
-        // Without a token, WriteAsJsonAsync uses RequestAborted and does not throw when the client has gone.
-        await response.WriteAsJsonAsync(problem, problem.GetType(), options: null, "application/problem+json");
+        // The whole body first, so that the answer has a Content-Length.
+        var body = JsonSerializer.SerializeToUtf8Bytes(problem, problem.GetType(), json.Value.SerializerOptions);
+        response.ContentType = "application/problem+json";
+        response.ContentLength = body.Length;
+        // Without a token: a write to a client that has gone does nothing, and does not throw.
+        await response.Body.WriteAsync(body);
     }
 
     private static string Explain(int status) => status switch

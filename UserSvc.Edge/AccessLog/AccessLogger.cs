@@ -17,7 +17,7 @@ namespace UserSvc.Edge.AccessLog;
 
 /// <summary>A line of the access log, in Envoy's terms. Times are in milliseconds. The code is 0 if the client left before the answer began; what is not known is left out.</summary>
 internal sealed record AccessLine(
-    string StartTime, string Method, string? Path, string Protocol, int ResponseCode, string ResponseFlags, double Duration, string? Cluster, string? UpstreamHost,
+    string StartTime, string Method, string? Path, string Protocol, int ResponseCode, string ResponseFlags, string? FailureReason, double Duration, string? Cluster, string? UpstreamHost,
     double? UpstreamServiceTime, IReadOnlyList<EndedAttempt>? Attempts, string RequestId, string? TraceId, string? ClientAddress, string? UserAgent,
     long BytesReceived, long? BytesSent, string? TlsVersion, string? Route, Dictionary<string, string>? Headers);
 
@@ -80,6 +80,7 @@ internal sealed class AccessLogger(IOptions<AccessLogOptions> options, AccessLog
             Protocol: request.Protocol,
             ResponseCode: response.HasStarted ? response.StatusCode : 0,
             ResponseFlags: ResponseFlags.Get(context, attempts),
+            FailureReason: FailureReason(context),
             Duration: Milliseconds(duration),
             Cluster: proxied?.Cluster.Config.ClusterId,
             UpstreamHost: destination is null ? null : new Uri(destination.Model.Config.Address).Authority,
@@ -92,7 +93,7 @@ internal sealed class AccessLogger(IOptions<AccessLogOptions> options, AccessLog
             ClientAddress: ForwardedClient.Plain(context.Connection.RemoteIpAddress)?.ToString(),
             UserAgent: Cut(request.Headers.UserAgent),
             BytesReceived: attempts?.BytesReceived ?? 0,
-            BytesSent: BytesSent(context),
+            BytesSent: BytesSent(context, attempts),
             TlsVersion: context.Features.Get<ITlsHandshakeFeature>()?.Protocol switch
             {
                 null => null,
@@ -122,10 +123,19 @@ internal sealed class AccessLogger(IOptions<AccessLogOptions> options, AccessLog
         ?? (context.Request.Headers.TraceParent is [{ Length: >= 55 } parent] && ActivityContext.TryParse(parent, null, out var client) ? client.TraceId.ToHexString() : null);
 
     // Kestrel does not say how much it sent. A body without a length, or one that was cut, is unknown.
-    private static long? BytesSent(HttpContext context) =>
+    private static long? BytesSent(HttpContext context, Attempts? attempts) =>
         !context.Response.HasStarted || HttpMethods.IsHead(context.Request.Method) || context.Response.StatusCode is 204 or 304 ? 0
-        : context.GetForwarderErrorFeature() is null ? context.Response.ContentLength
+        // An answer that failed after its headers.
+        : context.GetForwarderErrorFeature() is null || attempts?.ServiceTime is null ? context.Response.ContentLength
         : null;
+
+    // A cancellation says less than its flag, except the one of a connection that took too long.
+    private static string? FailureReason(HttpContext context) => context.GetForwarderErrorFeature()?.Exception switch
+    {
+        null or OperationCanceledException { InnerException: not TimeoutException } => null,
+        AggregateException { InnerException: { } first } => Cut(first.GetBaseException().Message),
+        var cause => Cut(cause.GetBaseException().Message),
+    };
 
     private static double Milliseconds(TimeSpan elapsed) => Math.Round(elapsed.TotalMilliseconds, 1);
 

@@ -30,6 +30,7 @@ internal static class ResponseFlags
         (_, AttemptOutcome.Reset) when failure.Exception?.GetBaseException() is HttpProtocolException => "UR",
         (_, AttemptOutcome.Reset) when failure.Exception is HttpRequestException { HttpRequestError: HttpRequestError.InvalidResponse } => "UPE",
         (ForwarderError.ResponseHeaders, _) => "UPE",
+        (ForwarderError.ResponseBodyDestination, _) when failure.Exception is OperationCanceledException => "UT",
         (ForwarderError.ResponseBodyDestination or ForwarderError.UpgradeResponseDestination or ForwarderError.UpgradeRequestDestination, _) => "UC",
         (_, AttemptOutcome.Reset) => "UC",
         // The time passed while the client still sent the request or read the answer.

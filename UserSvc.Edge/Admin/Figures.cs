@@ -99,9 +99,9 @@ internal static class Figures
 
     public static readonly FigureTable<AccessLogWriter> AccessLog = new(_ => "accesslog", "edge_accesslog", _ => [],
     [
-        new(Counter, "written", "Requests written to the access log", log => log.Written.Value),
-        new(Counter, "dropped", "Requests lost to the access log: its queue was full or its file could not be written", log => log.Dropped.Value),
-        new(Counter, "left_out", "Failed requests beyond the access log's limit per second", log => log.LeftOut.Value),
+        new(Counter, "written", "Requests written to the access log", log => log.Written.Value) { Instrument = ("edge.access_log.written", "{line}") },
+        new(Counter, "dropped", "Requests lost to the access log: its queue was full or its file could not be written", log => log.Dropped.Value) { Instrument = ("edge.access_log.dropped", "{line}") },
+        new(Counter, "left_out", "Failed requests beyond the access log's limit per second", log => log.LeftOut.Value) { Instrument = ("edge.access_log.left_out", "{line}") },
     ]);
 
     private static IEnumerable<Figure<T>> ByClass<T>(string name, string help, Func<T, StatusClasses> answers) => Enumerable.Range(1, 5).Select(first =>

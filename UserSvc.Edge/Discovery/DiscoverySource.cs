@@ -83,12 +83,13 @@ internal abstract partial class DiscoverySource(string address, DiscoverySetting
     protected void Publish(IEnumerable<DiscoveredEndpoint> endpoints)
     {
         _contact = Time.GetTimestamp();
-        _failuresInARow = 0;
         if (_failing)
         {
             _failing = false;
-            LogRecovered(Logger, address);
+            LogRecovered(Logger, address, _failuresInARow);
         }
+
+        _failuresInARow = 0;
 
         // Sorted, because name servers rotate the order of their answers.
         var known = endpoints.DistinctBy(e => e.Key, StringComparer.OrdinalIgnoreCase).OrderBy(e => e.Key, StringComparer.Ordinal).ToList();
@@ -145,8 +146,8 @@ internal abstract partial class DiscoverySource(string address, DiscoverySetting
     [LoggerMessage(Level = LogLevel.Warning, Message = "Discovery: {Source} fails; its last known {Count} endpoints stay in use: {Reason}")]
     private static partial void LogFailing(ILogger logger, string source, string reason, int count);
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Discovery: {Source} answers again")]
-    private static partial void LogRecovered(ILogger logger, string source);
+    [LoggerMessage(Level = LogLevel.Information, Message = "Discovery: {Source} answers again, after {Failures} failures")]
+    private static partial void LogRecovered(ILogger logger, string source, int failures);
 
     [LoggerMessage(Level = LogLevel.Debug, Message = "Discovery: {Source} has {Count} endpoints")]
     private static partial void LogUpdated(ILogger logger, string source, int count);

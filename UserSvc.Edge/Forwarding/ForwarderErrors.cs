@@ -1,15 +1,13 @@
 using Microsoft.AspNetCore.Http.Features;
 using UserSvc.Edge.Listeners;
-using UserSvc.Edge.Resilience;
 using Yarp.ReverseProxy.Forwarder;
 
 namespace UserSvc.Edge.Forwarding;
 
 /// <summary>
-/// Gives the forwarder's own failures a problem JSON body and one line in the log. An upstream's errors stay as they are, even without a
-/// body.
+/// Gives the forwarder's own failures a problem JSON body. An upstream's errors stay as they are, even without a body.
 /// </summary>
-internal sealed partial class ForwarderErrors(RequestDelegate next, IProblemDetailsService problems, ILogger<ForwarderErrors> logger)
+internal sealed class ForwarderErrors(RequestDelegate next, IProblemDetailsService problems)
 {
     private const int MaxLinger = 1024 * 1024;
 
@@ -27,21 +25,7 @@ internal sealed partial class ForwarderErrors(RequestDelegate next, IProblemDeta
 
         await next(context);
 
-        if (context.GetForwarderErrorFeature() is not { } failure)
-        {
-            return;
-        }
-
-        var attempts = context.Features.Get<Attempts>();
-        if (IsUpstreamFailure(failure.Error) || attempts is { TimedOut: true })
-        {
-            var proxied = context.GetReverseProxyFeature();
-            LogFailed(
-                logger, context.TraceIdentifier, proxied.Cluster.Config.ClusterId, proxied.ProxiedDestination?.DestinationId,
-                failure.Error, failure.Exception?.GetBaseException().Message, attempts?.Decision);
-        }
-
-        if (!context.Response.HasStarted && !context.RequestAborted.IsCancellationRequested)
+        if (context.GetForwarderErrorFeature() is { } failure && !context.Response.HasStarted && !context.RequestAborted.IsCancellationRequested)
         {
             await WriteAsync(context, failure);
         }
@@ -88,12 +72,4 @@ internal sealed partial class ForwarderErrors(RequestDelegate next, IProblemDeta
         (context.GetRouteModel().Config.MaxRequestBodySize ?? context.Features.Get<IHttpMaxRequestBodySizeFeature>()?.MaxRequestBodySize) is { } size and >= 0
             ? size
             : long.MaxValue;
-
-    private static bool IsUpstreamFailure(ForwarderError error) => error
-        is ForwarderError.Request or ForwarderError.RequestTimedOut or ForwarderError.RequestBodyDestination
-        or ForwarderError.ResponseHeaders or ForwarderError.ResponseBodyDestination;
-
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Forwarding {RequestId} to {Destination} of {Cluster} failed: {Error}: {Reason} ({Retry})")]
-    private static partial void LogFailed(
-        ILogger logger, string requestId, string cluster, string? destination, ForwarderError error, string? reason, RetryDecision? retry);
 }

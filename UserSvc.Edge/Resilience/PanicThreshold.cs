@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Yarp.ReverseProxy.Configuration;
 using Yarp.ReverseProxy.Health;
 using Yarp.ReverseProxy.Model;
@@ -9,8 +10,10 @@ namespace UserSvc.Edge.Resilience;
 /// many look unhealthy, suspect the checks or overload; sending everything to the rest would take them down too. A destination that itself
 /// says that it takes no requests gets none and does not count.
 /// </summary>
-internal sealed class PanicThreshold(ResilienceState state) : IAvailableDestinationsPolicy
+internal sealed partial class PanicThreshold(ResilienceState state, ILogger<PanicThreshold> logger) : IAvailableDestinationsPolicy
 {
+    private readonly ConcurrentDictionary<string, bool> _panicking = new(StringComparer.OrdinalIgnoreCase);
+
     public string Name => "PanicThreshold";
 
     public static bool IsUnhealthy(DestinationState destination) =>
@@ -21,6 +24,23 @@ internal sealed class PanicThreshold(ResilienceState state) : IAvailableDestinat
     {
         var inService = allDestinations.Where(d => !state.Get(d).OutOfService).ToList();
         var healthy = inService.Where(d => !IsUnhealthy(d)).ToList();
-        return healthy.Count * 100 < inService.Count * ClusterSettings.Read(config.Metadata).PanicThreshold ? inService : healthy;
+        var threshold = ClusterSettings.Read(config.Metadata).PanicThreshold;
+        var panic = healthy.Count * 100 < inService.Count * threshold;
+        if (panic && _panicking.TryAdd(config.ClusterId, true))
+        {
+            LogPanic(logger, config.ClusterId, healthy.Count, inService.Count, threshold);
+        }
+        else if (!panic && _panicking.TryRemove(config.ClusterId, out _))
+        {
+            LogCalm(logger, config.ClusterId, healthy.Count, inService.Count);
+        }
+
+        return panic ? inService : healthy;
     }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Cluster} panics: {Healthy} of {All} destinations are healthy, fewer than {Threshold}%, so all of them get requests")]
+    private static partial void LogPanic(ILogger logger, string cluster, int healthy, int all, int threshold);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "{Cluster} no longer panics: {Healthy} of {All} destinations are healthy")]
+    private static partial void LogCalm(ILogger logger, string cluster, int healthy, int all);
 }

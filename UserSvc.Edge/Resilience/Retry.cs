@@ -53,10 +53,10 @@ internal sealed class Retry(RequestDelegate next, TimeProvider time)
             failed = proxied.ProxiedDestination;
         }
 
-        if (attempts.TimedOut && context.GetForwarderErrorFeature() is not null && !context.Response.HasStarted)
+        if (context.GetForwarderErrorFeature() is not null && !context.Response.HasStarted && (attempts.TimedOut || attempts.Outcome is AttemptOutcome.ConnectFailure))
         {
-            // YARP takes the attempt for cancelled and answers 502.
-            context.Response.StatusCode = StatusCodes.Status504GatewayTimeout;
+            // For YARP, a time of ours that has passed is 502, and a connection that took too long is 504, which the edge before a sidecar does not retry.
+            context.Response.StatusCode = attempts.Outcome is AttemptOutcome.ConnectFailure ? StatusCodes.Status502BadGateway : StatusCodes.Status504GatewayTimeout;
         }
         else if (attempts is { Number: > 1, Outcome: AttemptOutcome.Answered })
         {

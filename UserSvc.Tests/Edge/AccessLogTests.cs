@@ -23,15 +23,15 @@ public sealed partial class AccessLogTests : IDisposable
     private string LogPath => Path.Combine(_folder.FullName, "access.log");
 
     [Theory]
-    [InlineData("refused", "502", "UF", "ConnectFailure NoOtherDestination", null)]
-    [InlineData("silence", "504", "UT", "TimedOut NoOtherDestination", null)]
-    [InlineData("reset", "502", "UC", "Reset NoOtherDestination", null)]
-    [InlineData("stream reset", "502", "UR", "Reset NoOtherDestination", null)]
-    [InlineData("not HTTP", "502", "UPE", "Reset NoOtherDestination", null)]
-    [InlineData("two lengths", "502", "UPE", "BrokenAnswer Final", null)]
-    [InlineData("503", "503", "-", "GatewayError NoOtherDestination", "0")]
-    [InlineData("500", "500", "-", "Failed Final", "0")]
-    public async Task FailedAttempt_IsALineWithItsFlag(string fault, string status, string flags, string attempt, string? sent)
+    [InlineData("refused", "502", "UF", "ConnectFailure NoOtherDestination", "N", "Connection refused")]
+    [InlineData("silence", "504", "UT", "TimedOut NoOtherDestination", "N", null)]
+    [InlineData("reset", "502", "UC", "Reset NoOtherDestination", "N", "Connection reset by peer")]
+    [InlineData("stream reset", "502", "UR", "Reset NoOtherDestination", "N", "The HTTP/2 server reset the stream. HTTP/2 error code 'INTERNAL_ERROR' (0x2). (HttpProtocolError)")]
+    [InlineData("not HTTP", "502", "UPE", "Reset NoOtherDestination", "N", "Received an invalid status line: 'nonsense'.")]
+    [InlineData("two lengths", "502", "UPE", "BrokenAnswer Final", "N", "The answer's length is ambiguous.")]
+    [InlineData("503", "503", "-", "GatewayError NoOtherDestination", "0", null)]
+    [InlineData("500", "500", "-", "Failed Final", "0", null)]
+    public async Task FailedAttempt_IsALineWithItsFlag(string fault, string status, string flags, string attempt, string? sent, string? reason)
     {
         await using var upstream = await Upstream.StartAsync(
             protocols: fault == "stream reset" ? HttpProtocols.Http2 : HttpProtocols.Http1, answer: context => FailAsync(context, fault));
@@ -55,7 +55,7 @@ public sealed partial class AccessLogTests : IDisposable
         Assert.Equal(
             Line(status, flags, $$"""
                 "cluster":"usersvc","upstream_host":"ADDRESS",{{answered}}"attempts":[{"destination":"A","outcome":"{{end[0]}}","decision":"{{end[1]}}"}]
-                """, sent),
+                """, sent, reason: reason),
             await LineAsync());
     }
 
@@ -80,7 +80,27 @@ public sealed partial class AccessLogTests : IDisposable
         Assert.Equal(
             Line("200", "UC", """
                 "cluster":"usersvc","upstream_host":"ADDRESS","upstream_service_time":MS,"attempts":[{"destination":"A","outcome":"BrokenAnswer","decision":"Final"}]
-                """),
+                """, sent: null, reason: "Connection reset by peer"),
+            await LineAsync());
+    }
+
+    [Fact]
+    public async Task Answer_ThatStalls_IsALineWithItsStatusAndUT()
+    {
+        await using var upstream = await Upstream.StartAsync(answer: async context =>
+        {
+            context.Response.ContentLength = 100;
+            await context.Response.WriteAsync("half");
+            await Task.Delay(Timeout.Infinite, context.RequestAborted);
+        });
+        await using var edge = await StartAsync([(upstream.Name, upstream.Address)], ($"{EdgeHost.HttpRequest}:ActivityTimeout", "00:00:00.300"));
+
+        await RawConnection.ExchangeAsync(edge.Public.BaseAddress!, Get);
+
+        Assert.Equal(
+            Line("200", "UT", """
+                "cluster":"usersvc","upstream_host":"ADDRESS","upstream_service_time":MS,"attempts":[{"destination":"A","outcome":"BrokenAnswer","decision":"Final"}]
+                """, sent: null),
             await LineAsync());
     }
 
@@ -125,7 +145,7 @@ public sealed partial class AccessLogTests : IDisposable
         Assert.Equal(
             Line("502", "UF,URX", """
                 "cluster":"usersvc","upstream_host":"ADDRESS","attempts":[{"destination":"A","outcome":"ConnectFailure","decision":"Retry"},{"destination":"B","outcome":"ConnectFailure","decision":"NoAttemptsLeft"}]
-                """),
+                """, reason: "Connection refused"),
             await LineAsync());
     }
 
@@ -191,16 +211,16 @@ public sealed partial class AccessLogTests : IDisposable
     }
 
     [Theory]
-    [InlineData("Content-Length: 70000\r\n\r\n", "413", "")]
-    [InlineData("Transfer-Encoding: chunked\r\n\r\nzz\r\n", "400", "\"upstream_host\":\"ADDRESS\",\"attempts\":[{\"destination\":\"A\",\"outcome\":\"Nothing\",\"decision\":\"Final\"}],")]
-    public async Task Request_WithABodyThatIsRefused_IsALineWithDPE(string body, string status, string upstreams)
+    [InlineData("Content-Length: 70000\r\n\r\n", "413", "", null)]
+    [InlineData("Transfer-Encoding: chunked\r\n\r\nzz\r\n", "400", "\"upstream_host\":\"ADDRESS\",\"attempts\":[{\"destination\":\"A\",\"outcome\":\"Nothing\",\"decision\":\"Final\"}],", "Bad chunk size data.")]
+    public async Task Request_WithABodyThatIsRefused_IsALineWithDPE(string body, string status, string upstreams, string? reason)
     {
         await using var upstream = await Upstream.StartAsync();
         await using var edge = await StartAsync([(upstream.Name, upstream.Address)]);
 
         await RawConnection.ExchangeAsync(edge.Public.BaseAddress!, $"PUT /user/alice HTTP/1.1\r\n{Headers}{body}");
 
-        Assert.Equal(Line(status, "DPE", $"\"cluster\":\"usersvc\",{upstreams}".TrimEnd(','), method: "PUT"), await LineAsync());
+        Assert.Equal(Line(status, "DPE", $"\"cluster\":\"usersvc\",{upstreams}".TrimEnd(','), method: "PUT", reason: reason), await LineAsync());
     }
 
     [Fact]
@@ -389,7 +409,7 @@ public sealed partial class AccessLogTests : IDisposable
     public void Dispose() => _folder.Delete(recursive: true);
 
     private static AccessLine Example { get; } =
-        new("", "GET", "/", "HTTP/1.1", 200, "-", 1, null, null, null, null, "r-1", null, null, null, 0, 0, null, null, null);
+        new("", "GET", "/", "HTTP/1.1", 200, "-", null, 1, null, null, null, null, "r-1", null, null, null, 0, 0, null, null, null);
 
     private (string, string)[] Settings => [($"{Section}:Requests", "Failures"), ($"{Section}:File", LogPath), ($"{Section}:MaxPerSecond", "100000")];
 
@@ -412,8 +432,8 @@ public sealed partial class AccessLogTests : IDisposable
 
     // What is not known of a request is not in its line. A proxied request has a cluster, and a route.
     private static string Line(
-        string status, string flags, string? upstream, string? sent = null, string method = "GET", string path = "/user/alice") =>
-        $$"""{"start_time":"TIME","method":"{{method}}","path":"{{path}}","protocol":"HTTP/1.1","response_code":{{status}},"response_flags":"{{flags}}","duration":MS,"""
+        string status, string flags, string? upstream, string? sent = "N", string method = "GET", string path = "/user/alice", string? reason = null) =>
+        $$"""{"start_time":"TIME","method":"{{method}}","path":"{{path}}","protocol":"HTTP/1.1","response_code":{{status}},"response_flags":"{{flags}}",{{(reason is null ? "" : $"\"failure_reason\":\"{reason}\",")}}"duration":MS,"""
         + (upstream is null ? "" : $"{upstream},")
         + $$"""
             "request_id":"r-1","trace_id":"{{TraceId}}","client_address":"127.0.0.1","user_agent":"test","bytes_received":0
@@ -426,7 +446,7 @@ public sealed partial class AccessLogTests : IDisposable
     {
         var names = Destinations().Matches(line).Select(m => m.Value).Distinct().ToList();
         line = Destinations().Replace(line, m => names.IndexOf(m.Value) == 0 ? "\"destination\":\"A\"" : "\"destination\":\"B\"");
-        return Addresses().Replace(Durations().Replace(Times().Replace(line, "TIME"), "$1MS"), "ADDRESS");
+        return Lengths().Replace(Addresses().Replace(Durations().Replace(Times().Replace(line, "TIME"), "$1MS"), "ADDRESS"), "$1N");
     }
 
     [GeneratedRegex("\"destination\":\"usersvc-\\d\"")]
@@ -440,6 +460,10 @@ public sealed partial class AccessLogTests : IDisposable
 
     [GeneratedRegex(@"127\.0\.0\.1:\d+")]
     private static partial Regex Addresses();
+
+    // Of problem JSON, which holds the machine's name.
+    [GeneratedRegex("(\"bytes_sent\":)[0-9]{3}")]
+    private static partial Regex Lengths();
 
     [GeneratedRegex("\"request_id\":\"(r-\\w+)\"")]
     private static partial Regex RequestIds();

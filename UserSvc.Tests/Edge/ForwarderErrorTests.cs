@@ -47,7 +47,7 @@ public sealed class ForwarderErrorTests
     }
 
     [Fact]
-    public async Task Request_ToAHostThatDoesNotTakeTheConnection_Is504()
+    public async Task Request_ToAHostThatDoesNotTakeTheConnection_Is502()
     {
         // Linux drops the handshake of who comes when the queue of connections not yet accepted is full: here it holds one.
         using var listener = new Socket(SocketType.Stream, ProtocolType.Tcp);
@@ -59,7 +59,7 @@ public sealed class ForwarderErrorTests
 
         var answer = await edge.Public.AskAsync("/user/alice");
 
-        Assert.Equal(EdgeAnswers.Problem(504, "Gateway Timeout", "The service did not answer in time."), answer);
+        Assert.Equal(EdgeAnswers.Problem(502, "Bad Gateway", "The service failed to answer."), answer);
     }
 
     [Fact]

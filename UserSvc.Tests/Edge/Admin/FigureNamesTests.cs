@@ -121,6 +121,9 @@ public sealed class FigureNamesTests : IAsyncLifetime
 
         Assert.Equal(
             [
+                "edge.access_log.dropped {line}",
+                "edge.access_log.left_out {line}",
+                "edge.access_log.written {line}",
                 "edge.circuit_breaker.overflows {request} cluster limit",
                 "edge.discovery.age s source",
                 "edge.discovery.failures {failure} source",

@@ -45,6 +45,24 @@ public sealed class PanicTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Panic_IsLoggedOnceWhenItBeginsAndOnceWhenItEnds()
+    {
+        await using var edge = await EdgeHost.ReadyAsync(_upstreams, FastProbing);
+        _upstreams.Take(3).ToList().ForEach(u => u.Probeable = false);
+        await Eventually.HoldsAsync(() => Task.FromResult(edge.Unhealthy() == 3));
+
+        _upstreams[0].Probeable = true;
+        await Eventually.HoldsAsync(() => Task.FromResult(edge.Unhealthy() == 2));
+
+        Assert.Equal(
+            [
+                "Warning: usersvc panics: 1 of 4 destinations are healthy, fewer than 50%, so all of them get requests",
+                "Information: usersvc no longer panics: 2 of 4 destinations are healthy",
+            ],
+            edge.Log.Lines.Where(line => line.Contains("panics", StringComparison.Ordinal)));
+    }
+
+    [Fact]
     public async Task Instance_SilentForTheTimeOfAProbe_CountsAsNotAnswering()
     {
         // Takes connections into its queue and never answers.
