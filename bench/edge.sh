@@ -9,7 +9,8 @@ Measures what the edge costs a request beside HAProxy and nginx that do the same
 edge-*.svg. Takes about twelve minutes; see bench/README.md.
 
   --scenarios LIST  of plain,fixed,tls,h2,connections,sidecars (default: all)
-  --proxies LIST    of haproxy,nginx,edge0,edge (default: all); edge0 is the edge without telemetry
+  --proxies LIST    of haproxy,nginx,edge0,edge (default: all); edge0 is the edge without telemetry; also edge-none and edge-all,
+                    the edge with an access log of nothing and of every request
   --rate N          requests a second at the fixed rate, a multiple of 1000 up to 6000 (default: half of what the slowest proxy does)
   --before DIR      also measure an earlier edge, published with dotnet publish -c Release -o DIR, as before0 and before
   --rounds N        measured rounds of each, after one to warm up (default 5)
@@ -30,7 +31,7 @@ IFS=, read -ra proxies <<<"${proxies:-haproxy,nginx,edge0,edge}"
 
 PATH=$PATH:/usr/sbin
 for scenario in "${scenarios[@]}"; do [[ $scenario =~ ^(plain|fixed|tls|h2|connections|sidecars)$ ]] || fail "there is no scenario $scenario; see --help"; done
-for proxy in "${proxies[@]}"; do [[ $proxy =~ ^(haproxy|nginx|edge0|edge)$ ]] || fail "there is no proxy $proxy; see --help"; done
+for proxy in "${proxies[@]}"; do [[ $proxy =~ ^(haproxy|nginx|edge0|edge(-none|-all)?)$ ]] || fail "there is no proxy $proxy; see --help"; done
 if [[ $before ]]; then
     [[ -x $before/UserSvc.Edge ]] || fail "there is no published edge in $before"
     before=$(cd "$before" && pwd)
@@ -213,6 +214,7 @@ start_edge() {
         if [[ -f $folder/appsettings.Sidecar.json ]]; then settings+=(Edge__Mode=Sidecar); else settings+=(ReverseProxy__Routes__user__Match__Path='/{**rest}'); fi
     fi
     [[ $name =~ ^(edge|before)0 ]] || settings+=(OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf OTEL_EXPORTER_OTLP_ENDPOINT="${url[receiver]}")
+    case $name in edge-none*) settings+=(Edge__AccessLog__Requests=None) ;; edge-all*) settings+=(Edge__AccessLog__Requests=All) ;; esac
     # A sidecar's settings already name its one destination.
     if [[ $2 == / ]]; then settings+=(ReverseProxy__Clusters__usersvc__Destinations__local__Address="$3")
     else for server in "${@:3}"; do settings+=(ReverseProxy__Clusters__usersvc__Destinations__$((++n))__Address="$server"); done; fi
@@ -371,10 +373,10 @@ declare -A title=(
     [plain]="HTTP/1.1, 64 connections, as fast as possible" [fixed]="HTTP/1.1, 64 connections, $rate requests a second"
     [tls]="HTTP/1.1 over TLS, 64 connections" [h2]="HTTP/2 over TLS, 8 connections of 8 streams" [connections]="HTTP/1.1, 1,000 connections"
     [sidecars]="HTTP/1.1, 64 connections, a sidecar of the same kind before each upstream"
-    [haproxy]="HAProxy" [nginx]="nginx" [edge0]="edge, no telemetry" [edge]="edge, telemetry as shipped"
+    [haproxy]="HAProxy" [nginx]="nginx" [edge0]="edge, no telemetry" [edge]="edge, telemetry as shipped" [edge-none]="edge, no access log" [edge-all]="edge, access log of all"
     [before0]="edge before, no telemetry" [before]="edge before, telemetry as shipped"
 )
-declare -A colour=([haproxy]=#9aa5b1 [nginx]=#c3cad2 [edge0]=#7fb2e5 [edge]=#3b82c4 [before0]=#d9c06b [before]=#d9a06b)
+declare -A colour=([haproxy]=#9aa5b1 [nginx]=#c3cad2 [edge0]=#7fb2e5 [edge]=#3b82c4 [edge-none]=#6ba3d6 [edge-all]=#1f5c94 [before0]=#d9c06b [before]=#d9a06b)
 report="$work/edge.md"
 value() { median "$work/rounds" "$1" "$2"; }
 ratio() { awk -v x="$(value "$1" 5)" -v y="$(value "$2" 5)" 'BEGIN { if (y > 0) printf "%.2f", x / y; else print "–" }'; }
@@ -385,7 +387,7 @@ ratio() { awk -v x="$(value "$1" 5)" -v y="$(value "$2" 5)" 'BEGIN { if (y > 0) 
     echo "Medians of $rounds rounds of $seconds s each, taken in turn, on $(nproc) cores that also ran the load generator and the two upstreams; the range"
     echo "of the rounds is in brackets. CPU is that of the proxy with its workers and sidecars; others is what the rest of the machine used meanwhile, in % of a core."
     echo "All send forwarding headers and a request id both ways, retry, time out, eject and count; HAProxy and the edge probe every second, open-source nginx only"
-    echo "notices failed requests. None logs requests. Memory includes workers and sidecars and counts shared pages once. At a fixed rate the first second is left out."
+    echo "notices failed requests. Unless named for it, none logs a successful request. Memory includes workers and sidecars and counts shared pages once. At a fixed rate the first second is left out."
     echo "$(haproxy -v | awk 'NR == 1 { print "HAProxy " $3 }'), $(nginx -v 2>&1 | sed 's/.*: //; s,/, ,'), .NET $(dotnet --version). Written by bench/edge.sh."
     for scenario in "${scenarios[@]}"; do
         echo
