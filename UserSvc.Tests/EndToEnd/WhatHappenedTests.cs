@@ -119,6 +119,6 @@ public sealed partial class WhatHappenedTests(PostgresFixture postgres)
     [GeneratedRegex("\n +")]
     private static partial Regex Break();
 
-    [GeneratedRegex("\"(timestamp|start_time|duration|upstream_service_time|span_id|user_agent)\":(\"[^\"]*\"|[0-9.]+)")]
+    [GeneratedRegex("\"(timestamp|start_time|duration|upstream_service_time|span_id|user_agent|bytes_sent)\":(\"[^\"]*\"|[0-9.]+)")]
     private static partial Regex Varying();
 }
