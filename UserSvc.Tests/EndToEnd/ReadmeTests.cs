@@ -55,8 +55,8 @@ public sealed partial class ReadmeTests : IAsyncDisposable
         Assert.True(stopped, $"up.sh did not stop within {Eventually.Deadline}");
     }
 
-    // "$ command", followed by its output.
-    private static IEnumerable<(string Command, string Output)> Steps(string page) =>
+    /// <summary>The lines <c>$ command</c> of a page's console blocks, each with the output below it.</summary>
+    internal static IEnumerable<(string Command, string Output)> Steps(string page) =>
         ConsoleBlock().Matches(page)
             .SelectMany(block => block.Groups[1].Value.Split("$ ", StringSplitOptions.RemoveEmptyEntries))
             .Select(step => step.Split('\n', 2))

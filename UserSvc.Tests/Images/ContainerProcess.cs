@@ -20,7 +20,7 @@ internal sealed class ContainerProcess : IAsyncDisposable
         _folder = Directory.CreateTempSubdirectory("usersvc-container-").FullName;
         Client = new() { BaseAddress = address };
         _process = new(
-            name, ServiceProcess.Command(service, $"--contentRoot={Manifest.RepositoryFile(project)}"), readiness, Path.Combine(_folder, "log"),
+            name, ServiceProcess.Command(service, $"--contentRoot={Manifest.RepositoryFile(project)}"), readiness, LogFile,
             [("ASPNETCORE_ENVIRONMENT", "Production"), ("Drain__Time", "00:00:00"), .. environment]);
     }
 
@@ -28,6 +28,9 @@ internal sealed class ContainerProcess : IAsyncDisposable
 
     /// <summary>The address that it serves requests at.</summary>
     public string Address => Client.BaseAddress!.GetLeftPart(UriPartial.Authority);
+
+    /// <summary>The file that its output goes to.</summary>
+    public string LogFile => Path.Combine(_folder, "log");
 
     /// <summary>What it has written to its standard output.</summary>
     public string[] Log => _process.Log.Split('\n', StringSplitOptions.RemoveEmptyEntries);
@@ -69,6 +72,9 @@ internal sealed class ContainerProcess : IAsyncDisposable
 
     /// <summary>SIGTERM, to the clean end.</summary>
     public Task StopAsync() => _process.StopAsync();
+
+    /// <summary>SIGKILL.</summary>
+    public Task KillAsync() => _process.KillAsync();
 
     public async ValueTask DisposeAsync()
     {

@@ -27,7 +27,7 @@ internal sealed class OtlpReceiver : IAsyncDisposable
             Bodies.Enqueue(body.ToArray());
             foreach (var exported in Fields(body.ToArray()).Where(field => field.Number == 1))
             {
-                var resource = Attributes(exported.Bytes);
+                var resource = ResourceAttributes(exported.Bytes);
                 Services.Enqueue(Service(resource));
                 Resources.Enqueue((context.Request.Path.Value!.Split('/')[^1], string.Join('\n', resource.Select(a => $"{a.Key}={a.Value}"))));
             }
@@ -51,6 +51,9 @@ internal sealed class OtlpReceiver : IAsyncDisposable
 
     /// <summary>The names of all exported instruments.</summary>
     public ConcurrentQueue<string> Metrics { get; } = [];
+
+    /// <summary>The attributes of a span, by the span's id.</summary>
+    public ConcurrentDictionary<string, SortedDictionary<string, string>> Attributes { get; } = [];
 
     /// <summary>The service that exported a span, by the span's id.</summary>
     public ConcurrentDictionary<string, string> Exporters { get; } = [];
@@ -88,17 +91,18 @@ internal sealed class OtlpReceiver : IAsyncDisposable
     public ValueTask DisposeAsync() => _app.DisposeAsync();
 
     // ExportTraceServiceRequest.resource_spans = 1, ResourceSpans.scope_spans = 2, ScopeSpans.spans = 2;
-    // Span.trace_id = 1, span_id = 2, parent_span_id = 4, name = 5, kind = 6, links = 13; Link.span_id = 2.
+    // Span.trace_id = 1, span_id = 2, parent_span_id = 4, name = 5, kind = 6, attributes = 9, links = 13; Link.span_id = 2.
     private void Read(byte[] request)
     {
         var spans =
             from resource in Fields(request) where resource.Number == 1
             from scope in Fields(resource.Bytes) where scope.Number == 2
             from span in Fields(scope.Bytes) where span.Number == 2
-            select (Service(Attributes(resource.Bytes)), Fields(span.Bytes).ToLookup(f => f.Number));
+            select (Service(ResourceAttributes(resource.Bytes)), Fields(span.Bytes).ToLookup(f => f.Number));
         foreach (var (service, span) in spans)
         {
             Exporters[Convert.ToHexStringLower(span[2].Single().Bytes.Span)] = service;
+            Attributes[Convert.ToHexStringLower(span[2].Single().Bytes.Span)] = ReadAttributes(span[9]);
             Spans.Enqueue(new(
                 Convert.ToHexStringLower(span[1].Single().Bytes.Span),
                 Convert.ToHexStringLower(span[2].Single().Bytes.Span),
@@ -126,14 +130,16 @@ internal sealed class OtlpReceiver : IAsyncDisposable
         }
     }
 
-    // The same in ResourceSpans, ResourceMetrics and ResourceLogs: resource = 1, Resource.attributes = 1; KeyValue.key = 1, value = 2;
-    // AnyValue.string_value = 1.
-    private static SortedDictionary<string, string> Attributes(ReadOnlyMemory<byte> resource) => new(
-        (from attribute in Fields(Fields(resource).First(f => f.Number == 1).Bytes) where attribute.Number == 1
-         select Fields(attribute.Bytes).ToLookup(f => f.Number))
-        .Select(a => (Key: Encoding.UTF8.GetString(a[1].Single().Bytes.Span), Value: Encoding.UTF8.GetString(Fields(a[2].Single().Bytes)[0].Bytes.Span)))
+    // The same in ResourceSpans, ResourceMetrics and ResourceLogs: resource = 1, Resource.attributes = 1.
+    private static SortedDictionary<string, string> ResourceAttributes(ReadOnlyMemory<byte> exported) =>
+        ReadAttributes(Fields(Fields(exported).First(f => f.Number == 1).Bytes).Where(f => f.Number == 1));
+
+    // KeyValue.key = 1, value = 2; AnyValue.string_value = 1, int_value = 3.
+    private static SortedDictionary<string, string> ReadAttributes(IEnumerable<(int Number, ReadOnlyMemory<byte> Bytes, ulong Value)> attributes) => new(
+        attributes.Select(attribute => Fields(attribute.Bytes).ToLookup(f => f.Number))
+        .Select(a => (Key: Encoding.UTF8.GetString(a[1].Single().Bytes.Span), Value: Fields(a[2].Single().Bytes).FirstOrDefault()))
         .Where(a => !a.Key.StartsWith("telemetry.sdk.", StringComparison.Ordinal))
-        .ToDictionary(a => a.Key, a => a.Value), StringComparer.Ordinal);
+        .ToDictionary(a => a.Key, a => a.Value.Number == 3 ? $"{a.Value.Value}" : Encoding.UTF8.GetString(a.Value.Bytes.Span)), StringComparer.Ordinal);
 
     private static string Service(SortedDictionary<string, string> resource) => $"{resource["service.name"]} {resource.GetValueOrDefault("service.instance.id")}";
 
