@@ -102,6 +102,7 @@ internal static class AccessLogExtensions
             .Validate(o => o.NamesNoCredentials(), $"{AccessLogOptions.Section}:Headers must be names of headers other than Authorization, Proxy-Authorization and Cookie: those hold credentials.");
         builder.Services.AddSingleton<IRouteValidator, RouteLogging>();
         builder.Services.AddSingleton<AccessLogger>();
+        builder.Services.AddSingleton<RecentFailures>();
         builder.Services.AddSingleton<AccessLogWriter>();
         builder.Services.AddHostedService(services => services.GetRequiredService<AccessLogWriter>());
     }

@@ -25,6 +25,7 @@ internal sealed record AccessLine(
 internal sealed record MissingLines(string StartTime, long LeftOut, long Dropped);
 
 [JsonSerializable(typeof(AccessLine))]
+[JsonSerializable(typeof(FailureList))]
 [JsonSerializable(typeof(MissingLines))]
 internal sealed partial class AccessLogJson : JsonSerializerContext
 {
@@ -34,12 +35,12 @@ internal sealed partial class AccessLogJson : JsonSerializerContext
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
         DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
-        Converters = { new JsonStringEnumConverter<AttemptOutcome>(), new JsonStringEnumConverter<RetryDecision>() },
+        Converters = { new JsonStringEnumConverter<LoggedRequests>(), new JsonStringEnumConverter<AttemptOutcome>(), new JsonStringEnumConverter<RetryDecision>() },
     });
 }
 
 /// <summary>Decides at the end of a request whether it gets a line, and describes it.</summary>
-internal sealed class AccessLogger(IOptions<AccessLogOptions> options, AccessLogWriter writer, TimeProvider time)
+internal sealed class AccessLogger(IOptions<AccessLogOptions> options, AccessLogWriter writer, RecentFailures failures, TimeProvider time)
 {
     // A client chooses how long its header is.
     private const int MaxLength = 1024;
@@ -54,9 +55,15 @@ internal sealed class AccessLogger(IOptions<AccessLogOptions> options, AccessLog
         var proxied = context.Features.Get<IReverseProxyFeature>();
         var attempts = context.Features.Get<Attempts>();
         var wanted = RouteLogging.GetRequests(proxied?.Route.Config) ?? _options.Requests;
-        if (wanted is LoggedRequests.All || (wanted is LoggedRequests.Failures && HasFailed(context, attempts) && writer.AdmitFailure()))
+        var failed = wanted is not LoggedRequests.None && HasFailed(context, attempts);
+        if (wanted is LoggedRequests.All || (failed && writer.AdmitFailure()))
         {
-            writer.Write(Describe(context, begun, proxied, attempts));
+            var line = Describe(context, begun, proxied, attempts);
+            writer.Write(line);
+            if (failed)
+            {
+                failures.Add(line);
+            }
         }
     }
 

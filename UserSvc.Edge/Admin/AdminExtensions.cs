@@ -19,6 +19,7 @@ internal static class AdminExtensions
           /config_dump: the running configuration, without secrets
           /drain_listeners (POST): close the public listeners (?graceful)
           /events: the page's data, as server-sent events
+          /failures: the last 50 failures in the access log, the newest first (?route=name, ?flag=UF)
           /health: readiness, with the reason
           /healthcheck/fail (POST): make the edge unready
           /healthcheck/ok (POST): make it ready again
@@ -35,6 +36,8 @@ internal static class AdminExtensions
     {
         builder.Services.AddKnownOptions<AdminOptions>(AdminOptions.Section)
             .Validate(o => o.IsValid(), $"{AdminOptions.Section}:Hosts must be names or addresses without a port, such as edge.internal");
+        builder.Services.AddSingleton(FailuresEndpoint.TraceUrl);
+        builder.Services.AddSingleton<FailuresEndpoint>();
         builder.Services.AddSingleton<EdgeStats>();
         builder.Services.AddHostedService<EdgeMetrics>();
         builder.Services.AddSingleton<Overview>();
@@ -58,6 +61,7 @@ internal static class AdminExtensions
         admin.MapGet("/", PageFiles.GetPage).WithName("Page").WithSummary("The page");
         admin.MapGet("/page/{**file}", PageFiles.GetFile).WithName("PageFile").WithSummary("A file of the page");
         admin.MapGet("/events", EventsEndpoint.Get).WithName("Events").WithSummary("The page's data, as server-sent events");
+        admin.MapGet("/failures", FailuresEndpoint.Get).WithName("Failures").WithSummary("The last failures in the access log");
         admin.MapGet("/help", () => TypedResults.Text(Help)).WithName("Help").WithSummary("The admin paths");
         admin.MapGet("/server_info", ServerEndpoints.GetInfo).WithName("ServerInfo").WithSummary("Version, state, uptime");
         admin.MapGet("/clusters", ClustersEndpoint.Get).WithName("Clusters").WithSummary("Clusters and their destinations");

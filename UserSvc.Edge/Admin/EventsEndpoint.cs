@@ -4,8 +4,8 @@ using Microsoft.AspNetCore.Connections.Features;
 
 namespace UserSvc.Edge.Admin;
 
-/// <summary>Server-sent events for the page: first the last five minutes, then the current state twice a second.</summary>
-internal sealed class EventsEndpoint(Overview overview, TimeProvider time) : IDisposable
+/// <summary>Server-sent events for the page: first the last fifteen minutes, then the current state twice a second, and the last failures whenever they change.</summary>
+internal sealed class EventsEndpoint(Overview overview, FailuresEndpoint failures, TimeProvider time) : IDisposable
 {
     private const int MaxStreams = 32;
 
@@ -33,8 +33,15 @@ internal sealed class EventsEndpoint(Overview overview, TimeProvider time) : IDi
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, context.RequestAborted, closing);
         using var timer = new PeriodicTimer(Every, time);
         yield return new(overview.WriteHistory(), "history");
+        long? sent = null;
         do
         {
+            if (failures.Total is var total && total != sent)
+            {
+                sent = total;
+                yield return new(failures.Write(), "failures");
+            }
+
             yield return new(await overview.WriteStatsAsync(CancellationToken.None), "stats");
         }
         while (await WaitAsync(timer, ending.Token));

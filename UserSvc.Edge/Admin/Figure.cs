@@ -30,7 +30,7 @@ internal sealed record Figure<T>(StatKind Kind, string Name, string Help, Func<T
     /// <summary>The OpenTelemetry instrument and its unit; its tags are the subject and <see cref="Label"/>.</summary>
     public (string Name, string Unit)? Instrument { get; init; }
 
-    /// <summary>The field on the page.</summary>
+    /// <summary>The field on the page, which lists fields such as <c>retries.reset</c> by their first part.</summary>
     public string? Page { get; init; }
 
     /// <summary>Whether <c>/clusters</c> lists it for each host.</summary>

@@ -22,7 +22,7 @@ internal static class Figures
         new(Counter, "upstream_rq_timeout", "Attempts that were not answered in time", c => c.Attempts.Timeouts),
         new(Counter, "upstream_rq_rx_reset", "Attempts whose connection broke before the answer", c => c.Attempts.Resets),
         new(Counter, "upstream_cx_connect_fail", "Attempts that got no connection", c => c.Attempts.ConnectFailures),
-        new(Counter, "upstream_rq_retry", "Attempts after the first", c => c.Statistics.Retries) { Page = "retries" },
+        new(Counter, "upstream_rq_retry", "Attempts after the first", c => c.Statistics.Retries),
         RetriesAfter(AttemptOutcome.ConnectFailure, "connect_failure"),
         RetriesAfter(AttemptOutcome.Reset, "reset"),
         RetriesAfter(AttemptOutcome.TimedOut, "try_timeout"),
@@ -30,11 +30,11 @@ internal static class Figures
         new(Counter, "upstream_rq_retry_success", "Requests that a later attempt answered", c => c.Statistics.RetrySuccesses.Value)
             { Instrument = ("edge.retry.successes", "{request}") },
         new(Counter, "upstream_rq_retry_overflow", "Retries that the budget refused", c => c.Statistics.RetryOverflows.Value)
-            { Instrument = ("edge.retry.overflows", "{request}"), Page = "retriesRefused" },
+            { Instrument = ("edge.retry.overflows", "{request}"), Page = "refused.retry_budget" },
         new(Counter, "outlier_detection.ejections_enforced_total", "Ejections of destinations", c => c.Statistics.EjectionCount.Value)
             { Instrument = ("edge.ejections", "{ejection}"), Page = "ejections" },
         new(Gauge, "outlier_detection.ejections_active", "Destinations that are ejected now", c => c.Ejected) { Instrument = ("edge.ejected", "{destination}") },
-        new(Counter, "upstream_rq_pending_overflow", "Requests refused because too many were in flight", c => c.Statistics.Refused) { Page = "refused" },
+        new(Counter, "upstream_rq_pending_overflow", "Requests refused because too many were in flight", c => c.Statistics.Refused),
         Overflows("cluster", c => c.Statistics.ClusterOverflows.Value),
         Overflows("destination", c => c.Statistics.DestinationOverflows.Value),
         new(Gauge, "upstream_rq_active", "Attempts in flight", c => c.Destinations.Sum(d => (double)d.InFlight)),
@@ -112,6 +112,7 @@ internal static class Figures
         {
             Family = "upstream_rq_retry_by_reason",
             Label = ("reason", reason),
+            Page = $"retries.{reason}",
             Instrument = ("edge.retries", "{retry}"),
         };
 
@@ -120,6 +121,7 @@ internal static class Figures
         {
             Family = "upstream_rq_pending_overflow_by_limit",
             Label = ("limit", limit),
+            Page = $"refused.{limit}_limit",
             Instrument = ("edge.circuit_breaker.overflows", "{request}"),
         };
 }

@@ -34,16 +34,16 @@ internal sealed class ClusterStatistics
 }
 
 /// <summary>A cluster in one second: rates per second, latencies in milliseconds, null without a request; ejections are a count.</summary>
-internal sealed record Sample(DateTime Time, double Requests, double Errors, double? P50, double? P99, double Retries, long Ejections, double Refused);
+internal sealed record Sample(DateTime Time, double Requests, double Errors, double? P50, double? P99, double Retries, long Ejections);
 
-/// <summary>The last five minutes of a cluster, second by second.</summary>
+/// <summary>The last fifteen minutes of a cluster, second by second: about 90 KB.</summary>
 internal sealed class SampleRing
 {
-    public const int Capacity = 300;
+    public const int Capacity = 900;
 
     private readonly Lock _lock = new();
     private readonly Queue<Sample> _samples = new(Capacity);
-    private long _retries, _ejections, _refused;
+    private long _retries, _ejections;
 
     public Sample? Latest { get; private set; }
 
@@ -62,7 +62,7 @@ internal sealed class SampleRing
     public void Add(ClusterStatistics cluster, DateTime now, TimeSpan elapsed)
     {
         var interval = cluster.Attempts.Interval;
-        var (retries, ejections, refused) = (cluster.Retries, cluster.EjectionCount.Value, cluster.Refused);
+        var (retries, ejections) = (cluster.Retries, cluster.EjectionCount.Value);
         var sample = new Sample(
             now,
             interval.Rate,
@@ -70,9 +70,8 @@ internal sealed class SampleRing
             interval.Latency.Percentile(0.5),
             interval.Latency.Percentile(0.99),
             (retries - _retries) / elapsed.TotalSeconds,
-            ejections - _ejections,
-            (refused - _refused) / elapsed.TotalSeconds);
-        (_retries, _ejections, _refused) = (retries, ejections, refused);
+            ejections - _ejections);
+        (_retries, _ejections) = (retries, ejections);
         lock (_lock)
         {
             if (_samples.Count == Capacity)

@@ -247,13 +247,13 @@ public sealed partial class AccessLogTests : IDisposable
     }
 
     [Theory]
-    [InlineData("None", null, "")]
-    [InlineData("Failures", null, "r-failed")]
-    [InlineData("All", null, "r-good r-failed")]
-    [InlineData("None", "All", "r-good r-failed")]
-    [InlineData("All", "None", "")]
-    [InlineData("All", "Failures", "r-failed")]
-    public async Task Requests_OfTheEdgeOrOfTheRoute_DecidesWhichGetALine(string edgeWide, string? route, string expected)
+    [InlineData("None", null, "", "")]
+    [InlineData("Failures", null, "r-failed", "r-failed")]
+    [InlineData("All", null, "r-good r-failed", "r-failed")]
+    [InlineData("None", "All", "r-good r-failed", "r-failed")]
+    [InlineData("All", "None", "", "")]
+    [InlineData("All", "Failures", "r-failed", "r-failed")]
+    public async Task Requests_OfTheEdgeOrOfTheRoute_DecidesWhichGetALine(string edgeWide, string? route, string expected, string failures)
     {
         await using var upstream = await Upstream.StartAsync(answer: context => FailAsync(context, context.Request.Path == "/user/failed" ? "500" : "none"));
         (string, string)[] settings = [.. Settings, NotProbed, ($"{Section}:Requests", edgeWide)];
@@ -270,6 +270,7 @@ public sealed partial class AccessLogTests : IDisposable
             }
 
             await edge.StopAsync();
+            Assert.Equal(failures, string.Join(' ', edge.Services.GetRequiredService<RecentFailures>().Lines.Select(line => line.RequestId)));
         }
 
         Assert.Equal(expected, string.Join(' ', RequestIds().Matches(await ReadAsync()).Select(id => id.Groups[1].Value)));
@@ -312,6 +313,43 @@ public sealed partial class AccessLogTests : IDisposable
             [Line("404", "NR", null, path: "/nothing"), "{\"start_time\":\"TIME\",\"left_out\":2,\"dropped\":0}"],
             (await ReadAsync()).TrimEnd('\n').Split('\n').Select(Normalize));
         Assert.Equal("accesslog.dropped: 0\naccesslog.left_out: 2\naccesslog.written: 1\n", (await edge.Admin.AskAsync("/stats?filter=^accesslog")).Body);
+        Assert.Equal(1, edge.Services.GetRequiredService<RecentFailures>().Total);
+    }
+
+    [Theory]
+    [InlineData("", 1, 0)]
+    [InlineData("?route=user", 0)]
+    [InlineData("?route=", 1)]
+    [InlineData("?flag=UF", 0)]
+    [InlineData("?flag=URX", 0)]
+    [InlineData("?flag=NR&route=user")]
+    public async Task Failures_OnTheAdminListener_AreTheLinesOfTheLog(string query, params int[] expected)
+    {
+        await using var edge = await StartAsync(
+            [("usersvc-1", Refused), ("usersvc-2", "http://127.0.0.1:2")], ($"{EdgeHost.Metadata}:Retry.Attempts", "2"), ("Edge:TraceUrl", "https://tempo.internal/?id={trace_id}"));
+        foreach (var request in (string[])["GET /user/alice", "GET /nothing"])
+        {
+            await RawConnection.ExchangeAsync(edge.Public.BaseAddress!, $"{request} HTTP/1.1\r\n{Headers}Connection: close\r\n\r\n");
+        }
+
+        await Eventually.HoldsAsync(async () => (await ReadAsync()).Count(c => c == '\n') == 2);
+        var lines = (await ReadAsync()).Split('\n');
+
+        Assert.Equal(
+            new Answer(200, $$$"""{"requests":"Failures","trace_url":"https://tempo.internal/?id={trace_id}","failures":[{{{string.Join(',', expected.Select(i => lines[i]))}}}]}"""),
+            await edge.Admin.AskAsync($"/failures{query}"));
+    }
+
+    [Fact]
+    public void Failures_OverFifty_AreTheLastFifty()
+    {
+        var failures = new RecentFailures();
+        for (var i = 0; i < 60; i++)
+        {
+            failures.Add(Example with { RequestId = $"{i}" });
+        }
+
+        Assert.Equal(Enumerable.Range(10, 50).Reverse().Select(i => $"{i}"), failures.Lines.Select(line => line.RequestId));
     }
 
     [Fact]

@@ -3,13 +3,13 @@ import { clock, figure } from "./format.js";
 import uPlot from "./uPlot.esm.js";
 
 /** Seconds shown. */
-const WINDOW = 300;
+export const WINDOW = 900;
 /** Seconds between updates of a chart's text alternative: no faster than it can be read. */
 const DESCRIBE_EVERY = 10;
 const compact = new Intl.NumberFormat("en", { notation: "compact" });
 const minute = new Intl.DateTimeFormat("en-GB", { timeStyle: "short" });
 
-/** Plots fields of the samples over the last five minutes. Its legend shows the latest values, or those under the pointer. */
+/** Plots fields of the samples over the last fifteen minutes. Its legend shows the latest values, or those under the pointer. */
 export class Chart {
   #described = -Infinity;
   #samples = [];
@@ -89,7 +89,7 @@ export class Chart {
         fill: bars || !i ? () => this.colours(bars ? field : `${field}-area`) : undefined,
         width: bars ? 0 : 1.75,
         dash: i && !bars ? [4, 3] : undefined,
-        paths: bars ? uPlot.paths.bars({ size: [0.8, 8, 2] }) : undefined,
+        paths: bars ? uPlot.paths.bars({ size: [0.8, 8, 4] }) : undefined,
         points: { show: false },
       }))],
       hooks: { setCursor: [chart => {
@@ -111,6 +111,6 @@ export class Chart {
       const values = this.#samples.map(s => s[field]).filter(value => value != null);
       return `${label} ${figure(this.#samples.at(-1)?.[field])}, at most ${figure(values.length ? Math.max(...values) : null)}`;
     });
-    this.plot.ariaLabel = `${this.title}, ${this.unit}, now and in the last 5 minutes: ${parts.join("; ")}`;
+    this.plot.ariaLabel = `${this.title}, ${this.unit}, now and in the last 15 minutes: ${parts.join("; ")}`;
   }
 }

@@ -1,9 +1,8 @@
-import { Chart } from "./chart.js";
+import { Chart, WINDOW } from "./chart.js";
 import { Destinations } from "./destinations.js";
-import { byId, partsOf, write, writeState } from "./dom.js";
+import { byId, create, partsOf, write, writeState } from "./dom.js";
 import { count } from "./format.js";
 
-const KEPT = 300;
 /** Seconds without a sample before a line breaks. */
 const GAP = 3;
 
@@ -21,11 +20,13 @@ const CHARTS = [
 export class Cluster {
   #samples = [];
 
-  constructor({ name }) {
+  constructor(cluster) {
+    const { name } = cluster;
     this.element = byId("cluster").content.firstElementChild.cloneNode(true);
     this.element.ariaLabel = `Cluster ${name}`;
     this.parts = partsOf(this.element);
     write(this.parts.name, name);
+    this.reasons = Object.keys(cluster).filter(field => field.includes(".")).map(field => this.#addReason(...field.split(".")));
     this.charts = CHARTS.map(chart => new Chart(chart, name));
     this.element.querySelector(".charts").append(...this.charts.map(chart => chart.element));
     this.destinations = new Destinations(this.element, name);
@@ -33,7 +34,7 @@ export class Cluster {
 
   /** Takes over the edge's history, which fills the gap after a lost connection. Older samples stay: a restarted edge does not have them. */
   recall(samples) {
-    const first = Date.parse(samples[0]?.time) / 1000;
+    const first = new Date(samples[0]?.time) / 1000;
     this.#samples = this.#samples.filter(sample => !(sample.at >= first));
     samples.forEach(sample => this.#add(sample));
   }
@@ -44,8 +45,12 @@ export class Cluster {
     writeState(this.parts.health, kind, total > 0 ? `${count(healthy)} of ${count(total)} healthy` : "No destinations");
     this.parts.panic.hidden = !cluster.panic;
     write(this.parts.policy, cluster.policy ?? "–");
-    for (const field of ["inFlight", "maxRequests", "refused", "retries", "retriesRefused"]) {
+    for (const field of ["inFlight", "maxRequests"]) {
       write(this.parts[field], count(cluster[field]));
+    }
+    for (const [field, value] of this.reasons) {
+      write(value, count(cluster[field]));
+      value.classList.toggle("some", cluster[field] > 0);
     }
     this.destinations.update(cluster.destinations);
     this.#add(cluster.sample);
@@ -64,8 +69,15 @@ export class Cluster {
     this.destinations.remove();
   }
 
+  /** The edge names a reason such as retries.connect_failure; its first part is a list of the document. */
+  #addReason(list, reason) {
+    const value = create("dd");
+    this.parts[list].append(create("div", {}, create("dt", {}, reason.replaceAll("_", " ")), value));
+    return [`${list}.${reason}`, value];
+  }
+
   #add(sample) {
-    const at = Date.parse(sample?.time) / 1000;
+    const at = new Date(sample?.time) / 1000;
     const last = this.#samples.at(-1)?.at ?? -Infinity;
     if (!(at > last)) {
       return;
@@ -74,6 +86,6 @@ export class Cluster {
       this.#samples.push({ at: at - 1 });
     }
     this.#samples.push({ ...sample, at });
-    this.#samples.splice(0, this.#samples.length - KEPT);
+    this.#samples.splice(0, this.#samples.length - WINDOW);
   }
 }

@@ -1,4 +1,4 @@
-import { create, Keyed, state, write, writeState } from "./dom.js";
+import { create, Keyed, keepReachable, state, write, writeState } from "./dom.js";
 import { count, figure } from "./format.js";
 
 /** Each state's mark and label, from best to worst. */
@@ -54,9 +54,7 @@ export class Destinations {
     this.#showOrder();
     this.search.addEventListener("input", () => this.#show());
     this.unhealthy.addEventListener("change", () => this.#show());
-    // A region that scrolls must be reachable by keyboard; one that does not must not be a tab stop.
-    this.resized = new ResizeObserver(() => this.#markScrolling());
-    this.resized.observe(this.scroll);
+    this.watched = keepReachable(this.scroll);
     this.scroll.ariaLabel = `Destinations of ${cluster}, scrolling`;
   }
 
@@ -66,7 +64,7 @@ export class Destinations {
   }
 
   remove() {
-    this.resized.disconnect();
+    this.watched.disconnect();
   }
 
   #show() {
@@ -78,7 +76,6 @@ export class Destinations {
     const chosen = this.#all.filter(d => (!onlyUnhealthy || d.health !== "healthy") && `${d.name} ${d.address}`.toLowerCase().includes(wanted));
     write(this.shown, chosen.length < this.#all.length ? `${count(chosen.length)} of ${count(this.#all.length)}` : "");
     this.rows.update(this.#sorted(chosen), d => d.name);
-    this.#markScrolling();
   }
 
   #sorted(destinations) {
@@ -101,15 +98,6 @@ export class Destinations {
   #showOrder() {
     for (const heading of this.headings) {
       heading.ariaSort = heading.dataset.field !== this.#field ? null : this.#descending ? "descending" : "ascending";
-    }
-  }
-
-  #markScrolling() {
-    const scrolls = this.scroll.scrollHeight > this.scroll.clientHeight + 1 || this.scroll.scrollWidth > this.scroll.clientWidth + 1;
-    if (scrolls !== this.scroll.hasAttribute("tabindex")) {
-      this.scroll.toggleAttribute("tabindex", scrolls);
-      this.scroll.tabIndex = scrolls ? 0 : -1;
-      this.scroll.role = scrolls ? "region" : null;
     }
   }
 }

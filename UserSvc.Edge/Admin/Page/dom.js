@@ -37,6 +37,21 @@ export function state() {
   return create("span", { class: "state" }, svg, create("span"));
 }
 
+/** A region that scrolls must be reachable by keyboard; one that does not must not be a tab stop. */
+export function keepReachable(region) {
+  const watched = new ResizeObserver(() => {
+    const scrolls = region.scrollHeight > region.clientHeight + 1 || region.scrollWidth > region.clientWidth + 1;
+    if (scrolls !== region.hasAttribute("tabindex")) {
+      region.toggleAttribute("tabindex", scrolls);
+      region.tabIndex = scrolls ? 0 : -1;
+      region.role = scrolls ? "region" : null;
+    }
+  });
+  watched.observe(region);
+  watched.observe(region.firstElementChild);
+  return watched;
+}
+
 /** Views by key, each with an `element`: created, updated and removed along with their items. */
 export class Keyed {
   #views = new Map();

@@ -1,6 +1,7 @@
 import { say, sayChanges } from "./changes.js";
 import { Cluster } from "./cluster.js";
 import { byId, create, Keyed, partsOf, state, write, writeState } from "./dom.js";
+import { showFailures } from "./failures.js";
 import { clock, count, duration, figure, percent } from "./format.js";
 import { healthButtons, showHealthButtons } from "./health.js";
 import { follow } from "./stream.js";
@@ -20,9 +21,10 @@ let connected = false;
 themeButton(byId("theme"), () => [...clusters.views].forEach(cluster => cluster.recolour()));
 healthButtons();
 follow("events", {
-  history({ clusters: samples }) {
-    kept = Object.entries(samples);
+  history({ fields, clusters: rows }) {
+    kept = Object.entries(rows).map(([name, samples]) => [name, samples.map(row => Object.fromEntries(fields.map((field, i) => [field, row[i]])))]);
   },
+  failures: showFailures,
   stats(stats) {
     // The edge was updated: load its page.
     if (latest && latest.instance.version !== stats.instance.version) {

@@ -3,21 +3,19 @@ const STALL = 5_000;
 const [SHORTEST, LONGEST] = [1_000, 10_000];
 
 /** Follows the edge's events and reconnects after any loss. EventSource's own reconnection gives up after an answer such as 503. */
-export function follow(path, { history, stats, lost }) {
+export function follow(path, { lost, ...events }) {
   let source, retry, last, wait = SHORTEST;
 
   function open() {
     last = performance.now();
     source = new EventSource(path);
-    source.addEventListener("history", event => {
-      last = performance.now();
-      wait = SHORTEST;
-      history(JSON.parse(event.data));
-    });
-    source.addEventListener("stats", event => {
-      last = performance.now();
-      stats(JSON.parse(event.data));
-    });
+    for (const [name, handle] of Object.entries(events)) {
+      source.addEventListener(name, event => {
+        last = performance.now();
+        wait = SHORTEST;
+        handle(JSON.parse(event.data));
+      });
+    }
     source.addEventListener("error", close);
   }
 

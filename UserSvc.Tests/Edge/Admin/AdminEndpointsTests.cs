@@ -31,6 +31,7 @@ public sealed partial class AdminEndpointsTests : IAsyncLifetime
     [InlineData("GET", "/")]
     [InlineData("GET", "/page/index.html")]
     [InlineData("GET", "/events")]
+    [InlineData("GET", "/failures")]
     [InlineData("GET", "/help")]
     [InlineData("GET", "/server_info")]
     [InlineData("GET", "/clusters")]
@@ -242,7 +243,7 @@ public sealed partial class AdminEndpointsTests : IAsyncLifetime
         var help = await _edge.Admin.AskAsync("/help");
 
         Assert.Equal(
-            "/ /alive /clusters /config_dump /drain_listeners /events /health /healthcheck/fail /healthcheck/ok /help /ready /server_info /stats /stats/prometheus /v1/registration/{service}",
+            "/ /alive /clusters /config_dump /drain_listeners /events /failures /health /healthcheck/fail /healthcheck/ok /help /ready /server_info /stats /stats/prometheus /v1/registration/{service}",
             string.Join(' ', help.Body.Split('\n').Where(l => l.StartsWith("  /", StringComparison.Ordinal)).Select(l => l.Trim().Split(':', ' ')[0])));
     }
 

@@ -7,7 +7,7 @@ namespace UserSvc.Tests.Edge.Admin;
 
 public sealed class EventsTests
 {
-    private const string SampleShape = "time,requests,errors,p50,p99,retries,ejections,refused";
+    private const string SampleShape = "time,requests,errors,p50,p99,retries,ejections";
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
@@ -21,19 +21,21 @@ public sealed class EventsTests
         await Eventually.HoldsAsync(async () => (await edge.Health.AskAsync("/ready")).Status == 200);
         await edge.Public.AskAsync("/user/alice");
         // A whole second has been sampled.
-        await Eventually.HoldsAsync(async () => (await ReadAsync(edge, 2))[1].Data["clusters"]![0]!["sample"] is not null);
+        await Eventually.HoldsAsync(async () => (await ReadAsync(edge, 3))[2].Data["clusters"]![0]!["sample"] is not null);
 
-        var events = await ReadAsync(edge, 3);
+        var events = await ReadAsync(edge, 4);
 
-        var (history, stats) = (events[0].Data, events[1].Data);
-        Assert.Equal(["history", "stats", "stats"], events.Select(e => e.Type));
-        Assert.Equal(("interval,clusters", "usersvc", SampleShape), (Shape(history), Shape(history["clusters"]), Shape(history["clusters"]!["usersvc"]![0])));
-        Assert.Equal(1, (double)history["interval"]!);
+        var (history, stats) = (events[0].Data, events[2].Data);
+        Assert.Equal(["history", "failures", "stats", "stats"], events.Select(e => e.Type));
+        Assert.Equal(
+            ("fields,clusters", """["time","requests","errors","p50","p99","retries","ejections"]""", "usersvc", 7),
+            (Shape(history), history["fields"]!.ToJsonString(), Shape(history["clusters"]), history["clusters"]!["usersvc"]![0]!.AsArray().Count));
         Assert.Equal("time,instance,downstream,clusters,discovery", Shape(stats));
         Assert.Equal("name,version,uptime,state,healthCheckFailed,ready,reason", Shape(stats["instance"]));
         Assert.Equal("connections,active,requests,1xx,2xx,3xx,4xx,5xx", Shape(stats["downstream"]));
         Assert.Equal(
-            "name,policy,inFlight,maxRequests,requests,errors,retries,retriesRefused,ejections,refused,healthy,total,panic,sample,destinations",
+            "name,policy,inFlight,maxRequests,requests,errors,retries.connect_failure,retries.reset,retries.try_timeout,retries.gateway_error,refused.retry_budget,"
+                + "ejections,refused.cluster_limit,refused.destination_limit,healthy,total,panic,sample,destinations",
             Shape(stats["clusters"]![0]));
         Assert.Equal(SampleShape, Shape(stats["clusters"]![0]!["sample"]));
         Assert.Equal(
@@ -60,6 +62,23 @@ public sealed class EventsTests
         await two.StopAsync();
 
         await UntilAsync(edge, stats => stats["clusters"]![0]!["destinations"]![1] is { } dead && (string?)dead["health"] == "outOfService" && !(bool)dead["receives"]!);
+    }
+
+    [Fact]
+    public async Task Failure_DuringAStream_IsSentOnce()
+    {
+        await using var edge = await EdgeHost.StartAsync([("usersvc-1", "http://127.0.0.1:1")], ("Edge:AccessLog:Requests", "Failures"));
+
+        var (arrived, later) = (false, 0);
+
+        var events = await ReadAsync(edge, (seen, data) =>
+        {
+            _ = seen == 3 ? edge.Public.AskAsync("/nothing") : null;
+            arrived |= data["failures"] is JsonArray { Count: 1 };
+            return arrived && ++later == 3;
+        });
+
+        Assert.Equal([0, 1], events.Where(e => e.Type == "failures").Select(e => e.Data["failures"]!.AsArray().Count));
     }
 
     [Fact]
@@ -101,7 +120,7 @@ public sealed class EventsTests
 
     private static Task<List<(string Type, JsonNode Data)>> ReadAsync(EdgeHost edge, int count) => ReadAsync(edge, (seen, _) => seen == count);
 
-    private static Task<List<(string Type, JsonNode Data)>> UntilAsync(EdgeHost edge, Func<JsonNode, bool> condition) => ReadAsync(edge, (seen, data) => seen > 1 && condition(data));
+    private static Task<List<(string Type, JsonNode Data)>> UntilAsync(EdgeHost edge, Func<JsonNode, bool> condition) => ReadAsync(edge, (seen, data) => seen > 2 && condition(data));
 
     private static async Task<List<(string Type, JsonNode Data)>> ReadAsync(EdgeHost edge, Func<int, JsonNode, bool> enough)
     {

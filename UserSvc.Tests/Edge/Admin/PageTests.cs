@@ -12,6 +12,10 @@ namespace UserSvc.Tests.Edge.Admin;
 public sealed partial class PageTests(Browser browser) : IClassFixture<Browser>, IAsyncLifetime
 {
     private const string Destinations = "Destinations of usersvc";
+    private const string Failures = "Last failures, refusals and retries";
+    private const string TraceId = "0af7651916cd43dd8448eb211c80319c";
+
+    private static readonly (string, string)[] LogFailures = [("Edge:AccessLog:Requests", "Failures"), ("Edge:TraceUrl", "https://tempo.internal/trace/{trace_id}")];
 
     private readonly List<Upstream> _upstreams = [];
 
@@ -38,8 +42,8 @@ public sealed partial class PageTests(Browser browser) : IClassFixture<Browser>,
         await using var page = await OpenAsync(edge);
 
         Assert.Equal(
-            ["edge-1", "usersvc", "2 of 2 healthy", "RoundRobin", "0 of 1,024"],
-            await TextsAsync(page, "h1", ".cluster h2", "[data-of=health]", "[data-of=policy]", ".facts div:nth-child(2) dd"));
+            ["edge-1", "usersvc", "2 of 2 healthy", "RoundRobin", "0 of 1,024", "The access log is off, so failures are not collected: Edge:AccessLog:Requests is None."],
+            await TextsAsync(page, "h1", ".cluster h2", "[data-of=health]", "[data-of=policy]", ".facts div:nth-child(2) dd", "#no-failures"));
         Assert.Equal(_upstreams.Select(u => $"{u.Name} {u.Address} | Healthy | Receiving | 0 | 0 | – | – | 0 | 0 | 0 | 0"), await page.RowsAsync(Destinations));
     }
 
@@ -67,6 +71,54 @@ public sealed partial class PageTests(Browser browser) : IClassFixture<Browser>,
         Assert.Equal("1 of 2 healthy", await page.Tab.Locator("[data-of=health]").TextContentAsync());
         Assert.Equal(["usersvc: usersvc-2 out of service"], await page.Tab.Locator("#changes p").EvaluateAllAsync<string[]>("lines => lines.map(line => line.lastChild.textContent.trim())"));
         Assert.Equal("⚠ edge-1: usersvc 1 of 2 healthy", await page.Tab.TitleAsync());
+    }
+
+    [Fact]
+    public async Task Failures_OfRequests_AreShownAndFilteredByRouteAndFlag()
+    {
+        await using var edge = await EdgeHost.StartAsync(
+            [("usersvc-1", "http://127.0.0.1:1"), ("usersvc-2", "http://127.0.0.1:2")],
+            [.. LogFailures, ($"{EdgeHost.Probing}:Enabled", "false"), ($"{EdgeHost.Metadata}:Retry.Attempts", "2")]);
+        await using var page = await OpenAsync(edge);
+        Assert.Equal("None since the start.", await page.Tab.Locator("#no-failures").InnerTextAsync());
+
+        await FailAsync(edge, "/user/<b>alice</b>");
+        await FailAsync(edge, "/nothing");
+
+        const string Attempts = "usersvc-N: ConnectFailure, Retry usersvc-N: ConnectFailure, NoAttemptsLeft Connection refused";
+        const string Alice = $"GET /user/<b>alice</b> 127.0.0.1 r-1 | TIME | user | 502 | UF, URX | {Attempts} | MS | {TraceId}";
+        const string Nothing = $"GET /nothing 127.0.0.1 r-1 | TIME | – | 404 | NR | –  | MS | {TraceId}";
+        await ShowsAsync(Nothing, Alice);
+        await page.Tab.GetByLabel("Flag").SelectOptionAsync("URX");
+        await ShowsAsync(Alice);
+        await page.Tab.GetByLabel("Route").SelectOptionAsync("(none)");
+        await ShowsAsync();
+        Assert.Equal("None with this route and flag.", await page.Tab.Locator("#no-failures").InnerTextAsync());
+        await page.Tab.GetByLabel("Flag").SelectOptionAsync("");
+        await ShowsAsync(Nothing);
+        Assert.Equal("1 of 2", await page.Tab.Locator("#failures-shown").InnerTextAsync());
+        var trace = page.Tab.GetByRole(AriaRole.Link, new() { Name = TraceId });
+        Assert.Equal(($"https://tempo.internal/trace/{TraceId}", "noopener"), (await trace.GetAttributeAsync("href"), await trace.GetAttributeAsync("rel")));
+        Assert.Equal(
+            ["connect failure", "1", "reset", "0", "try timeout", "0", "gateway error", "0", "retry budget", "0", "cluster limit", "0", "destination limit", "0"],
+            await page.Tab.Locator(".reasons :is(dt, dd)").AllInnerTextsAsync());
+
+        async Task ShowsAsync(params string[] rows)
+        {
+            await Record.ExceptionAsync(() => Eventually.HoldsAsync(async () => rows.SequenceEqual(await ReadAsync())));
+            Assert.Equal(rows, await ReadAsync());
+        }
+
+        // The table is hidden, and so has no role, when it is empty.
+        async Task<IEnumerable<string>> ReadAsync() => await page.Tab.GetByRole(AriaRole.Table, new() { Name = Failures }).CountAsync() == 0 ? []
+            : (await page.RowsAsync(Failures)).Select(Normalize);
+
+        static string Normalize(string row)
+        {
+            var cells = row.Replace("usersvc-1", "usersvc-N", StringComparison.Ordinal).Replace("usersvc-2", "usersvc-N", StringComparison.Ordinal).Split(" | ");
+            (cells[1], cells[6]) = ("TIME", "MS");
+            return string.Join(" | ", cells);
+        }
     }
 
     [Fact]
@@ -200,10 +252,13 @@ public sealed partial class PageTests(Browser browser) : IClassFixture<Browser>,
     [InlineData(1440, ColorScheme.Dark)]
     public async Task Page_AnyWidthAndTheme_FitsAndIsAccessible(int width, ColorScheme theme)
     {
-        await using var edge = await EdgeHost.ReadyAsync(_upstreams);
+        await using var edge = await EdgeHost.ReadyAsync(_upstreams, LogFailures);
         await _upstreams[1].StopAsync();
+        await FailAsync(edge, "/nothing");
+        await FailAsync(edge, "/" + new string('a', 300));
         await using var page = await browser.OpenAsync(Admin(edge), width, theme);
         await page.Tab.GetByText("Out of service").First.WaitForAsync();
+        await Assertions.Expect(page.Tab.Locator("#failures tr")).ToHaveCountAsync(2);
 
         var violations = (await page.Tab.RunAxe()).Violations;
 
@@ -247,6 +302,9 @@ public sealed partial class PageTests(Browser browser) : IClassFixture<Browser>,
             await page.Tab.Keyboard.PressAsync(key);
         }
     }
+
+    private static Task<string> FailAsync(EdgeHost edge, string path) => RawConnection.ExchangeAsync(
+        edge.Public.BaseAddress!, $"GET {path} HTTP/1.1\r\nHost: x\r\nX-Request-Id: r-1\r\ntraceparent: 00-{TraceId}-b7ad6b7169203331-00\r\nConnection: close\r\n\r\n");
 
     private static Task ReadinessAsync(EdgeHost edge, HttpStatusCode status) =>
         Eventually.HoldsAsync(async () => (await edge.Health.GetAsync("/ready", Cancellation)).StatusCode == status);

@@ -97,7 +97,8 @@ public sealed class StatisticsTests
             """, withoutHistograms: true);
         Assert.Equal("cluster.usersvc.upstream_rq_retry.gateway_error: 1\n", await edge.StatsAsync(@"upstream_rq_retry\."));
         Assert.Equal(
-            "edge.circuit_breaker.overflows usersvc cluster 0, edge.circuit_breaker.overflows usersvc destination 0, edge.ejections usersvc 0, "
+            "edge.access_log.dropped 0, edge.access_log.left_out 0, edge.access_log.written 0, "
+            + "edge.circuit_breaker.overflows usersvc cluster 0, edge.circuit_breaker.overflows usersvc destination 0, edge.ejections usersvc 0, "
             + "edge.retries usersvc connect_failure 0, edge.retries usersvc gateway_error 1, edge.retries usersvc reset 0, edge.retries usersvc try_timeout 0, "
             + "edge.retry.overflows usersvc 0, edge.retry.successes usersvc 1",
             Observed(edge));
@@ -263,10 +264,10 @@ public sealed class StatisticsTests
     }
 
     [Fact]
-    public void Samples_OverFiveMinutes_AreTheLastThreeHundred()
+    public void Samples_OverFifteenMinutes_AreTheLastNineHundred()
     {
         var cluster = new ClusterStatistics();
-        for (var second = 0; second < 350; second++)
+        for (var second = 0; second < 950; second++)
         {
             cluster.RetriesAfter(AttemptOutcome.Reset).Increment();
             cluster.Attempts.Begin();
@@ -277,9 +278,9 @@ public sealed class StatisticsTests
 
         var samples = cluster.Samples.All;
 
-        Assert.Equal(300, samples.Count);
+        Assert.Equal(900, samples.Count);
         Assert.Equal(DateTime.UnixEpoch.AddSeconds(50), samples[0].Time);
-        Assert.Equal(new Sample(DateTime.UnixEpoch.AddSeconds(349), 0.5, 0.5, 0.00055, 0.001089, 0.5, 0, 0), samples[^1]);
+        Assert.Equal(new Sample(DateTime.UnixEpoch.AddSeconds(949), 0.5, 0.5, 0.00055, 0.001089, 0.5, 0), samples[^1]);
     }
 
     private static string Stat(Upstream upstream) => new Uri(upstream.Address).Authority.Replace(':', '_');
