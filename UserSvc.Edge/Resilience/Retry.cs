@@ -32,13 +32,13 @@ internal sealed class Retry(RequestDelegate next, TimeProvider time)
         for (var candidates = proxied.AvailableDestinations; ; candidates = Without(failed, candidates))
         {
             attempts.Begin(candidates, failed);
+            proxied.AvailableDestinations = candidates;
+            proxied.ProxiedDestination = null;
             if (attempts.Number > 1)
             {
                 await PrepareAsync(context, attempts.Number, headers);
             }
 
-            proxied.AvailableDestinations = candidates;
-            proxied.ProxiedDestination = null;
             if (attempts.Settings.Attempts > 1 || !context.Request.Headers.ContainsKey(AttemptHeader))
             {
                 context.Request.Headers[AttemptHeader] = attempts.Number == 1 ? "1" : attempts.Number.ToString(CultureInfo.InvariantCulture);

@@ -246,6 +246,26 @@ public sealed partial class AccessLogTests : IDisposable
             await LineAsync());
     }
 
+    [Fact]
+    public async Task Client_ThatLeavesBetweenTwoAttempts_IsALineWithThoseThatWereMade()
+    {
+        await using var upstream = await Upstream.StartAsync(answer: context => FailAsync(context, "503"));
+        await using var edge = await EdgeHost.StartAsync(
+            new FakeTimeProvider(), [("usersvc-1", upstream.Address), ("usersvc-2", upstream.Address), ("usersvc-3", upstream.Address)], [.. Settings, NotProbed]);
+        var connection = await RawConnection.OpenAsync(edge.Public.BaseAddress!);
+        await connection.SendAsync(Get);
+        // From the third attempt on, each waits a little first, here for ever.
+        await Eventually.HoldsAsync(async () => (await edge.Admin.AskAsync("/stats?filter=upstream_rq_retry$")).Body == "cluster.usersvc.upstream_rq_retry: 2\n");
+
+        connection.Dispose();
+
+        Assert.Equal(
+            Line("0", "DC", """
+                "cluster":"usersvc","attempts":[{"destination":"A","outcome":"GatewayError","decision":"Retry"},{"destination":"B","outcome":"GatewayError","decision":"Retry"}]
+                """, "0"),
+            await LineAsync());
+    }
+
     [Theory]
     [InlineData("None", null, "", "")]
     [InlineData("Failures", null, "r-failed", "r-failed")]
