@@ -11,6 +11,10 @@ internal static class EdgeResource
         if (local.Options is { } options)
         {
             edge.WithLocalListeners(options, local.Certificate).WithHealthCheckCommands();
+            if (local.Dashboard is { } dashboard)
+            {
+                edge.WithEnvironment("Edge__TraceUrl", $"{dashboard}/traces/detail/{{trace_id}}");
+            }
         }
         else
         {

@@ -38,6 +38,9 @@ internal sealed class LocalRun : IAsyncDisposable
     /// <summary>Whether each instance has a sidecar. False while publishing: in a cluster the sidecar is a container in the instance's pod.</summary>
     public bool HasSidecars => Options?.Sidecars == true;
 
+    /// <summary>Null without a dashboard, and while publishing.</summary>
+    public string? Dashboard => Options?.Dashboard == true ? _configuration["ASPNETCORE_URLS"]?.Split(';')[0] : null;
+
     /// <summary>Null without TLS, and while publishing.</summary>
     public LocalCertificate? Certificate => _state?.Certificate;
 
@@ -100,9 +103,8 @@ internal sealed class LocalRun : IAsyncDisposable
         if (Options is not null && !_welcomed)
         {
             _welcomed = true;
-            var url = _configuration["ASPNETCORE_URLS"]?.Split(';')[0];
             var postgres = Postgres is { } server ? (await server).Description : $"{PostgresChoice.Image} in a container, data in volume {PostgresVolume}";
-            Console.WriteLine(Welcome.Text(Options, _state!, postgres, Options.Dashboard ? $"{url}/login?t={_configuration["AppHost:BrowserToken"]}" : null));
+            Console.WriteLine(Welcome.Text(Options, _state!, postgres, Dashboard is { } url ? $"{url}/login?t={_configuration["AppHost:BrowserToken"]}" : null));
         }
     }
 
