@@ -4,15 +4,15 @@ using UserSvc.ServiceDefaults;
 namespace UserSvc.Api.Passwords;
 
 /// <param name="User">The user whose password it is; null when the password is wrong or there is no such user.</param>
-/// <param name="RetryAfter">Set when the check was refused because there were too many attempts at this name.</param>
+/// <param name="RetryAfter">Set when the check was refused because too many have failed.</param>
 internal readonly record struct PasswordVerdict(User? User, TimeSpan? RetryAfter);
 
 /// <summary>Checks a name and a password against the store: throttled, with the same work for every name. Rehashes outdated hashes.</summary>
 internal sealed class PasswordCheck(UserStore store, PasswordHasher hasher, PasswordThrottle throttle)
 {
-    public async Task<PasswordVerdict> VerifyAsync(string name, string password, CancellationToken cancellationToken)
+    public async Task<PasswordVerdict> VerifyAsync(string name, string password, string address, CancellationToken cancellationToken)
     {
-        var (attempt, retryAfter) = await throttle.EnterAsync(name, cancellationToken);
+        var (attempt, retryAfter) = await throttle.EnterAsync(name, address, cancellationToken);
         if (attempt is null)
         {
             return new(null, retryAfter);

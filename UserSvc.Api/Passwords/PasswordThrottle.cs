@@ -3,10 +3,10 @@ using Microsoft.Extensions.Options;
 
 namespace UserSvc.Api.Passwords;
 
-/// <summary>Section <c>PasswordThrottle</c>: how fast one user's password may be guessed at one instance.</summary>
+/// <summary>Section <c>PasswordThrottle</c>: how fast passwords may be guessed at one instance.</summary>
 internal sealed class PasswordThrottleOptions
 {
-    /// <summary>Failures in a row before a name is slowed down. Default 5; 1 to 1000.</summary>
+    /// <summary>Failures in a row before a name is slowed down for one address. Default 5; 1 to 1000.</summary>
     [Range(1, 1000)]
     public int Burst { get; set; } = 5;
 
@@ -14,51 +14,70 @@ internal sealed class PasswordThrottleOptions
     [Range(typeof(TimeSpan), "00:00:00.010", "1.00:00:00")]
     public TimeSpan Pause { get; set; } = TimeSpan.FromSeconds(10);
 
-    /// <summary>Names remembered; the least recently used is forgotten first. Default 10,000; 100 to 10,000,000.</summary>
+    /// <summary>
+    /// How many addresses together slow a name down for all addresses new to it: the name has so many times the burst, and the pause divided
+    /// by it. Default 4: 20 failures, then one per 2.5 s, so that three attackers do not lock a new address out. 1 to 1000.
+    /// </summary>
+    [Range(1, 1000)]
+    public int AddressesPerName { get; set; } = 4;
+
+    /// <summary>
+    /// The same for the names that one address tries. Default 10: 50 failures, then one a second, more than a large office behind one address
+    /// mistypes. 1 to 1000.
+    /// </summary>
+    [Range(1, 1000)]
+    public int NamesPerAddress { get; set; } = 10;
+
+    /// <summary>Counts remembered, of names, addresses and both; the least recently used is forgotten first. Default 30,000; 100 to 10,000,000.</summary>
     [Range(100, 10_000_000)]
-    public int Names { get; set; } = 10_000;
+    public int Counts { get; set; } = 30_000;
+
+    /// <summary>Successes remembered, each a name and an address; the least recently used is forgotten first. Default 100,000; 100 to 10,000,000.</summary>
+    [Range(100, 10_000_000)]
+    public int Successes { get; set; } = 100_000;
 }
 
 /// <summary>
-/// One token bucket per name, for every kind of request that checks a password. An attempt takes its token before it begins; otherwise
-/// parallel guesses would all be in progress before the first one failed. It returns the token unless it fails; success fills the bucket.
+/// Counts failures for every kind of request that checks a password, in three token buckets: the name's from this address, the name's, and
+/// the address's. An attempt takes its tokens before it begins; otherwise parallel guesses would all be in progress before the first
+/// one failed. It returns them unless it fails; success fills the first bucket only, so nobody's success gives others more guesses.
 /// </summary>
 /// <remarks>
-/// An attempt that finds the bucket empty only because others are in progress waits for them, so that many correct ones at once all pass.
+/// An attempt that finds a bucket empty only because others are in progress waits for them, so that many correct ones at once all pass.
 /// </remarks>
 internal sealed class PasswordThrottle(IOptions<PasswordThrottleOptions> options, TimeProvider time)
 {
-    private const int MaxWaiting = 64;
-
     private readonly PasswordThrottleOptions _options = options.Value;
     private readonly Lock _gate = new();
-    private readonly Dictionary<string, LinkedListNode<Bucket>> _buckets = new(StringComparer.Ordinal);
-    private readonly LinkedList<Bucket> _byUse = [];
+    private readonly RecentlyUsed<Subject, TokenBucket> _counts = new(options.Value.Counts);
+
+    // Apart from the counts: failures, which anyone can cause, must not push out successes.
+    private readonly RecentlyUsed<Subject, bool> _successes = new(options.Value.Successes);
 
     /// <returns>The attempt, to be ended by <see cref="Attempt.Succeed"/> or <see cref="Attempt.Fail"/> and disposed; or the time to wait.</returns>
-    public async Task<(Attempt? Attempt, TimeSpan RetryAfter)> EnterAsync(string name, CancellationToken cancellationToken)
+    public async Task<(Attempt? Attempt, TimeSpan RetryAfter)> EnterAsync(string name, string address, CancellationToken cancellationToken)
     {
         while (true)
         {
+            TokenBucket blocking;
             Task turn;
             lock (_gate)
             {
-                var bucket = GetOrAdd(name);
-                Refill(bucket);
-                if (bucket.Tokens >= 1)
+                var buckets = Find(name, address);
+                var empty = Array.FindAll(buckets, bucket => bucket.IsEmpty);
+                if (empty is [])
                 {
-                    bucket.Tokens--;
-                    bucket.InProgress++;
-                    return (new(this, bucket), default);
+                    Array.ForEach(buckets, Take);
+                    return (new(this, buckets), default);
                 }
 
-                if (bucket.InProgress == 0 || bucket.Waiting >= MaxWaiting)
+                if (!Array.TrueForAll(empty, bucket => bucket.CanWait))
                 {
-                    return (null, (1 - bucket.Tokens) * _options.Pause);
+                    return (null, empty.Max(bucket => bucket.RetryAfter));
                 }
 
-                bucket.Waiting++;
-                turn = bucket.Ended.Task;
+                blocking = empty[0];
+                turn = blocking.Wait();
             }
 
             try
@@ -67,102 +86,67 @@ internal sealed class PasswordThrottle(IOptions<PasswordThrottleOptions> options
             }
             catch (OperationCanceledException)
             {
-                Leave(name, turn);
+                lock (_gate)
+                {
+                    blocking.Leave(turn);
+                }
+
                 throw;
             }
         }
     }
 
-    private void Leave(string name, Task turn)
+    /// <summary>Forgets a deleted user: whoever gets the name next starts afresh.</summary>
+    public void Forget(string name)
     {
         lock (_gate)
         {
-            // If the turn has come in the meantime, End has already released everybody.
-            if (_buckets.TryGetValue(name, out var node) && node.Value.Ended.Task == turn)
-            {
-                node.Value.Waiting--;
-            }
+            _counts.RemoveWhere(subject => subject.Name == name);
+            _successes.RemoveWhere(subject => subject.Name == name);
         }
     }
 
-    private Bucket GetOrAdd(string name)
+    // The first is the name's from this address. An address that has succeeded is judged by that one alone: nobody else can empty it.
+    private TokenBucket[] Find(string name, string address)
     {
-        if (_buckets.TryGetValue(name, out var node))
-        {
-            _byUse.Remove(node);
-        }
-        else
-        {
-            if (_buckets.Count >= _options.Names)
-            {
-                Forget(_byUse.First!);
-            }
-
-            node = new(new(name) { Tokens = _options.Burst, RefilledAt = time.GetTimestamp() });
-            _buckets[name] = node;
-        }
-
-        _byUse.AddLast(node);
-        return node.Value;
+        var own = new Subject(name, address);
+        TokenBucket[] buckets = _successes.TryGet(own, out _)
+            ? [Find(own, 1)]
+            : [Find(own, 1), Find(new(name, null), _options.AddressesPerName), Find(new(null, address), _options.NamesPerAddress)];
+        Array.ForEach(buckets, bucket => bucket.Refill());
+        return buckets;
     }
 
-    private void Forget(LinkedListNode<Bucket> node)
+    private TokenBucket Find(Subject subject, int times) =>
+        _counts.TryGet(subject, out var bucket) ? bucket : new(subject, _options.Burst * times, _options.Pause / times, time);
+
+    // Remembered only now: refused attempts, which cost nothing, must not push out counts.
+    private void Take(TokenBucket bucket)
     {
-        _byUse.Remove(node);
-        _buckets.Remove(node.Value.Name);
+        bucket.Take();
+        _counts.Set(bucket.Subject, bucket);
     }
 
-    private void Refill(Bucket bucket)
-    {
-        var now = time.GetTimestamp();
-        // Attempts in progress still hold their tokens, which count against the bucket's size.
-        bucket.Tokens = Math.Min(_options.Burst - bucket.InProgress, bucket.Tokens + (time.GetElapsedTime(bucket.RefilledAt, now) / _options.Pause));
-        bucket.RefilledAt = now;
-    }
-
-    private void End(Bucket bucket, int? failures)
+    private void End(TokenBucket[] buckets, int? failures)
     {
         lock (_gate)
         {
-            Refill(bucket);
-            bucket.InProgress--;
-            bucket.Waiting = 0;
-            bucket.Tokens = failures switch
+            Array.ForEach(buckets, bucket => bucket.End(failures ?? 0));
+            if (failures == 0)
             {
-                null => bucket.Tokens + 1,
-                0 => _options.Burst - bucket.InProgress,
-                _ => bucket.Tokens + 1 - failures.Value,
-            };
-            var ended = bucket.Ended;
-            bucket.Ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
-            ended.SetResult();
-            // A full bucket has no attempt in progress and is as good as a new one.
-            if (bucket.Tokens >= _options.Burst && _buckets.TryGetValue(bucket.Name, out var node) && node.Value == bucket)
+                buckets[0].Fill();
+                _successes.Set(buckets[0].Subject, true);
+            }
+
+            foreach (var full in buckets.Where(bucket => bucket.IsFull && _counts.TryGet(bucket.Subject, out var current) && current == bucket))
             {
-                Forget(node);
+                _counts.Remove(full.Subject);
             }
         }
-    }
-
-    internal sealed class Bucket(string name)
-    {
-        public string Name { get; } = name;
-
-        /// <summary>Attempts that may begin now; the fraction is the progress towards the next one.</summary>
-        public double Tokens { get; set; }
-
-        public long RefilledAt { get; set; }
-
-        public int InProgress { get; set; }
-
-        public int Waiting { get; set; }
-
-        /// <summary>Completed, and replaced, when the next attempt ends.</summary>
-        public TaskCompletionSource Ended { get; set; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }
 
     /// <summary>One attempt at a name's password. Disposed without an outcome, it counts as never made.</summary>
-    internal sealed class Attempt(PasswordThrottle throttle, Bucket bucket) : IDisposable
+    internal sealed class Attempt(PasswordThrottle throttle, TokenBucket[] buckets) : IDisposable
     {
         private int? _failures;
 
@@ -171,6 +155,6 @@ internal sealed class PasswordThrottle(IOptions<PasswordThrottleOptions> options
         /// <param name="guesses">How many wrong passwords the attempt carried.</param>
         public void Fail(int guesses = 1) => _failures = guesses;
 
-        public void Dispose() => throttle.End(bucket, _failures);
+        public void Dispose() => throttle.End(buckets, _failures);
     }
 }

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using Microsoft.AspNetCore.HttpOverrides;
 using Microsoft.Extensions.Options;
 using IPNetwork = System.Net.IPNetwork;
@@ -30,16 +31,19 @@ internal sealed class ClientAddress(IOptions<ClientOptions> options, ILoggerFact
 {
     private readonly ForwardedHeadersMiddleware _forwarded = new(_ => Task.CompletedTask, loggers, Options.Create(Trusting(options.Value)));
 
-    public string Get(HttpContext context)
+    public string Get(HttpContext context) => Find(context)?.ToString() ?? "unknown";
+
+    /// <summary>An IPv4 address, or the /64 of an IPv6 address: a customer has at least a /64 (RFC 6177) and may use any address in it.</summary>
+    public string GetNetwork(HttpContext context) => Find(context) is { AddressFamily: AddressFamily.InterNetworkV6 } address
+        ? $"{new IPAddress([.. address.GetAddressBytes()[..8], .. new byte[8]])}/64"
+        : Get(context);
+
+    private IPAddress? Find(HttpContext context)
     {
         _forwarded.ApplyForwarders(context);
+        var address = context.Connection.RemoteIpAddress;
         // A dual-stack socket reports an IPv4 peer as ::ffff:10.0.0.1.
-        return context.Connection.RemoteIpAddress switch
-        {
-            null => "unknown",
-            { IsIPv4MappedToIPv6: true } mapped => mapped.MapToIPv4().ToString(),
-            var address => address.ToString(),
-        };
+        return address is { IsIPv4MappedToIPv6: true } ? address.MapToIPv4() : address;
     }
 
     private static ForwardedHeadersOptions Trusting(ClientOptions client)

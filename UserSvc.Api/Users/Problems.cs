@@ -25,7 +25,7 @@ internal static class Problems
     public static ProblemHttpResult TooManyAttempts(HttpResponse response, TimeSpan retryAfter)
     {
         response.Headers.RetryAfter = Math.Max(1, Math.Ceiling(retryAfter.TotalSeconds)).ToString(CultureInfo.InvariantCulture);
-        return TypedResults.Problem("Too many wrong passwords for this user. Try again after the time in Retry-After.", statusCode: StatusCodes.Status429TooManyRequests);
+        return TypedResults.Problem("Too many wrong passwords for this user or from this address. Try again after the time in Retry-After.", statusCode: StatusCodes.Status429TooManyRequests);
     }
 
     /// <summary>401 that asks for a user's credentials (RFC 7617).</summary>

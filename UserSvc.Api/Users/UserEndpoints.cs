@@ -69,7 +69,8 @@ internal static class UserEndpoints
     }
 
     internal static async Task<Results<NoContent, ProblemHttpResult>> DeleteUser(
-        string name, HttpContext context, UserStore store, PasswordCheck passwords, Administrator administrator, Audit audit, CancellationToken cancellationToken)
+        string name, HttpContext context, UserStore store, PasswordCheck passwords, PasswordThrottle throttle, ClientAddress clients, Administrator administrator, Audit audit,
+        CancellationToken cancellationToken)
     {
         if (!UserName.TryNormalize(name, out var key))
         {
@@ -89,7 +90,7 @@ internal static class UserEndpoints
                 audit.AdministratorRequest(context);
                 return await store.DeleteAsync(key, cancellationToken) is { } user ? Deleted(user, byAdministrator: true) : Problems.NoSuchUser();
             case Credentials.Basic basic:
-                return await passwords.VerifyAsync(basic.Name, basic.Password, cancellationToken) switch
+                return await passwords.VerifyAsync(basic.Name, basic.Password, clients.GetNetwork(context), cancellationToken) switch
                 {
                     { User: null, RetryAfter: var retryAfter } =>
                         audit.PasswordRefused(context, basic.Name, Problems.PasswordRefused(context.Response, retryAfter, "The credentials are wrong.")),
@@ -102,13 +103,15 @@ internal static class UserEndpoints
 
         NoContent Deleted(User user, bool byAdministrator)
         {
+            throttle.Forget(user.Name);
             audit.UserDeleted(context, user, byAdministrator);
             return TypedResults.NoContent();
         }
     }
 
     internal static async Task<Results<Ok<UserAnswer>, ValidationProblem, ProblemHttpResult>> VerifyPassword(
-        string name, PasswordRequest request, HttpContext context, PasswordCheck passwords, Audit audit, Instance instance, CancellationToken cancellationToken)
+        string name, PasswordRequest request, HttpContext context, PasswordCheck passwords, ClientAddress clients, Audit audit, Instance instance,
+        CancellationToken cancellationToken)
     {
         if (!UserName.TryNormalize(name, out var key))
         {
@@ -120,7 +123,7 @@ internal static class UserEndpoints
             return Problems.Invalid(errors);
         }
 
-        return await passwords.VerifyAsync(key, request.Password!, cancellationToken) switch
+        return await passwords.VerifyAsync(key, request.Password!, clients.GetNetwork(context), cancellationToken) switch
         {
             { User: { } user } => TypedResults.Ok(UserAnswer.From(user, instance)),
             { RetryAfter: var retryAfter } =>

@@ -15,8 +15,8 @@ internal static class UserPut
     private const int MaxRounds = 3;
 
     internal static async Task<Results<Ok<UserAnswer>, Created<UserAnswer>, ValidationProblem, ProblemHttpResult>> PutUser(
-        string name, UserContent content, HttpContext context, UserStore store, PasswordHasher hasher, PasswordThrottle throttle, Audit audit, Instance instance,
-        CancellationToken cancellationToken)
+        string name, UserContent content, HttpContext context, UserStore store, PasswordHasher hasher, PasswordThrottle throttle, ClientAddress clients, Audit audit,
+        Instance instance, CancellationToken cancellationToken)
     {
         if (!UserName.TryNormalize(name, out var key))
         {
@@ -62,7 +62,7 @@ internal static class UserPut
                 return Problems.Conflict();
             }
 
-            var (attempt, retryAfter) = await throttle.EnterAsync(key, cancellationToken);
+            var (attempt, retryAfter) = await throttle.EnterAsync(key, clients.GetNetwork(context), cancellationToken);
             if (attempt is null)
             {
                 return audit.PasswordRefused(context, key, Problems.TooManyAttempts(response, retryAfter));

@@ -134,23 +134,23 @@ public sealed partial class AuditTests(PostgresFixture postgres)
 
     [Theory]
     // A client that is not a proxy is not believed.
-    [InlineData("9.9.9.9", "1.1.1.1", "9.9.9.9")]
+    [InlineData("9.9.9.9", "1.1.1.1", "9.9.9.9", "9.9.9.9")]
     // Behind the edge, behind a sidecar too, and whatever the client wrote before.
-    [InlineData("10.0.0.1", "9.9.9.9", "9.9.9.9")]
-    [InlineData("127.0.0.1", "9.9.9.9, 10.0.0.1", "9.9.9.9")]
-    [InlineData("::ffff:10.0.0.1", "6.6.6.6, 9.9.9.9", "9.9.9.9")]
-    [InlineData("fd00::1", "2001:db8::9", "2001:db8::9")]
-    [InlineData("10.0.0.1", "192.168.0.7", "192.168.0.7")]
-    [InlineData("10.0.0.1", "alice", "10.0.0.1")]
-    [InlineData("::ffff:9.9.9.9", "", "9.9.9.9")]
-    [InlineData(null, "", "unknown")]
-    public void ClientAddress_BehindProxies_IsTheLastThatIsNotATrustedProxys(string? peer, string forwardedFor, string client)
+    [InlineData("10.0.0.1", "9.9.9.9", "9.9.9.9", "9.9.9.9")]
+    [InlineData("127.0.0.1", "9.9.9.9, 10.0.0.1", "9.9.9.9", "9.9.9.9")]
+    [InlineData("::ffff:10.0.0.1", "6.6.6.6, 9.9.9.9", "9.9.9.9", "9.9.9.9")]
+    [InlineData("fd00::1", "2001:db8:1:2:3:4:5:6", "2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64")]
+    [InlineData("10.0.0.1", "192.168.0.7", "192.168.0.7", "192.168.0.7")]
+    [InlineData("10.0.0.1", "alice", "10.0.0.1", "10.0.0.1")]
+    [InlineData("::ffff:9.9.9.9", "", "9.9.9.9", "9.9.9.9")]
+    [InlineData(null, "", "unknown", "unknown")]
+    public void ClientAddress_BehindProxies_IsTheLastThatIsNotATrustedProxys(string? peer, string forwardedFor, string client, string network)
     {
         var addresses = new ClientAddress(Options.Create(new ClientOptions()), NullLoggerFactory.Instance);
         var context = new DefaultHttpContext { Connection = { RemoteIpAddress = peer is null ? null : IPAddress.Parse(peer) } };
         context.Request.Headers["X-Forwarded-For"] = forwardedFor;
 
-        Assert.Equal((client, client), (addresses.Get(context), addresses.Get(context)));
+        Assert.Equal((client, network, client), (addresses.Get(context), addresses.GetNetwork(context), addresses.Get(context)));
     }
 
     private async Task<ContainerProcess> StartAsync(params (string, string)[] environment)

@@ -84,16 +84,61 @@ public sealed class PasswordTests(PostgresFixture postgres) : IAsyncLifetime
     [InlineData("verify")]
     [InlineData("basic")]
     [InlineData("put")]
-    public async Task Guessing_ByAnyKindOfRequest_Is429AfterFiveFailures(string way)
+    public async Task Guessing_ByAnyKindOfRequest_Is429AfterFiveFailuresOfOneAddress(string way)
     {
         var statuses = new List<int>();
-        for (var i = 0; i < 6; i++)
+        foreach (var address in (string[])["192.0.2.1", "192.0.2.1", "192.0.2.1", "192.0.2.1", "192.0.2.1", "192.0.2.1", "192.0.2.2"])
         {
-            statuses.Add((await GuessAsync(way, $"a wrong password {i}")).Status);
+            ComeFrom(address);
+            statuses.Add((await GuessAsync(way, $"a wrong password {statuses.Count}")).Status);
         }
 
         var refused = way switch { "put" => 409, _ => 401 };
-        Assert.Equal([refused, refused, refused, refused, refused, 429], statuses);
+        Assert.Equal([refused, refused, refused, refused, refused, 429, refused], statuses);
+    }
+
+    [Fact]
+    public async Task RightPassword_WhileFourAddressesGuess_PassesFromItsUsualAddressOnly()
+    {
+        ComeFrom("192.0.2.1");
+        await _client.VerifyAsync("alice", Password);
+        for (var i = 0; i < 20; i++)
+        {
+            ComeFrom($"203.0.113.{i % 4}");
+            await GuessAsync("verify", $"a wrong password {i}");
+        }
+
+        var statuses = new List<int>();
+        foreach (var address in (string[])["192.0.2.1", "192.0.2.2"])
+        {
+            ComeFrom(address);
+            statuses.Add((await _client.VerifyAsync("alice", Password)).Status);
+        }
+
+        Assert.Equal([200, 429], statuses);
+    }
+
+    [Theory]
+    [InlineData("owner")]
+    [InlineData("administrator")]
+    public async Task Name_DeletedAndCreatedAgain_StartsAfresh(string deletedBy)
+    {
+        ComeFrom("192.0.2.1");
+        for (var i = 0; i < 5; i++)
+        {
+            await GuessAsync("verify", $"a wrong password {i}");
+        }
+
+        var throttled = await _client.VerifyAsync("alice", Password);
+        ComeFrom("192.0.2.2");
+        var deleted = deletedBy is "owner"
+            ? await _client.DeleteUserAsync("alice", UserRequests.Basic("alice", Password))
+            : await _client.AsAdministratorAsync(HttpMethod.Delete, "/user/alice");
+        await _client.PutUserAsync("alice", "Alice", Password);
+        ComeFrom("192.0.2.1");
+        var fresh = await _client.VerifyAsync("alice", Password);
+
+        Assert.Equal((429, 204, 200), (throttled.Status, deleted.Status, fresh.Status));
     }
 
     [Fact]
@@ -119,7 +164,7 @@ public sealed class PasswordTests(PostgresFixture postgres) : IAsyncLifetime
         using var request = new HttpRequestMessage(HttpMethod.Post, "/user/alice/verify") { Content = UserRequests.Json(new { password = Password }) };
         using var response = await _client.SendAsync(request, TestContext.Current.CancellationToken);
 
-        Assert.Equal(Answer.Problem(429, "Too Many Requests", "Too many wrong passwords for this user. Try again after the time in Retry-After."), await Answer.ReadAsync(response));
+        Assert.Equal(Answer.Problem(429, "Too Many Requests", "Too many wrong passwords for this user or from this address. Try again after the time in Retry-After."), await Answer.ReadAsync(response));
         Assert.InRange(response.Headers.RetryAfter!.Delta!.Value, TimeSpan.FromMinutes(59), TimeSpan.FromHours(1));
     }
 
@@ -174,6 +219,13 @@ public sealed class PasswordTests(PostgresFixture postgres) : IAsyncLifetime
         });
 
         Assert.Contains(key.Split(':')[1], failure.Message, StringComparison.Ordinal);
+    }
+
+    // As if the edge had sent it: loopback is a trusted proxy.
+    private void ComeFrom(string address)
+    {
+        _client.DefaultRequestHeaders.Remove("X-Forwarded-For");
+        _client.DefaultRequestHeaders.Add("X-Forwarded-For", address);
     }
 
     private static Task<HttpResponseMessage> RawPutAsync(HttpClient client, string name) => client.PutAsync(

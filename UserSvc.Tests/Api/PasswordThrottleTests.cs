@@ -9,6 +9,8 @@ namespace UserSvc.Tests.Api;
 
 public sealed class PasswordThrottleTests
 {
+    private const string Address = "alice's address";
+
     private readonly FakeTimeProvider _time = new();
 
     [Fact]
@@ -32,7 +34,7 @@ public sealed class PasswordThrottleTests
         var throttle = Throttle(new() { Burst = 2 });
         await FailAsync(throttle, "alice");
 
-        var (attempt, _) = await throttle.EnterAsync("alice", TestContext.Current.CancellationToken);
+        var (attempt, _) = await throttle.EnterAsync("alice", Address, TestContext.Current.CancellationToken);
         attempt!.Succeed();
         attempt.Dispose();
 
@@ -43,7 +45,7 @@ public sealed class PasswordThrottleTests
     public async Task Enter_AttemptWithoutOutcome_CountsAsNeverMade()
     {
         var throttle = Throttle(new() { Burst = 1 });
-        var (attempt, _) = await throttle.EnterAsync("alice", TestContext.Current.CancellationToken);
+        var (attempt, _) = await throttle.EnterAsync("alice", Address, TestContext.Current.CancellationToken);
 
         attempt!.Dispose();
 
@@ -54,7 +56,7 @@ public sealed class PasswordThrottleTests
     public async Task Enter_AttemptWithTwoGuesses_CountsTwice()
     {
         var throttle = Throttle(new() { Burst = 2 });
-        var (attempt, _) = await throttle.EnterAsync("alice", TestContext.Current.CancellationToken);
+        var (attempt, _) = await throttle.EnterAsync("alice", Address, TestContext.Current.CancellationToken);
         attempt!.Fail(guesses: 2);
         attempt.Dispose();
 
@@ -65,9 +67,9 @@ public sealed class PasswordThrottleTests
     public async Task Enter_AllAttemptsInProgress_WaitsForOneToEnd()
     {
         var throttle = Throttle(new() { Burst = 1 });
-        var (first, _) = await throttle.EnterAsync("alice", TestContext.Current.CancellationToken);
+        var (first, _) = await throttle.EnterAsync("alice", Address, TestContext.Current.CancellationToken);
 
-        var second = throttle.EnterAsync("alice", TestContext.Current.CancellationToken);
+        var second = throttle.EnterAsync("alice", Address, TestContext.Current.CancellationToken);
         var waited = !second.IsCompleted;
         first!.Succeed();
         first.Dispose();
@@ -79,7 +81,7 @@ public sealed class PasswordThrottleTests
     [Fact]
     public async Task Enter_FullTable_ForgetsTheLeastRecentlyUsed()
     {
-        var throttle = Throttle(new() { Burst = 1, Names = 100 });
+        var throttle = Throttle(new() { Burst = 1, Counts = 300 });
         for (var i = 0; i < 102; i++)
         {
             await FailAsync(throttle, $"name {i}");
@@ -91,7 +93,7 @@ public sealed class PasswordThrottleTests
     [Fact]
     public async Task Enter_FullTable_KeepsANameUsedAgain()
     {
-        var throttle = Throttle(new() { Burst = 1, Names = 100 });
+        var throttle = Throttle(new() { Burst = 1, Counts = 300 });
         for (var i = 0; i < 100; i++)
         {
             await FailAsync(throttle, $"name {i}");
@@ -106,7 +108,7 @@ public sealed class PasswordThrottleTests
     [Fact]
     public async Task Enter_AfterOthersSucceeded_StillKnowsTheFailures()
     {
-        var throttle = Throttle(new() { Burst = 1, Names = 100 });
+        var throttle = Throttle(new() { Burst = 1, Counts = 300 });
         await FailAsync(throttle, "alice");
         for (var i = 0; i < 100; i++)
         {
@@ -145,7 +147,7 @@ public sealed class PasswordThrottleTests
         using var first = await EnterAsync(throttle);
         _time.Advance(TimeSpan.FromSeconds(60));
 
-        var second = throttle.EnterAsync("alice", TestContext.Current.CancellationToken);
+        var second = throttle.EnterAsync("alice", Address, TestContext.Current.CancellationToken);
 
         Assert.False(second.IsCompleted);
     }
@@ -160,7 +162,7 @@ public sealed class PasswordThrottleTests
         first.Dispose();
 
         using var third = await EnterAsync(throttle);
-        var fourth = throttle.EnterAsync("alice", TestContext.Current.CancellationToken);
+        var fourth = throttle.EnterAsync("alice", Address, TestContext.Current.CancellationToken);
 
         Assert.Equal((true, false), (third is not null, fourth.IsCompleted));
     }
@@ -172,7 +174,7 @@ public sealed class PasswordThrottleTests
         using var first = await EnterAsync(throttle);
         var waiting = Wait(throttle, 64);
 
-        var next = throttle.EnterAsync("alice", TestContext.Current.CancellationToken);
+        var next = throttle.EnterAsync("alice", Address, TestContext.Current.CancellationToken);
 
         // Checked before the await: a wait here would never end.
         Assert.Equal((0, true), (waiting.Count(w => w.IsCompleted), next.IsCompleted));
@@ -222,12 +224,12 @@ public sealed class PasswordThrottleTests
         using var first = await EnterAsync(throttle);
         Wait(throttle, 63);
         using var cancellation = new CancellationTokenSource();
-        var last = throttle.EnterAsync("alice", cancellation.Token);
+        var last = throttle.EnterAsync("alice", Address, cancellation.Token);
         await cancellation.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => last);
 
-        var another = throttle.EnterAsync("alice", TestContext.Current.CancellationToken);
-        var refused = throttle.EnterAsync("alice", TestContext.Current.CancellationToken);
+        var another = throttle.EnterAsync("alice", Address, TestContext.Current.CancellationToken);
+        var refused = throttle.EnterAsync("alice", Address, TestContext.Current.CancellationToken);
 
         Assert.Equal((false, true), (another.IsCompleted, refused.IsCompleted));
     }
@@ -239,7 +241,7 @@ public sealed class PasswordThrottleTests
         var first = await EnterAsync(throttle);
         using var cancellation = new CancellationTokenSource();
         var continuations = new HeldContinuations();
-        var waiting = continuations.Capture(() => throttle.EnterAsync("alice", cancellation.Token));
+        var waiting = continuations.Capture(() => throttle.EnterAsync("alice", Address, cancellation.Token));
 
         await cancellation.CancelAsync();
         first!.Succeed();
@@ -256,7 +258,7 @@ public sealed class PasswordThrottleTests
         var first = await EnterAsync(throttle);
         using var cancellation = new CancellationTokenSource();
         var continuations = new HeldContinuations();
-        _ = continuations.Capture(() => throttle.EnterAsync("alice", cancellation.Token));
+        _ = continuations.Capture(() => throttle.EnterAsync("alice", Address, cancellation.Token));
         await cancellation.CancelAsync();
         first!.Fail();
         first.Dispose();
@@ -265,7 +267,7 @@ public sealed class PasswordThrottleTests
         using var second = await EnterAsync(throttle);
         Wait(throttle, 64);
 
-        var refused = throttle.EnterAsync("alice", TestContext.Current.CancellationToken);
+        var refused = throttle.EnterAsync("alice", Address, TestContext.Current.CancellationToken);
 
         Assert.True(refused.IsCompleted);
     }
@@ -273,7 +275,7 @@ public sealed class PasswordThrottleTests
     [Fact]
     public async Task Succeed_AfterItsNameWasForgotten_KeepsTheNewFailures()
     {
-        var throttle = Throttle(new() { Burst = 1, Names = 100 });
+        var throttle = Throttle(new() { Burst = 1, Counts = 300 });
         var forgotten = await EnterAsync(throttle);
         for (var i = 0; i < 100; i++)
         {
@@ -290,7 +292,7 @@ public sealed class PasswordThrottleTests
     [Fact]
     public async Task Succeed_AfterItsNameWasForgotten_KeepsTheOtherNames()
     {
-        var throttle = Throttle(new() { Burst = 1, Names = 100 });
+        var throttle = Throttle(new() { Burst = 1, Counts = 300 });
         var forgotten = await EnterAsync(throttle);
         for (var i = 0; i < 100; i++)
         {
@@ -306,11 +308,19 @@ public sealed class PasswordThrottleTests
     [Theory]
     [InlineData(1, "00:00:00.010", 100, "")]
     [InlineData(1_000, "1.00:00:00", 10_000_000, "")]
-    [InlineData(0, "00:00:00.0099999", 99, "Burst Pause Names")]
-    [InlineData(1_001, "1.00:00:00.0000001", 10_000_001, "Burst Pause Names")]
-    public void Options_AtAndBeyondTheirLimits_AreValidated(int burst, string pause, int names, string invalid)
+    [InlineData(0, "00:00:00.0099999", 99, "Burst Pause AddressesPerName NamesPerAddress Counts Successes")]
+    [InlineData(1_001, "1.00:00:00.0000001", 10_000_001, "Burst Pause AddressesPerName NamesPerAddress Counts Successes")]
+    public void Options_AtAndBeyondTheirLimits_AreValidated(int few, string pause, int many, string invalid)
     {
-        var options = new PasswordThrottleOptions { Burst = burst, Pause = TimeSpan.Parse(pause, CultureInfo.InvariantCulture), Names = names };
+        var options = new PasswordThrottleOptions
+        {
+            Burst = few,
+            Pause = TimeSpan.Parse(pause, CultureInfo.InvariantCulture),
+            AddressesPerName = few,
+            NamesPerAddress = few,
+            Counts = many,
+            Successes = many,
+        };
         var results = new List<ValidationResult>();
 
         Validator.TryValidateObject(options, new(options), results, validateAllProperties: true);
@@ -321,22 +331,22 @@ public sealed class PasswordThrottleTests
     private PasswordThrottle Throttle(PasswordThrottleOptions options) => new(Options.Create(options), _time);
 
     private static async Task<PasswordThrottle.Attempt?> EnterAsync(PasswordThrottle throttle) =>
-        (await throttle.EnterAsync("alice", TestContext.Current.CancellationToken)).Attempt;
+        (await throttle.EnterAsync("alice", Address, TestContext.Current.CancellationToken)).Attempt;
 
     private static List<Task<(PasswordThrottle.Attempt? Attempt, TimeSpan RetryAfter)>> Wait(PasswordThrottle throttle, int times) =>
-        [.. Enumerable.Range(0, times).Select(_ => throttle.EnterAsync("alice", TestContext.Current.CancellationToken))];
+        [.. Enumerable.Range(0, times).Select(_ => throttle.EnterAsync("alice", Address, TestContext.Current.CancellationToken))];
 
     private static async Task SucceedAsync(PasswordThrottle throttle, string name)
     {
-        var (attempt, _) = await throttle.EnterAsync(name, TestContext.Current.CancellationToken);
+        var (attempt, _) = await throttle.EnterAsync(name, $"{name}'s address", TestContext.Current.CancellationToken);
         attempt!.Succeed();
         attempt.Dispose();
     }
 
-    // The seconds to wait: 0 when the attempt was allowed.
+    // The seconds to wait: 0 when the attempt was allowed. Each name is tried from one address, so that a failure is three counts.
     private static async Task<double> FailAsync(PasswordThrottle throttle, string name)
     {
-        var (attempt, retryAfter) = await throttle.EnterAsync(name, TestContext.Current.CancellationToken);
+        var (attempt, retryAfter) = await throttle.EnterAsync(name, $"{name}'s address", TestContext.Current.CancellationToken);
         attempt?.Fail();
         attempt?.Dispose();
         return retryAfter.TotalSeconds;
