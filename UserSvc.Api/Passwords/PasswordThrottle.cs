@@ -1,5 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using Microsoft.Extensions.Options;
+using UserSvc.ServiceDefaults;
 
 namespace UserSvc.Api.Passwords;
 
@@ -26,7 +27,7 @@ internal sealed class PasswordThrottleOptions
 /// <remarks>
 /// An attempt that finds the bucket empty only because others are in progress waits for them, so that many correct ones at once all pass.
 /// </remarks>
-internal sealed class PasswordThrottle(IOptions<PasswordThrottleOptions> options, TimeProvider time)
+internal sealed class PasswordThrottle(IOptions<PasswordThrottleOptions> options, IOptions<PasswordHasherOptions> hashing, TimeProvider time)
 {
     private const int MaxWaiting = 64;
 
@@ -36,8 +37,10 @@ internal sealed class PasswordThrottle(IOptions<PasswordThrottleOptions> options
     private readonly LinkedList<Bucket> _byUse = [];
 
     /// <returns>The attempt, to be ended by <see cref="Attempt.Succeed"/> or <see cref="Attempt.Fail"/> and disposed; or the time to wait.</returns>
+    /// <exception cref="UnavailableException">So many are in progress that its turn did not come within <see cref="PasswordHasherOptions.MaxWait"/>.</exception>
     public async Task<(Attempt? Attempt, TimeSpan RetryAfter)> EnterAsync(string name, CancellationToken cancellationToken)
     {
+        var entered = time.GetTimestamp();
         while (true)
         {
             Task turn;
@@ -63,12 +66,18 @@ internal sealed class PasswordThrottle(IOptions<PasswordThrottleOptions> options
 
             try
             {
-                await turn.WaitAsync(cancellationToken);
+                var left = hashing.Value.MaxWait - time.GetElapsedTime(entered);
+                await turn.WaitAsync(left > TimeSpan.Zero ? left : TimeSpan.Zero, time, cancellationToken);
             }
             catch (OperationCanceledException)
             {
                 Leave(name, turn);
                 throw;
+            }
+            catch (TimeoutException)
+            {
+                Leave(name, turn);
+                throw new UnavailableException("Too many requests check this user's password at the same time.", overloaded: true);
             }
         }
     }
