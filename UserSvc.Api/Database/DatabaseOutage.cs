@@ -1,15 +1,15 @@
-using System.Net.Sockets;
 using Npgsql;
 using UserSvc.ServiceDefaults;
 
 namespace UserSvc.Api.Database;
 
 /// <summary>
-/// Tells a database outage from a bug in our own code. While the database is down, every request is refused at once instead of
-/// waiting for a timeout, and a probe looks for the database every <see cref="ProbeInterval"/>.
+/// Decides whether the database is away. A failed call proves nothing: its connection may have been dead, or the machine too busy to notice the
+/// answer. So the first failure is followed by one probe. If the probe fails, too, every request is refused at once instead of waiting for a
+/// timeout, and further probes look for the database every <see cref="ProbeInterval"/>.
 /// </summary>
 /// <remarks>
-/// The probe runs in the background, not on the next request: a proxy that ejected this instance sends none, and the first requests
+/// Those run in the background, not on the next request: a proxy that ejected this instance sends none, and the first requests
 /// after the ejection would fail and extend it.
 /// </remarks>
 internal sealed partial class DatabaseOutage(NpgsqlDataSource dataSource, TimeProvider time, ILogger<DatabaseOutage> logger) : BackgroundService
@@ -18,26 +18,18 @@ internal sealed partial class DatabaseOutage(NpgsqlDataSource dataSource, TimePr
     private static readonly TimeSpan LogInterval = TimeSpan.FromMinutes(1);
 
     private readonly SemaphoreSlim _lost = new(0);
-    private bool _isDown;
+    private readonly Lock _gate = new();
+    private Task<bool> _confirmation = Task.FromResult(true);
+    private bool _isDown, _answered;
     private int _generation;
-    // A timestamp; 0 before an outage is first logged.
-    private long _nextLogAt;
+    // A timestamp.
+    private long _nextLogAt = long.MinValue;
 
-    /// <summary>True from the first failure to reach the database until it is reached again.</summary>
+    /// <summary>True from a failure that a probe confirmed until the database is reached again.</summary>
     public bool IsDown => Volatile.Read(ref _isDown);
 
     /// <summary>Changes whenever the connections opened so far must no longer be used.</summary>
     public int Generation => Volatile.Read(ref _generation);
-
-    /// <summary>Connection failures, timeouts, a server that is starting, stopping, full or rejecting us, and a schema that does not exist yet.</summary>
-    public static bool IsOutage(Exception exception) => exception switch
-    {
-        PostgresException answer => IsUnreachable(answer) || answer.SqlState[..2] is "28" or "53"
-            || answer.SqlState is PostgresErrorCodes.ReadOnlySqlTransaction or PostgresErrorCodes.InvalidCatalogName or PostgresErrorCodes.UndefinedTable,
-        // Npgsql does not wrap the SocketException of a host name that does not resolve.
-        NpgsqlException or TimeoutException or SocketException => true,
-        _ => false,
-    };
 
     /// <exception cref="UnavailableException">The database is down.</exception>
     public void ThrowIfDown()
@@ -48,15 +40,14 @@ internal sealed partial class DatabaseOutage(NpgsqlDataSource dataSource, TimePr
         }
     }
 
-    /// <summary>Runs <paramref name="call"/> unless the database is down, and records whether the call reached it.</summary>
+    /// <summary>Runs <paramref name="call"/> unless the database is down, and finds out why it failed.</summary>
     /// <param name="call">Opens its connection itself, so that a second run gets a new one.</param>
     /// <param name="argument">Passed to <paramref name="call"/>.</param>
-    /// <param name="mayRepeat">Whether to run it once more if its connection dates from before a restart of the server.</param>
-    /// <exception cref="UnavailableException">The database is down, or went down during the call.</exception>
+    /// <param name="mayRepeat">Whether to run it once more if only its connection was dead.</param>
+    /// <exception cref="UnavailableException">The database is down, went down during the call, or did not answer in time.</exception>
     public async Task<TResult> GuardAsync<TArgument, TResult>(Func<TArgument, Task<TResult>> call, TArgument argument, bool mayRepeat)
     {
         ThrowIfDown();
-        var generation = Generation;
         while (true)
         {
             try
@@ -65,24 +56,40 @@ internal sealed partial class DatabaseOutage(NpgsqlDataSource dataSource, TimePr
                 Recovered();
                 return result;
             }
-            catch (Exception e) when (mayRepeat && MayBeStale(e))
+            catch (Exception e) when (e.ToDatabaseFailure() is var failure and not DatabaseFailure.None)
             {
-                mayRepeat = false;
-                dataSource.Clear();
-            }
-            catch (Exception e) when (IsOutage(e))
-            {
-                Report(e, generation);
-                throw Unavailable(e);
+                switch (failure)
+                {
+                    case DatabaseFailure.Rejected:
+                        if (e is PostgresException { SqlState: PostgresErrorCodes.ReadOnlySqlTransaction })
+                        {
+                            // The pooled connections lead to a primary that has become a standby.
+                            AbandonConnections();
+                        }
+
+                        LogRarely(LogAway, e);
+                        throw Unavailable(e);
+                    case DatabaseFailure.Lost or DatabaseFailure.NoAnswer when IsDown || !await ConfirmAsync(e):
+                        throw Unavailable(e);
+                    case DatabaseFailure.Lost when mayRepeat:
+                        mayRepeat = false;
+                        break;
+                    case DatabaseFailure.Lost:
+                        throw new UnavailableException("The connection to the database was lost.", inner: e);
+                    default:
+                        // Marked as overload: the same database would keep another instance waiting just as long.
+                        LogRarely(LogSlow, e);
+                        throw new UnavailableException("The database did not answer in time.", overloaded: true, e);
+                }
             }
         }
     }
 
     public void Recovered()
     {
+        Volatile.Write(ref _answered, true);
         if (IsDown && Interlocked.Exchange(ref _isDown, false))
         {
-            Volatile.Write(ref _nextLogAt, 0);
             LogBack(logger);
         }
     }
@@ -101,60 +108,41 @@ internal sealed partial class DatabaseOutage(NpgsqlDataSource dataSource, TimePr
             while (IsDown)
             {
                 await Task.Delay(ProbeInterval, time, stoppingToken);
-                await ProbeAsync(stoppingToken);
+                if (await dataSource.AnswersAsync(stoppingToken))
+                {
+                    Recovered();
+                }
+                else
+                {
+                    // Connections pooled since the last probe are just as dead.
+                    AbandonConnections();
+                }
             }
         }
     }
 
-    private async Task ProbeAsync(CancellationToken cancellationToken)
+    /// <summary>One probe for all calls that fail at the same time. False if the database is away.</summary>
+    private Task<bool> ConfirmAsync(Exception failure)
     {
-        try
+        lock (_gate)
         {
-            await using var command = dataSource.CreateCommand("SELECT 1");
-            await command.ExecuteScalarAsync(cancellationToken);
-            Recovered();
-        }
-        catch (PostgresException answer) when (!IsOutage(answer))
-        {
-            // The server is running. If anything else is wrong with it, requests will find out.
-            Recovered();
-        }
-        catch (Exception) when (!cancellationToken.IsCancellationRequested)
-        {
-            // Every exception, because one that escapes would stop the host. Connections pooled since the last probe are just as dead.
-            AbandonConnections();
-        }
-    }
-
-    private void Report(Exception exception, int generation)
-    {
-        if (generation != Generation)
-        {
-            // Already reported, and perhaps over: a timeout on an older connection says nothing new.
-            return;
+            return _confirmation.IsCompleted ? _confirmation = ProbeAsync() : _confirmation;
         }
 
-        if (IsUnreachable(exception))
+        async Task<bool> ProbeAsync()
         {
-            if (!Interlocked.Exchange(ref _isDown, true))
+            Volatile.Write(ref _answered, false);
+            // Any answer counts, not only the probe's, which may still wait for a connection of an exhausted pool.
+            if (await dataSource.AnswersAsync(CancellationToken.None) || Volatile.Read(ref _answered))
             {
-                _lost.Release();
+                return true;
             }
 
-            // The pooled connections of a dead server would otherwise fail one by one.
+            Volatile.Write(ref _isDown, true);
             AbandonConnections();
-        }
-        else if (exception is PostgresException { SqlState: PostgresErrorCodes.ReadOnlySqlTransaction })
-        {
-            // The pooled connections lead to a primary that has become a standby.
-            AbandonConnections();
-        }
-
-        var logAt = Volatile.Read(ref _nextLogAt);
-        var now = time.GetTimestamp();
-        if (now >= logAt && Interlocked.CompareExchange(ref _nextLogAt, now + (long)(LogInterval.TotalSeconds * time.TimestampFrequency), logAt) == logAt)
-        {
-            LogAway(logger, exception);
+            _lost.Release();
+            LogAway(logger, failure);
+            return false;
         }
     }
 
@@ -166,17 +154,24 @@ internal sealed partial class DatabaseOutage(NpgsqlDataSource dataSource, TimePr
         (dataSource as NpgsqlMultiHostDataSource)?.ClearDatabaseStates();
     }
 
-    // A timeout does not mean a stale connection: the server would only be slow again.
-    private static bool MayBeStale(Exception exception) => exception is NpgsqlException { InnerException: not TimeoutException } && IsUnreachable(exception);
-
-    // Class 08 is connection failure, 57P operator intervention (the server stops, starts or has crashed). Any other answer comes from a running server.
-    private static bool IsUnreachable(Exception exception) =>
-        exception is not PostgresException answer || answer.SqlState.StartsWith("08", StringComparison.Ordinal) || answer.SqlState.StartsWith("57P", StringComparison.Ordinal);
+    // For what many requests meet at a time.
+    private void LogRarely(Action<ILogger, Exception> log, Exception exception)
+    {
+        var logAt = Volatile.Read(ref _nextLogAt);
+        var now = time.GetTimestamp();
+        if (now >= logAt && Interlocked.CompareExchange(ref _nextLogAt, now + (long)(LogInterval.TotalSeconds * time.TimestampFrequency), logAt) == logAt)
+        {
+            log(logger, exception);
+        }
+    }
 
     private static UnavailableException Unavailable(Exception? cause) => new("The database is not available.", inner: cause);
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "The database is not available; requests that need it get 503 (logged at most once a minute)")]
+    [LoggerMessage(Level = LogLevel.Error, Message = "The database is not available; requests that need it get 503")]
     private static partial void LogAway(ILogger logger, Exception exception);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "A request waited too long for the database and got 503; the database answers others (logged at most once a minute)")]
+    private static partial void LogSlow(ILogger logger, Exception exception);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "The database is back")]
     private static partial void LogBack(ILogger logger);

@@ -33,7 +33,7 @@ internal sealed class LookupConnection(NpgsqlDataSource dataSource, DatabaseOuta
 
         lookup._succeeded = true;
         return user;
-    }, (this, name), mayRepeat: IsUsable);
+    }, (this, name), mayRepeat: true);
 
     /// <summary>Sets <see cref="PendingLookup.Found"/> of each.</summary>
     public Task FindAsync(List<PendingLookup> batch) => outage.GuardAsync(static async call =>
@@ -64,7 +64,7 @@ internal sealed class LookupConnection(NpgsqlDataSource dataSource, DatabaseOuta
 
         lookup._succeeded = true;
         return true;
-    }, (this, batch), mayRepeat: IsUsable);
+    }, (this, batch), mayRepeat: true);
 
     public ValueTask DisposeAsync() => _connection?.DisposeAsync() ?? default;
 

@@ -29,7 +29,7 @@ internal sealed partial class SchemaMigration(
                 outage.Recovered();
                 Done = true;
             }
-            catch (Exception e) when (DatabaseOutage.IsOutage(e))
+            catch (Exception e) when (e.ToDatabaseFailure() is not DatabaseFailure.None)
             {
                 LogWaiting(logger, e.Message);
                 await Task.Delay(delay * (0.5 + Random.Shared.NextDouble()), time, stoppingToken);

@@ -158,6 +158,8 @@ internal sealed class UserLookup(NpgsqlDataSource dataSource, DatabaseOutage out
         Activity? span = null;
         try
         {
+            // Before the span: an outage that is known already is not an error of this batch.
+            outage.ThrowIfDown();
             span = StartBatchSpan(batch);
             await _connection.FindAsync(batch);
             _batchSize.Record(batch.Count);

@@ -8,10 +8,11 @@ namespace UserSvc.Api.Passwords;
 internal readonly record struct PasswordVerdict(User? User, TimeSpan? RetryAfter);
 
 /// <summary>Checks a name and a password against the store: throttled, with the same work for every name. Rehashes outdated hashes.</summary>
-internal sealed class PasswordCheck(UserStore store, PasswordHasher hasher, PasswordThrottle throttle)
+internal sealed class PasswordCheck(UserStore store, HashLane lane, PasswordHasher hasher, PasswordThrottle throttle)
 {
     public async Task<PasswordVerdict> VerifyAsync(string name, string password, string address, CancellationToken cancellationToken)
     {
+        lane.ThrowIfFull();
         var (attempt, retryAfter) = await throttle.EnterAsync(name, address, cancellationToken);
         if (attempt is null)
         {
@@ -21,7 +22,10 @@ internal sealed class PasswordCheck(UserStore store, PasswordHasher hasher, Pass
         using (attempt)
         {
             var known = await store.FindWithHashAsync(name, cancellationToken);
-            if (!await hasher.VerifyAsync(known?.PasswordHash, password, cancellationToken))
+            var (isRight, newHash) = await lane.RunAsync(
+                () => hasher.Verify(known?.PasswordHash, password) ? (true, hasher.NeedsRehash(known!.Value.PasswordHash) ? hasher.Hash(password) : null) : (false, null),
+                cancellationToken);
+            if (!isRight)
             {
                 attempt.Fail();
                 return default;
@@ -29,11 +33,11 @@ internal sealed class PasswordCheck(UserStore store, PasswordHasher hasher, Pass
 
             attempt.Succeed();
             var (user, hash) = known!.Value;
-            if (hasher.NeedsRehash(hash))
+            if (newHash is not null)
             {
                 try
                 {
-                    await store.RehashAsync(user.Uuid, hash, await hasher.HashAsync(password, cancellationToken), cancellationToken);
+                    await store.RehashAsync(user.Uuid, hash, newHash, cancellationToken);
                 }
                 catch (UnavailableException)
                 {
@@ -54,6 +58,7 @@ internal static class PasswordExtensions
         builder.Services.AddOptions<PasswordHasherOptions>().BindConfiguration("Passwords").ValidateDataAnnotations().ValidateOnStart();
         builder.Services.AddOptions<PasswordThrottleOptions>().BindConfiguration("PasswordThrottle").ValidateDataAnnotations().ValidateOnStart();
         builder.Services.AddSingleton<PasswordHasher>();
+        builder.Services.AddSingleton<HashLane>();
         builder.Services.AddSingleton<PasswordThrottle>();
         builder.Services.AddSingleton<PasswordCheck>();
     }

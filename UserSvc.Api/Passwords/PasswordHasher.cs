@@ -1,11 +1,8 @@
-using System.Collections.Concurrent;
 using System.ComponentModel.DataAnnotations;
-using System.Diagnostics.Metrics;
 using System.Security.Cryptography;
 using System.Text;
 using Geralt;
 using Microsoft.Extensions.Options;
-using UserSvc.ServiceDefaults;
 
 namespace UserSvc.Api.Passwords;
 
@@ -20,55 +17,42 @@ internal sealed class PasswordHasherOptions
     [Range(1, 20)]
     public int Passes { get; set; } = 2;
 
-    /// <summary>Hashes at a time, each on its own thread. Default half the processors; 1 to 64.</summary>
+    /// <summary>Requests that hash at a time, each on its own thread. Default half the processors; 1 to 64.</summary>
     [Range(1, 64)]
     public int Concurrency { get; set; } = Math.Clamp(Environment.ProcessorCount / 2, 1, 64);
 
-    /// <summary>Hashes that may wait; more are refused with 503. Default 64; 1 to 10,000.</summary>
-    [Range(1, 10_000)]
-    public int QueueLimit { get; set; } = 64;
+    /// <summary>
+    /// The longest expected wait for a hash, from what waits and how long hashes take, and the longest wait for others that check the same user's
+    /// password; beyond it requests get 503. Default 2 s, which leaves an edge's timeout of 10 s some room; 100 ms to 1 min.
+    /// </summary>
+    [Range(typeof(TimeSpan), "00:00:00.100", "00:01:00")]
+    public TimeSpan MaxWait { get; set; } = TimeSpan.FromSeconds(2);
 }
 
 /// <summary>
-/// Argon2id through libsodium. Hashing is slow by design, so it has a few threads to itself behind a bounded queue and never takes
-/// pool threads from the reads. Hashes are self-describing: <c>$argon2id$v=19$m=19456,t=2,p=1$salt$hash</c>.
+/// Argon2id through libsodium; slow by design, so call it in <see cref="HashLane"/>. Hashes are self-describing:
+/// <c>$argon2id$v=19$m=19456,t=2,p=1$salt$hash</c>.
 /// </summary>
 /// <remarks>Passwords are normalized to Unicode's NFC first, so that a password is the same however a keyboard composes it.</remarks>
-internal sealed class PasswordHasher : IDisposable
+internal sealed class PasswordHasher
 {
     private readonly PasswordHasherOptions _options;
-    private readonly BlockingCollection<Action> _queue;
     private readonly string _dummyHash;
 
-    public PasswordHasher(IOptions<PasswordHasherOptions> options, IMeterFactory meters)
+    public PasswordHasher(IOptions<PasswordHasherOptions> options)
     {
         _options = options.Value;
-        _queue = new(_options.QueueLimit);
         _dummyHash = Hash(RandomNumberGenerator.GetBytes(16));
-        meters.Create("UserSvc.Api").CreateObservableGauge("usersvc.password.queue.length", () => _queue.Count, "{hash}", "Hashes waiting for a thread");
-        for (var i = 0; i < _options.Concurrency; i++)
-        {
-            new Thread(Work) { IsBackground = true, Name = $"password hash {i}" }.Start();
-        }
     }
 
-    /// <exception cref="UnavailableException">The queue is full.</exception>
-    public Task<string> HashAsync(string password, CancellationToken cancellationToken) => RunAsync(() => Hash(Bytes(password)), cancellationToken);
+    public string Hash(string password) => Hash(Bytes(password));
 
     /// <param name="hash">Null when there is no such user: the work is the same, and the answer is false.</param>
     /// <param name="password">The password to check.</param>
-    /// <param name="cancellationToken">Withdraws the work if it has not begun.</param>
-    /// <exception cref="UnavailableException">The queue is full.</exception>
-    public async Task<bool> VerifyAsync(string? hash, string password, CancellationToken cancellationToken)
-    {
-        var matches = await RunAsync(() => Argon2id.VerifyHash(hash ?? _dummyHash, Bytes(password)), cancellationToken);
-        return matches && hash is not null;
-    }
+    public bool Verify(string? hash, string password) => Argon2id.VerifyHash(hash ?? _dummyHash, Bytes(password)) && hash is not null;
 
     /// <summary>Whether the hash was made with parameters other than the configured ones.</summary>
     public bool NeedsRehash(string hash) => Argon2id.NeedsRehash(hash, _options.Passes, _options.MemoryKiB * 1024);
-
-    public void Dispose() => _queue.CompleteAdding();
 
     private static byte[] Bytes(string password) => Encoding.UTF8.GetBytes(password.Normalize(NormalizationForm.FormC));
 
@@ -77,42 +61,5 @@ internal sealed class PasswordHasher : IDisposable
         Span<char> hash = stackalloc char[Argon2id.HashSize];
         Argon2id.ComputeHash(hash, password, _options.Passes, _options.MemoryKiB * 1024);
         return new(hash.TrimEnd('\0'));
-    }
-
-    private Task<T> RunAsync<T>(Func<T> work, CancellationToken cancellationToken)
-    {
-        var done = new TaskCompletionSource<T>(TaskCreationOptions.RunContinuationsAsynchronously);
-        if (!_queue.TryAdd(Run))
-        {
-            throw new UnavailableException("Too many passwords are waiting to be hashed.", overloaded: true);
-        }
-
-        return done.Task;
-
-        void Run()
-        {
-            if (cancellationToken.IsCancellationRequested)
-            {
-                done.SetCanceled(cancellationToken);
-                return;
-            }
-
-            try
-            {
-                done.SetResult(work());
-            }
-            catch (Exception e)
-            {
-                done.SetException(e);
-            }
-        }
-    }
-
-    private void Work()
-    {
-        foreach (var run in _queue.GetConsumingEnumerable())
-        {
-            run();
-        }
     }
 }

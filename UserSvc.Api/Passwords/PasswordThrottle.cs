@@ -1,5 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using Microsoft.Extensions.Options;
+using UserSvc.ServiceDefaults;
 
 namespace UserSvc.Api.Passwords;
 
@@ -45,7 +46,7 @@ internal sealed class PasswordThrottleOptions
 /// <remarks>
 /// An attempt that finds a bucket empty only because others are in progress waits for them, so that many correct ones at once all pass.
 /// </remarks>
-internal sealed class PasswordThrottle(IOptions<PasswordThrottleOptions> options, TimeProvider time)
+internal sealed class PasswordThrottle(IOptions<PasswordThrottleOptions> options, IOptions<PasswordHasherOptions> hashing, TimeProvider time)
 {
     private readonly PasswordThrottleOptions _options = options.Value;
     private readonly Lock _gate = new();
@@ -55,8 +56,10 @@ internal sealed class PasswordThrottle(IOptions<PasswordThrottleOptions> options
     private readonly RecentlyUsed<Subject, bool> _successes = new(options.Value.Successes);
 
     /// <returns>The attempt, to be ended by <see cref="Attempt.Succeed"/> or <see cref="Attempt.Fail"/> and disposed; or the time to wait.</returns>
+    /// <exception cref="UnavailableException">So many are in progress that its turn did not come within <see cref="PasswordHasherOptions.MaxWait"/>.</exception>
     public async Task<(Attempt? Attempt, TimeSpan RetryAfter)> EnterAsync(string name, string address, CancellationToken cancellationToken)
     {
+        var entered = time.GetTimestamp();
         while (true)
         {
             TokenBucket blocking;
@@ -82,13 +85,19 @@ internal sealed class PasswordThrottle(IOptions<PasswordThrottleOptions> options
 
             try
             {
-                await turn.WaitAsync(cancellationToken);
+                var left = hashing.Value.MaxWait - time.GetElapsedTime(entered);
+                await turn.WaitAsync(left > TimeSpan.Zero ? left : TimeSpan.Zero, time, cancellationToken);
             }
-            catch (OperationCanceledException)
+            catch (Exception failure) when (failure is OperationCanceledException or TimeoutException)
             {
                 lock (_gate)
                 {
                     blocking.Leave(turn);
+                }
+
+                if (failure is TimeoutException)
+                {
+                    throw new UnavailableException("Too many requests check this user's password at the same time.", overloaded: true);
                 }
 
                 throw;

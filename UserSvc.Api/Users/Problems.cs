@@ -51,8 +51,11 @@ internal static class Problems
         return TypedResults.Problem("This service has no administrator's key: set Admin:Key and restart it.", statusCode: status);
     }
 
-    /// <summary>503: each time we tried, another request changed or deleted the user between our read and our write.</summary>
-    public static UnavailableException ModifiedConcurrently() => new("The user was modified concurrently; try again.");
+    /// <summary>
+    /// 503: each time we tried, another request changed or deleted the user between our read and our write. That is not the instance's fault:
+    /// as overload, proxies do not count it against the instance, nor repeat it on another one.
+    /// </summary>
+    public static UnavailableException ModifiedConcurrently() => new("The user was modified concurrently; try again.", overloaded: true);
 }
 
 internal static class Preconditions

@@ -12,11 +12,11 @@ namespace UserSvc.Api.Users;
 internal static class UserPut
 {
     // How often another request may create, replace or delete the user between our read and our write before the client has to retry.
-    private const int MaxRounds = 3;
+    private const int MaxRounds = 2;
 
     internal static async Task<Results<Ok<UserAnswer>, Created<UserAnswer>, ValidationProblem, ProblemHttpResult>> PutUser(
-        string name, UserContent content, HttpContext context, UserStore store, PasswordHasher hasher, PasswordThrottle throttle, ClientAddress clients, Audit audit,
-        Instance instance, CancellationToken cancellationToken)
+        string name, UserContent content, HttpContext context, UserStore store, HashLane lane, PasswordHasher hasher, PasswordThrottle throttle, ClientAddress clients,
+        Audit audit, Instance instance, CancellationToken cancellationToken)
     {
         if (!UserName.TryNormalize(name, out var key))
         {
@@ -28,6 +28,7 @@ internal static class UserPut
             return Problems.Invalid(errors);
         }
 
+        lane.ThrowIfFull();
         var (request, response) = (context.Request, context.Response);
         var (fullname, password) = (content.Fullname!, content.Password!);
         var ownPassword = Credentials.Read(request) is Credentials.Basic basic && basic.Name == key ? basic.Password : null;
@@ -41,7 +42,7 @@ internal static class UserPut
                     return Problems.PreconditionFailed();
                 }
 
-                newHash ??= await hasher.HashAsync(password, cancellationToken);
+                newHash ??= await lane.RunAsync(() => hasher.Hash(password), cancellationToken);
                 if (await store.CreateAsync(key, fullname, newHash, cancellationToken) is { } created)
                 {
                     response.Headers.ETag = created.ETag;
@@ -70,7 +71,11 @@ internal static class UserPut
 
             using (attempt)
             {
-                if (sameFullname && await hasher.VerifyAsync(hash, password, cancellationToken))
+                (var isSame, newHash) = await lane.RunAsync(() =>
+                    sameFullname && hasher.Verify(hash, password) ? (true, newHash)
+                    : ownPassword is not null && hasher.Verify(hash, ownPassword) ? (false, newHash ?? hasher.Hash(password))
+                    : (false, null), cancellationToken);
+                if (isSame)
                 {
                     attempt.Succeed();
                     if (await store.ConfirmAsync(user, cancellationToken))
@@ -81,7 +86,7 @@ internal static class UserPut
                     continue;
                 }
 
-                if (ownPassword is null || !await hasher.VerifyAsync(hash, ownPassword, cancellationToken))
+                if (newHash is null)
                 {
                     attempt.Fail(guesses: sameFullname && ownPassword is not null ? 2 : 1);
                     return audit.PasswordRefused(context, key, Problems.Conflict());
@@ -90,7 +95,6 @@ internal static class UserPut
                 attempt.Succeed();
             }
 
-            newHash ??= await hasher.HashAsync(password, cancellationToken);
             if (await store.ReplaceAsync(user, fullname, newHash, cancellationToken) is { } replaced)
             {
                 audit.UserReplaced(context, replaced);

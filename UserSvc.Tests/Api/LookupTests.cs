@@ -88,23 +88,6 @@ public sealed class LookupTests(PostgresFixture postgres) : IAsyncLifetime
         Assert.Equal([200, 200, 503], (await Task.WhenAll(gets)).Select(r => (int)r.StatusCode).Order());
     }
 
-    [Fact]
-    public async Task Get_DatabaseThatHangs_Is503InTimeAndComesBack()
-    {
-        await using var api = new ApiInstance(_database + ";Command Timeout=1");
-        var client = await api.ReadyAsync();
-        await using var slow = await SlowDatabase.BeginAsync(_database);
-
-        var hung = await client.GetAsync(new Uri("/user/user1", UriKind.Relative), Cancellation);
-        await slow.EndAsync();
-        Answer? after = null;
-        await Eventually.HoldsAsync(async () => (after = await client.AnswerToGetAsync("/user/user1")).Status == 200);
-
-        Assert.Equal(Answer.Problem(503, "Service Unavailable", "The database is not available."), await Answer.ReadAsync(hung));
-        Assert.Equal(("1", false), (hung.Headers.RetryAfter?.ToString(), hung.Headers.Contains("x-envoy-overloaded")));
-        Assert.Equal(Answer.User(200, "User 1"), after);
-    }
-
     private static Answer GetExpected(string name) => name.StartsWith("user", StringComparison.Ordinal)
         ? Answer.User(200, "User " + name["user".Length..])
         : Answer.Problem(404, "Not Found", "There is no such user.");

@@ -4,6 +4,7 @@ using System.Globalization;
 using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Time.Testing;
 using UserSvc.Api.Passwords;
+using UserSvc.ServiceDefaults;
 
 namespace UserSvc.Tests.Api;
 
@@ -218,6 +219,21 @@ public sealed class PasswordThrottleTests
     }
 
     [Fact]
+    public async Task Enter_TurnThatDoesNotComeInTime_IsRefusedAsOverload()
+    {
+        var throttle = Throttle(new() { Burst = 1 });
+        using var first = await EnterAsync(throttle);
+        var waiting = throttle.EnterAsync("alice", TestContext.Current.CancellationToken);
+
+        _time.Advance(TimeSpan.FromSeconds(1.9));
+        var early = waiting.IsCompleted;
+        _time.Advance(TimeSpan.FromSeconds(0.1));
+
+        Assert.False(early);
+        Assert.True((await Assert.ThrowsAsync<UnavailableException>(() => waiting)).Overloaded);
+    }
+
+    [Fact]
     public async Task Enter_CancelledWhileWaiting_MakesRoomForAnother()
     {
         var throttle = Throttle(new() { Burst = 1 });
@@ -328,7 +344,7 @@ public sealed class PasswordThrottleTests
         Assert.Equal(invalid, string.Join(' ', results.SelectMany(r => r.MemberNames)));
     }
 
-    private PasswordThrottle Throttle(PasswordThrottleOptions options) => new(Options.Create(options), _time);
+    private PasswordThrottle Throttle(PasswordThrottleOptions options) => new(Options.Create(options), Options.Create(new PasswordHasherOptions()), _time);
 
     private static async Task<PasswordThrottle.Attempt?> EnterAsync(PasswordThrottle throttle) =>
         (await throttle.EnterAsync("alice", Address, TestContext.Current.CancellationToken)).Attempt;

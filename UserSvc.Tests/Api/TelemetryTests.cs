@@ -1,5 +1,6 @@
 using System.Text;
 using Microsoft.Extensions.DependencyInjection;
+using Npgsql;
 using UserSvc.Api.Database;
 
 namespace UserSvc.Tests.Api;
@@ -62,6 +63,33 @@ public sealed class TelemetryTests(PostgresFixture postgres) : IAsyncLifetime
         var span = _collector.Spans.Single(s => s.SpanId == batch);
         Assert.Equal(("lookup batch", ""), (span.Name, span.ParentSpanId));
         Assert.Equal(200, (await ahead).Status);
+    }
+
+    [Fact]
+    public async Task Batch_RefusedInAnOutage_HasNoSpan()
+    {
+        await using var network = new TcpRelay(new NpgsqlConnectionStringBuilder(_database).Port);
+        await using var collector = await OtlpReceiver.StartAsync();
+        await using var api = new ApiInstance(
+            new NpgsqlConnectionStringBuilder(_database) { Port = network.Port, CommandTimeout = 1, Timeout = 2 }.ConnectionString, collector.Settings.Select(s => (s.Key, (string?)s.Value)));
+        var client = await api.ReadyAsync();
+        await client.AnswerToGetAsync("/user/alice");
+        network.Freeze();
+
+        var statuses = await Task.WhenAll(Enumerable.Range(0, 3).Select(_ => GetTracedAsync(client)));
+        network.Thaw();
+        // The exporter sends everything while stopping.
+        await api.DisposeAsync();
+
+        Assert.Equal([503, 503, 503], statuses);
+        Assert.Equal((3, 0), (collector.Spans.Count(s => s.Name == "lookup"), collector.Spans.Count(s => s.Name == "lookup batch")));
+
+        static async Task<int> GetTracedAsync(HttpClient client)
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Get, "/user/alice") { Headers = { { "traceparent", $"00-{Guid.NewGuid():N}-b7ad6b7169203331-01" } } };
+            using var response = await client.SendAsync(request, TestContext.Current.CancellationToken);
+            return (int)response.StatusCode;
+        }
     }
 
     [Fact]

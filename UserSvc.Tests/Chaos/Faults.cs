@@ -62,7 +62,7 @@ internal static class Faults
     }
 
     /// <summary>
-    /// 64 clients, the load's writers included, that only send passwords. One instance lets that many wait, and on a starved machine one gets them all.
+    /// 64 clients, the load's writers included, that only send passwords. An instance lets about that many wait; on a starved machine one gets them all.
     /// </summary>
     public static Task FloodWithPasswordsAsync(ChaosSystem system, Load load) => load.FloodAsync(clients: 64 - Load.Writers, requestsOfEach: 20);
 

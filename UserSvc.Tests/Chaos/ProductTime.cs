@@ -26,7 +26,7 @@ internal sealed record ProductTime(IReadOnlyList<(string Key, string Value)> Edg
             ("Edge:Reload:Interval", "00:00:00.250"),
         ],
         // Longer than a round of the edge's probes, so that the edge stops sending before an instance closes.
-        [("Drain:Time", "00:00:04")],
+        [("Drain:Time", "00:00:04"), ("Passwords:MaxWait", Seconds(2))],
         $";Timeout={2 * Factor};Command Timeout={3 * Factor}");
 
     private static string Seconds(double shipped) => $"{TimeSpan.FromSeconds(shipped * Factor)}";

@@ -30,6 +30,8 @@ internal sealed class ApiInstance : IAsyncDisposable
             ["Instance:Name"] = "usersvc-1",
             ["Instance:Address"] = "127.0.0.1",
             ["Admin:Key"] = AdminKey,
+            // A busy machine takes long to hash.
+            ["Passwords:MaxWait"] = "00:01:00",
             ["Drain:Time"] = "00:00:00",
             ["Drain:Grace"] = "00:01:00",
             ["Logging:Console:LogLevel:Default"] = "None",
