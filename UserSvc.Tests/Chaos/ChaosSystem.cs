@@ -58,9 +58,9 @@ internal sealed class ChaosSystem : IAsyncDisposable
         registry.Register(edge, instances.ToDictionary(i => i, i => _addresses[i]));
 
     /// <summary>Starts another edge, which finds the three instances in the registry.</summary>
-    public async Task<Proxy> AddEdgeAsync(string name, Registry registry)
+    public async Task<Proxy> AddEdgeAsync(string name, Registry registry, params IEnumerable<(string Key, string Value)> settings)
     {
-        var edge = new ChaosEdge(name, _folder, [.. _time.Edge, .. registry.EdgeSettings]);
+        var edge = new ChaosEdge(name, _folder, [.. _time.Edge, .. registry.EdgeSettings, .. settings]);
         if (registry.Destination is { } destination)
         {
             edge.Route(("all", destination));

@@ -18,6 +18,8 @@ internal sealed class ServiceProcess(
 
     public string Name => name;
 
+    public int Id => _process!.Id;
+
     public bool IsRunning => _process is { HasExited: false };
 
     public static IReadOnlyList<string> Command(Assembly service, params IEnumerable<string> arguments) => ["dotnet", service.Location, .. arguments];

@@ -13,14 +13,22 @@ internal static class LinuxProcess
     public static string Environment(int id) => Read(id, "environ") ?? "";
 
     /// <summary>The number of connections that wait to be accepted at this port of 127.0.0.1.</summary>
-    public static int NotAccepted(int port)
+    public static int NotAccepted(int port) => Sockets(port)
+        .Where(socket => socket.State == "0A")
+        .Sum(socket => int.Parse(socket.Queues.Split(':')[1], NumberStyles.HexNumber, CultureInfo.InvariantCulture));
+
+    /// <summary>The number of connections to these ports of 127.0.0.1 that the server has not closed.</summary>
+    public static int Connections(params IEnumerable<int> ports) => ports.Sum(port => Sockets(port).Count(socket => socket.State is "01" or "08"));
+
+    // Number, local address, remote address, state (0A is LISTEN, 01 ESTABLISHED, 08 CLOSE_WAIT), tx_queue:rx_queue, …; addresses and numbers are
+    // hexadecimal.
+    private static IEnumerable<(string State, string Queues)> Sockets(int port)
     {
-        // Number, local address, remote address, state (0A is LISTEN), tx_queue:rx_queue, …; addresses and numbers are hexadecimal.
         var address = $"{BitConverter.ToUInt32(IPAddress.Loopback.GetAddressBytes()):X8}:{port:X4}";
         return File.ReadLines("/proc/net/tcp")
             .Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries))
-            .Where(socket => socket[1] == address && socket[3] == "0A")
-            .Sum(socket => int.Parse(socket[4].Split(':')[1], NumberStyles.HexNumber, CultureInfo.InvariantCulture));
+            .Where(socket => socket[1] == address)
+            .Select(socket => (socket[3], socket[4]));
     }
 
     private static string? Read(int id, string file)
