@@ -6,7 +6,7 @@ namespace UserSvc.Edge.Listeners;
 
 /// <summary>
 /// How many connections a listener takes: open at once in all and, at a public one, open at once and new from one address. IPv6 clients
-/// count by their /64, the smallest network that a client gets. The table holds only addresses with an open connection.
+/// count by their /64, the smallest network that a client gets. The tables hold only addresses with a connection that is open or, for 10 s, new.
 /// </summary>
 /// <param name="max">Connections open at once.</param>
 /// <param name="options">The limits by address.</param>
@@ -23,18 +23,6 @@ internal sealed class ConnectionLimits(int max, ConnectionOptions options, Trust
     private long _windowBegan = time.GetTimestamp();
 
     public int Max => max;
-
-    /// <summary>The addresses with an open connection.</summary>
-    public int Addresses
-    {
-        get
-        {
-            lock (_lock)
-            {
-                return _open.Count;
-            }
-        }
-    }
 
     /// <returns>What the client's connections count by; null if only the limit of the whole listener holds for it.</returns>
     public ulong? KeyOf(EndPoint? client)

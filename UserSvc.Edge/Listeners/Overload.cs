@@ -13,7 +13,11 @@ internal sealed class Overload(OpenListeners listeners, TimeProvider time) : Bac
     private static readonly TimeSpan Every = TimeSpan.FromSeconds(1);
 
     /// <summary>The heap after the last collection, as a share of its limit.</summary>
-    public Func<double> ReadHeap { get; set; } = () => GC.GetGCMemoryInfo() is var gc ? (double)gc.HeapSizeBytes / gc.TotalAvailableMemoryBytes : 0;
+    public Func<double> ReadHeap { get; set; } = static () =>
+    {
+        var memory = GC.GetGCMemoryInfo();
+        return (double)memory.HeapSizeBytes / memory.TotalAvailableMemoryBytes;
+    };
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {

@@ -50,7 +50,7 @@ public sealed class ConnectionLimitsTests
         var next = OpenAndClose(one);
 
         Assert.Equal([null], first);
-        Assert.Equal((ConnectionRefusal.AddressTooFast, null, ConnectionRefusal.AddressTooFast, null, 0), (refused.Item1, refused.Item2, late, next, limits.Addresses));
+        Assert.Equal((ConnectionRefusal.AddressTooFast, null, ConnectionRefusal.AddressTooFast, null), (refused.Item1, refused.Item2, late, next));
 
         ConnectionRefusal? OpenAndClose(ulong? client)
         {
@@ -98,24 +98,24 @@ public sealed class ConnectionLimitsTests
     [Fact]
     public async Task Connection_WhoseApplicationNeverEnds_StopsCountingWhenTheClientHasClosedIt()
     {
-        var listener = Listener();
+        var listener = Listener(new() { Max = 2 });
         await using var socket = new LimitedSocket(await BindAsync(), listener, NullLogger<LimitedSocket>.Instance);
         var client = await RawConnection.OpenAsync(new($"tcp://{socket.EndPoint}"));
         var accepted = await socket.AcceptAsync(TestContext.Current.CancellationToken);
-        var whileOpen = (listener.Statistics.OpenConnections, listener.Limits.Addresses);
+        var key = listener.Limits.KeyOf(accepted!.RemoteEndPoint);
+        var whileOpen = (listener.Statistics.OpenConnections, listener.Limits.Open(key, listener.Statistics.OpenConnections));
 
         client.Dispose();
         await Eventually.HoldsAsync(() => Task.FromResult(listener.Statistics.OpenConnections == 0));
 
-        Assert.Equal((1, 1), whileOpen);
-        Assert.Equal(0, listener.Limits.Addresses);
-        Assert.NotNull(accepted);
+        Assert.Equal((1, ConnectionRefusal.AddressFull), whileOpen);
+        Assert.Null(listener.Limits.Open(key, 1));
     }
 
     [Fact]
     public async Task Listener_WhoseSocketFails_SaysThatItTakesNoConnections()
     {
-        var listener = Listener();
+        var listener = Listener(new());
         await using var socket = new LimitedSocket(new Broken(), listener, NullLogger<LimitedSocket>.Instance);
         var before = listener.Closed;
 
@@ -132,7 +132,7 @@ public sealed class ConnectionLimitsTests
     private ConnectionLimits Limits(ConnectionOptions options) =>
         new(options.Max, options, new(Options.Create(new ClientOptions { TrustedProxies = ["192.168.0.0/16"] })), _time);
 
-    private ListenerFeature Listener() => new("Http", UserSvc.Edge.Listeners.Listener.Public, https: false, Limits(new()));
+    private ListenerFeature Listener(ConnectionOptions options) => new("Http", UserSvc.Edge.Listeners.Listener.Public, https: false, Limits(options));
 
     private sealed class Broken : IConnectionListener
     {
