@@ -73,6 +73,7 @@ internal static class Figures
         new(Counter, "downstream_cx_total", "Client connections", l => l.Statistics.Connections),
         new(Gauge, "downstream_cx_active", "Open client connections", l => l.Statistics.OpenConnections) { Page = "connections" },
         Refused("downstream_cx_overflow", "Connections refused at the listener's limit", ConnectionRefusal.ListenerFull),
+        Refused("downstream_global_cx_overflow", "Connections refused because all listeners together have too many", ConnectionRefusal.NoSockets),
         Refused("downstream_cx_overload_reject", "Connections refused because memory is short", ConnectionRefusal.Overload),
         Refused("downstream_cx_address_overflow", "Connections refused because their address had too many open", ConnectionRefusal.AddressFull),
         Refused("downstream_cx_address_rate_limited", "Connections refused because their address opened too many a second", ConnectionRefusal.AddressTooFast),

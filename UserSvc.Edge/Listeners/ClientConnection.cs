@@ -20,7 +20,9 @@ internal sealed class ClientConnection
     public static bool TryOpen(ListenerFeature listener, ConnectionContext connection)
     {
         var client = listener.Limits.KeyOf(connection.RemoteEndPoint);
-        var refusal = listener.Overloaded ? ConnectionRefusal.Overload : listener.Limits.Open(client, listener.Statistics.OpenConnections);
+        var refusal = listener.Overloaded ? ConnectionRefusal.Overload
+            : listener.Listener is Listener.Public && listener.Sockets.AreUsedUp ? ConnectionRefusal.NoSockets
+            : listener.Limits.Open(client, listener.Statistics.OpenConnections);
         if (refusal is { } reason)
         {
             listener.Statistics.Refused(reason).Increment();
@@ -28,6 +30,7 @@ internal sealed class ClientConnection
         }
 
         listener.Statistics.Open();
+        listener.Sockets.Open();
         var opened = new ClientConnection(listener, client);
         connection.Features.Set(listener);
         connection.Features.Set(opened);
@@ -86,6 +89,7 @@ internal sealed class ClientConnection
     {
         _listener.Limits.Close(_client);
         _listener.Statistics.Close();
+        _listener.Sockets.Close();
         if (_listener.IsHttps && !_established)
         {
             _listener.Statistics.Refused(ConnectionRefusal.NoHandshake).Increment();

@@ -8,11 +8,10 @@ namespace UserSvc.Edge.Listeners;
 /// How many connections a listener takes: open at once in all and, at a public one, open at once and new from one address. IPv6 clients
 /// count by their /64, the smallest network that a client gets. The tables hold only addresses with a connection that is open or, for 10 s, new.
 /// </summary>
-/// <param name="max">Connections open at once.</param>
-/// <param name="options">The limits by address.</param>
-/// <param name="exempt">The addresses without such limits; null for a listener without them.</param>
+/// <param name="options">The limits.</param>
+/// <param name="exempt">Addresses without limits of their own; null for a listener without such limits.</param>
 /// <param name="time">The clock.</param>
-internal sealed class ConnectionLimits(int max, ConnectionOptions options, TrustedProxies? exempt, TimeProvider time)
+internal sealed class ConnectionLimits(ConnectionOptions options, TrustedProxies? exempt, TimeProvider time)
 {
     private static readonly TimeSpan Window = TimeSpan.FromSeconds(10);
 
@@ -22,7 +21,7 @@ internal sealed class ConnectionLimits(int max, ConnectionOptions options, Trust
     private readonly Dictionary<ulong, int> _opened = [];
     private long _windowBegan = time.GetTimestamp();
 
-    public int Max => max;
+    public int Max => options.Max;
 
     /// <returns>What the client's connections count by; null if only the limit of the whole listener holds for it.</returns>
     public ulong? KeyOf(EndPoint? client)
@@ -43,7 +42,7 @@ internal sealed class ConnectionLimits(int max, ConnectionOptions options, Trust
     /// <returns>Why the connection is refused; null if it counts until <see cref="Close"/>.</returns>
     public ConnectionRefusal? Open(ulong? client, long open)
     {
-        var free = max - open;
+        var free = Max - open;
         if (free <= 0)
         {
             return ConnectionRefusal.ListenerFull;

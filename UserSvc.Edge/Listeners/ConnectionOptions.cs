@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace UserSvc.Edge.Listeners;
 
 /// <summary>Section <c>Edge:Connections</c>: how many connections each listener takes, and from whom.</summary>
@@ -7,7 +5,7 @@ internal sealed class ConnectionOptions
 {
     public const string Section = "Edge:Connections";
 
-    /// <summary>Connections open at once, for each listener. Default 10000; 1 to 1,000,000. Lower where the process may open too few files.</summary>
+    /// <summary>Connections open at once, for each listener. Default 10000; 1 to 1,000,000.</summary>
     public int Max { get; set; } = 10_000;
 
     /// <summary>
@@ -24,18 +22,4 @@ internal sealed class ConnectionOptions
 
     public bool IsValid() => Max is >= 1 and <= 1_000_000 && AddressPercent is >= 0 and <= 1000 && AddressPerSecond is >= 0 and <= 100_000
         && FirstByteTimeout >= TimeSpan.FromMilliseconds(100) && FirstByteTimeout <= TimeSpan.FromHours(1);
-
-    /// <summary><see cref="Max"/>, or less if half of the files that the process may open does not suffice for this many listeners. The other half is for upstreams.</summary>
-    public int MaxWithin(long files, int listeners) => (int)Math.Min(Max, Math.Max(1, files / 2 / listeners));
-}
-
-/// <summary>The number of files, and so of sockets, that this process may open.</summary>
-internal static class OpenFiles
-{
-    private const string Limits = "/proc/self/limits";
-
-    // Max open files            1024                 524288               files
-    public static long Max { get; } = File.Exists(Limits)
-        && File.ReadLines(Limits).FirstOrDefault(line => line.StartsWith("Max open files", StringComparison.Ordinal)) is { } line
-        && long.TryParse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[3], CultureInfo.InvariantCulture, out var max) ? max : long.MaxValue;
 }

@@ -20,7 +20,7 @@ internal enum Listener
 /// A feature of every connection, visible to its requests: the listener that accepted it. A Host header can be forged and a port may be
 /// dynamic; this cannot.
 /// </summary>
-internal sealed class ListenerFeature(string name, Listener listener, bool https, ConnectionLimits limits)
+internal sealed class ListenerFeature(string name, Listener listener, bool https, ConnectionLimits limits, ClientSockets sockets)
 {
     /// <summary>The name of the Kestrel endpoint.</summary>
     public string Name => name;
@@ -30,6 +30,8 @@ internal sealed class ListenerFeature(string name, Listener listener, bool https
     public bool IsHttps => https;
 
     public ConnectionLimits Limits => limits;
+
+    public ClientSockets Sockets => sockets;
 
     public ListenerStatistics Statistics { get; } = new();
 
@@ -51,6 +53,7 @@ internal sealed class ListenerFeature(string name, Listener listener, bool https
     /// <summary>Why it takes no connections; null while it does.</summary>
     public string? Closed => Failed ? "has stopped accepting connections"
         : Overloaded ? "refuses connections: memory is short"
+        : sockets.AreUsedUp ? "refuses connections: sockets are short (ulimit -n)"
         : Statistics.OpenConnections >= limits.Max ? $"has {limits.Max} connections, its limit"
         : null;
 }

@@ -75,12 +75,11 @@ internal static class ListenerExtensions
         var listeners = services.GetRequiredService<OpenListeners>();
         var firstByte = services.GetRequiredService<IOptions<ConnectionOptions>>().Value.FirstByteTimeout;
         var time = services.GetRequiredService<TimeProvider>();
-        var names = section.GetSection("Endpoints").GetChildren().Select(endpoint => endpoint.Key).ToList();
-        foreach (var name in names)
+        foreach (var name in section.GetSection("Endpoints").GetChildren().Select(endpoint => endpoint.Key))
         {
             loader.Endpoint(name, endpoint =>
             {
-                listeners.Add(name, endpoint.IsHttps, names.Count, endpoint.ListenOptions);
+                listeners.Add(name, endpoint.IsHttps, endpoint.ListenOptions);
                 if (endpoint.IsHttps)
                 {
                     services.GetRequiredService<TlsCertificates>().Secure(name, endpoint.ListenOptions);

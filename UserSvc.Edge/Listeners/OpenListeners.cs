@@ -8,11 +8,12 @@ using UserSvc.ServiceDefaults;
 namespace UserSvc.Edge.Listeners;
 
 /// <summary>The listeners of this process. The public ones can be closed while the others, and requests in flight, continue.</summary>
-internal sealed partial class OpenListeners(
-    IOptions<DrainOptions> drain, IOptions<ConnectionOptions> connections, TrustedProxies proxies, TimeProvider time, ILogger<OpenListeners> logger)
+internal sealed class OpenListeners(
+    IOptions<DrainOptions> drain, IOptions<ConnectionOptions> connections, TrustedProxies proxies, TimeProvider time)
 {
     private readonly ConcurrentQueue<ListenerFeature> _all = [];
     private readonly ConcurrentQueue<IConnectionListener> _public = [];
+    private readonly ClientSockets _sockets = new(ClientSockets.ReadFiles());
     private readonly Lock _lock = new();
     private ListenerFeature? _binding;
     private ITimer? _closing;
@@ -26,9 +27,8 @@ internal sealed partial class OpenListeners(
 
     /// <param name="name">The name of the Kestrel endpoint.</param>
     /// <param name="https">Whether its clients must begin with a TLS handshake.</param>
-    /// <param name="listeners">How many listeners there are in all.</param>
     /// <param name="options">Kestrel's options for the endpoint.</param>
-    public void Add(string name, bool https, int listeners, ListenOptions options)
+    public void Add(string name, bool https, ListenOptions options)
     {
         var kind = name.ToUpperInvariant() switch
         {
@@ -36,13 +36,7 @@ internal sealed partial class OpenListeners(
             "ADMIN" => Listener.Admin,
             _ => Listener.Public,
         };
-        var max = connections.Value.MaxWithin(OpenFiles.Max, listeners);
-        if (max < connections.Value.Max)
-        {
-            LogFewFiles(logger, name, max, connections.Value.Max, OpenFiles.Max);
-        }
-
-        var listener = new ListenerFeature(name, kind, https, new(max, connections.Value, kind is Listener.Public ? proxies : null, time));
+        var listener = new ListenerFeature(name, kind, https, new(connections.Value, kind is Listener.Public ? proxies : null, time), _sockets);
         _all.Enqueue(listener);
         options.Use(next =>
         {
@@ -97,10 +91,6 @@ internal sealed partial class OpenListeners(
             await socket.UnbindAsync();
         }
     }
-
-    [LoggerMessage(Level = LogLevel.Warning, Message =
-        "Listener {Listener} takes {Connections} connections instead of {Max}: this process may open only {Files} files (ulimit -n)")]
-    private static partial void LogFewFiles(ILogger logger, string listener, int connections, int max, long files);
 }
 
 /// <summary>Unready while a public listener takes no connections.</summary>

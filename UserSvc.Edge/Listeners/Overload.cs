@@ -27,7 +27,7 @@ internal sealed class Overload(OpenListeners listeners, TimeProvider time) : Bac
             var heap = ReadHeap();
             foreach (var listener in listeners.Public)
             {
-                listener.Crowded = heap >= AskToClose || listener.Statistics.OpenConnections >= 0.9 * listener.Limits.Max;
+                listener.Crowded = heap >= AskToClose || listener.Sockets.AreCrowded || listener.Statistics.OpenConnections >= 0.9 * listener.Limits.Max;
                 listener.Overloaded = heap >= Refuse;
             }
 

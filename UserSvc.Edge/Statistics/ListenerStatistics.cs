@@ -8,6 +8,9 @@ internal enum ConnectionRefusal
     /// <summary>Memory is short.</summary>
     Overload,
 
+    /// <summary>All listeners together have as many connections as the process may open sockets for clients.</summary>
+    NoSockets,
+
     /// <summary>The listener has as many connections as it may have.</summary>
     ListenerFull,
 

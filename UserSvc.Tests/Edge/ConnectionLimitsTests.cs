@@ -86,13 +86,34 @@ public sealed class ConnectionLimitsTests
         Assert.Null(KeyOf(limits, address));
     }
 
-    [Theory]
-    [InlineData(1_048_576, 3, 10_000)]
-    [InlineData(long.MaxValue, 3, 10_000)]
-    [InlineData(4_096, 3, 682)]
-    [InlineData(1, 3, 1)]
-    public void Max_WithFewFiles_LeavesHalfOfThemToUpstreams(long files, int listeners, int max) =>
-        Assert.Equal(max, new ConnectionOptions().MaxWithin(files, listeners));
+    [Fact]
+    public async Task Sockets_ThatAreUsedUp_CloseThePublicListenersOnly()
+    {
+        var sockets = new ClientSockets(files: 4);
+        var (open, health) = (Listener(new() { AddressPercent = 0 }, sockets), new ListenerFeature("Health", UserSvc.Edge.Listeners.Listener.Health, false, new(new(), null, _time), sockets));
+        await using var openSocket = new LimitedSocket(await BindAsync(), open, NullLogger<LimitedSocket>.Instance);
+        await using var healthSocket = new LimitedSocket(await BindAsync(), health, NullLogger<LimitedSocket>.Instance);
+        var clients = new List<RawConnection>();
+        foreach (var socket in new[] { healthSocket, openSocket, openSocket })
+        {
+            clients.Add(await RawConnection.OpenAsync(new($"tcp://{socket.EndPoint}")));
+            await socket.AcceptAsync(TestContext.Current.CancellationToken);
+        }
+
+        var refusing = openSocket.AcceptAsync(TestContext.Current.CancellationToken).AsTask();
+        var refused = await RawConnection.ExchangeAsync(new($"tcp://{openSocket.EndPoint}"), "");
+        var usedUp = (open.Closed, health.Statistics.OpenConnections, open.Statistics.OpenConnections, open.Statistics.Refused(ConnectionRefusal.NoSockets).Value);
+        using var another = await RawConnection.OpenAsync(new($"tcp://{healthSocket.EndPoint}"));
+        var accepted = await healthSocket.AcceptAsync(TestContext.Current.CancellationToken);
+        clients.ForEach(client => client.Dispose());
+        await Eventually.HoldsAsync(() => Task.FromResult(open.Statistics.OpenConnections == 0));
+
+        Assert.Equal("", refused);
+        Assert.Equal(("refuses connections: sockets are short (ulimit -n)", 1, 2, 1), usedUp);
+        Assert.NotNull(accepted);
+        Assert.False(refusing.IsCompleted);
+        Assert.Null(open.Closed);
+    }
 
     // As when a client aborts HTTP/2 streams: Kestrel's own task for the connection then may never end.
     [Fact]
@@ -130,9 +151,10 @@ public sealed class ConnectionLimitsTests
         new SocketTransportFactory(Options.Create(new SocketTransportOptions()), NullLoggerFactory.Instance).BindAsync(new IPEndPoint(IPAddress.Loopback, 0));
 
     private ConnectionLimits Limits(ConnectionOptions options) =>
-        new(options.Max, options, new(Options.Create(new ClientOptions { TrustedProxies = ["192.168.0.0/16"] })), _time);
+        new(options, new(Options.Create(new ClientOptions { TrustedProxies = ["192.168.0.0/16"] })), _time);
 
-    private ListenerFeature Listener(ConnectionOptions options) => new("Http", UserSvc.Edge.Listeners.Listener.Public, https: false, Limits(options));
+    private ListenerFeature Listener(ConnectionOptions options, ClientSockets? sockets = null) =>
+        new("Http", UserSvc.Edge.Listeners.Listener.Public, https: false, Limits(options), sockets ?? new(long.MaxValue));
 
     private sealed class Broken : IConnectionListener
     {
