@@ -7,7 +7,7 @@ using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Options;
-using UserSvc.Edge.Forwarding;
+using UserSvc.Edge.Listeners;
 using UserSvc.Edge.Resilience;
 using UserSvc.Edge.Statistics;
 using Yarp.ReverseProxy.Forwarder;
@@ -97,7 +97,7 @@ internal sealed class AccessLogger(IOptions<AccessLogOptions> options, AccessLog
                 : [.. attempts.Earlier, new(destination.DestinationId, attempts.Outcome, attempts.Decision)],
             RequestId: context.TraceIdentifier,
             TraceId: TraceId(context),
-            ClientAddress: ForwardedClient.Plain(context.Connection.RemoteIpAddress)?.ToString(),
+            ClientAddress: TrustedProxies.Plain(context.Connection.RemoteIpAddress)?.ToString(),
             UserAgent: Cut(request.Headers.UserAgent),
             BytesReceived: attempts?.BytesReceived ?? 0,
             BytesSent: BytesSent(context, attempts),

@@ -1,6 +1,7 @@
 using System.Net.ServerSentEvents;
 using System.Runtime.CompilerServices;
 using Microsoft.AspNetCore.Connections.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 
 namespace UserSvc.Edge.Admin;
 
@@ -8,6 +9,7 @@ namespace UserSvc.Edge.Admin;
 internal sealed class EventsEndpoint(Overview overview, FailuresEndpoint failures, TimeProvider time) : IDisposable
 {
     private const int MaxStreams = 32;
+    private const int Buffer = 16 * 1024;
 
     private static readonly TimeSpan Every = TimeSpan.FromSeconds(0.5);
 
@@ -21,6 +23,7 @@ internal sealed class EventsEndpoint(Overview overview, FailuresEndpoint failure
         }
 
         context.Response.RegisterForDispose(new Slot(events._streams));
+        CutIfStalled(context);
         return TypedResults.ServerSentEvents(events.FollowAsync(context));
     }
 
@@ -45,6 +48,17 @@ internal sealed class EventsEndpoint(Overview overview, FailuresEndpoint failure
             yield return new(await overview.WriteStatsAsync(CancellationToken.None), "stats");
         }
         while (await WaitAsync(timer, ending.Token));
+    }
+
+    // The kernel would buffer minutes of events for a reader that has stalled, and Kestrel then add the time that the data read before may
+    // have taken at its minimum rate.
+    private static void CutIfStalled(HttpContext context)
+    {
+        context.Features.Get<IConnectionSocketFeature>()?.Socket.SendBufferSize = Buffer;
+        if (context.Features.Get<IHttpMinResponseDataRateFeature>() is { MinDataRate: { } rate } limit)
+        {
+            limit.MinDataRate = new(Buffer, rate.GracePeriod);
+        }
     }
 
     private static async Task<bool> WaitAsync(PeriodicTimer timer, CancellationToken cancellationToken)

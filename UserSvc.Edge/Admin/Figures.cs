@@ -72,6 +72,13 @@ internal static class Figures
     [
         new(Counter, "downstream_cx_total", "Client connections", l => l.Statistics.Connections),
         new(Gauge, "downstream_cx_active", "Open client connections", l => l.Statistics.OpenConnections) { Page = "connections" },
+        Refused("downstream_cx_overflow", "Connections refused at the listener's limit", ConnectionRefusal.ListenerFull),
+        Refused("downstream_global_cx_overflow", "Connections refused because all listeners together have too many", ConnectionRefusal.NoSockets),
+        Refused("downstream_cx_overload_reject", "Connections refused because memory is short", ConnectionRefusal.Overload),
+        Refused("downstream_cx_address_overflow", "Connections refused because their address had too many open", ConnectionRefusal.AddressFull),
+        Refused("downstream_cx_address_rate_limited", "Connections refused because their address opened too many a second", ConnectionRefusal.AddressTooFast),
+        Refused("downstream_pre_cx_timeout", "Connections closed because the client sent nothing", ConnectionRefusal.Silent),
+        Refused("ssl.connection_error", "Connections closed before their TLS handshake was complete", ConnectionRefusal.NoHandshake),
         new(Gauge, "downstream_rq_active", "Requests in flight", l => l.Statistics.Active) { Page = "active" },
         new(Counter, "downstream_rq_total", "Requests", l => l.Statistics.Requests) { Page = "requests" },
         new(Counter, "downstream_rq_completed", "Requests that were answered", l => l.Statistics.Answers.Total),
@@ -103,6 +110,9 @@ internal static class Figures
         new(Counter, "dropped", "Requests lost to the access log: its queue was full or its file could not be written", log => log.Dropped.Value) { Instrument = ("edge.access_log.dropped", "{line}") },
         new(Counter, "left_out", "Failed requests beyond the access log's limit per second", log => log.LeftOut.Value) { Instrument = ("edge.access_log.left_out", "{line}") },
     ]);
+
+    private static Figure<ListenerFeature> Refused(string name, string help, ConnectionRefusal reason) =>
+        new(Counter, name, help, l => l.Statistics.Refused(reason).Value);
 
     private static IEnumerable<Figure<T>> ByClass<T>(string name, string help, Func<T, StatusClasses> answers) => Enumerable.Range(1, 5).Select(first =>
         new Figure<T>(Counter, $"{name}_{first}xx", help, subject => answers(subject)[first]) { Family = $"{name}_xx", Label = ("envoy_response_code_class", $"{first}") });

@@ -72,7 +72,9 @@ internal sealed class ConfigurationCheck(KnownSettings settings)
             .Select(s => Error($"{section.Path}:{s.Key}", s.Value, () => new ConfigurationBuilder().AddInMemoryCollection([s]).Build().Bind(new KestrelServerLimits())));
         var rates = new[] { nameof(KestrelServerLimits.MinRequestBodyDataRate), nameof(KestrelServerLimits.MinResponseDataRate) }.Select(section.GetSection)
             .Select(rate => Error(rate.Path, $"{rate["BytesPerSecond"]}, {rate["GracePeriod"]}", () => rate.Get<MinDataRate>()));
-        return limits.Concat(rates).OfType<string>();
+        var replaced = section["MaxConcurrentConnections"] is null ? null
+            : $"{section.Path}:MaxConcurrentConnections is not used, because Kestrel does not count every connection that ends; set Edge:Connections:Max.";
+        return limits.Concat(rates).Append(replaced).OfType<string>();
 
         static string? Error(string path, string? value, Action bind)
         {

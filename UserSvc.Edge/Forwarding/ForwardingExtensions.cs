@@ -36,9 +36,6 @@ internal static class ForwardingExtensions
                 context.RequestTransforms.Add(new TraceContext(context.Services.GetRequiredService<DistributedContextPropagator>()));
             })
             .AddResilience();
-        builder.Services.AddKnownOptions<ClientOptions>(ClientOptions.Section)
-            .Validate(o => o.TrustedProxies.All(proxy => ClientOptions.Parse(proxy) is not null),
-                "Edge:TrustedProxies must be addresses or networks, such as 10.1.2.3 or 10.0.0.0/8");
         builder.Services.AddKnownOptions<PathOptions>(PathOptions.Section)
             .Validate(o => Enum.IsDefined(o.EscapedSlashes), "Edge:Path:EscapedSlashes must be Keep or Reject");
         builder.Services.AddSingleton<ForwardedClient>();

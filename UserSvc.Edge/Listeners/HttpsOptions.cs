@@ -11,6 +11,9 @@ internal sealed class HttpsOptions
     /// <summary>How often certificate files are checked for changes. Default 5 s; 100 ms to 1 h.</summary>
     public TimeSpan ReloadInterval { get; set; } = TimeSpan.FromSeconds(5);
 
+    /// <summary>How long a client may take for its TLS handshake, from the accept on. Default 10 s; 100 ms to 5 min.</summary>
+    public TimeSpan HandshakeTimeout { get; set; } = TimeSpan.FromSeconds(10);
+
     /// <summary>The port to redirect cleartext requests to (308), usually 443. Default none: they are served.</summary>
     public int? RedirectPort { get; set; }
 
@@ -24,6 +27,7 @@ internal sealed class HttpsOptions
     public bool HstsPreload { get; set; }
 
     public bool IsValid() => ReloadInterval >= TimeSpan.FromMilliseconds(100) && ReloadInterval <= TimeSpan.FromHours(1)
+        && HandshakeTimeout >= TimeSpan.FromMilliseconds(100) && HandshakeTimeout <= TimeSpan.FromMinutes(5)
         && RedirectPort is null or (>= 1 and <= 65535)
         && HstsMaxAge is null or { Ticks: >= TimeSpan.TicksPerSecond };
 }

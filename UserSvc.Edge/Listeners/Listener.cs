@@ -20,17 +20,42 @@ internal enum Listener
 /// A feature of every connection, visible to its requests: the listener that accepted it. A Host header can be forged and a port may be
 /// dynamic; this cannot.
 /// </summary>
-internal sealed class ListenerFeature(string name, Listener listener)
+internal sealed class ListenerFeature(string name, Listener listener, bool https, ConnectionLimits limits, ClientSockets sockets)
 {
     /// <summary>The name of the Kestrel endpoint.</summary>
     public string Name => name;
 
     public Listener Listener => listener;
 
+    public bool IsHttps => https;
+
+    public ConnectionLimits Limits => limits;
+
+    public ClientSockets Sockets => sockets;
+
     public ListenerStatistics Statistics { get; } = new();
 
-    /// <summary>Whether clients are asked to close their connections.</summary>
+    /// <summary>Whether it closes for good.</summary>
     public volatile bool Draining;
+
+    /// <summary>Whether connections or memory are about to run out.</summary>
+    public volatile bool Crowded;
+
+    /// <summary>Whether memory has run out, so that new connections are refused.</summary>
+    public volatile bool Overloaded;
+
+    /// <summary>Whether it has stopped accepting connections by a fault.</summary>
+    public volatile bool Failed;
+
+    /// <summary>Whether clients are asked to close their connections.</summary>
+    public bool AsksToClose => Draining || Crowded;
+
+    /// <summary>Why it takes no connections; null while it does.</summary>
+    public string? Closed => Failed ? "has stopped accepting connections"
+        : Overloaded ? "refuses connections: memory is short"
+        : sockets.AreUsedUp ? "refuses connections: sockets are short (ulimit -n)"
+        : Statistics.OpenConnections >= limits.Max ? $"has {limits.Max} connections, its limit"
+        : null;
 }
 
 /// <summary>Endpoint metadata: the listeners that serve the endpoint. Every listener serves an endpoint without it.</summary>

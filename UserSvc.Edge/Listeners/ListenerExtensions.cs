@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Server.Kestrel;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Options;
 using UserSvc.Edge.Configuration;
 using UserSvc.ServiceDefaults;
 
@@ -14,7 +15,13 @@ internal static class ListenerExtensions
     {
         var section = builder.Configuration.GetSection("Kestrel");
         builder.Services.AddKnownOptions<HttpsOptions>(HttpsOptions.Section)
-            .Validate(o => o.IsValid(), "Edge:Https: ReloadInterval must be between 100 ms and 1 h, RedirectPort between 1 and 65535, and HstsMaxAge at least one second.");
+            .Validate(o => o.IsValid(), "Edge:Https: ReloadInterval must be between 100 ms and 1 h, HandshakeTimeout between 100 ms and 5 min, RedirectPort between 1 and 65535, and HstsMaxAge at least one second.");
+        builder.Services.AddKnownOptions<ConnectionOptions>(ConnectionOptions.Section)
+            .Validate(o => o.IsValid(), "Edge:Connections: Max must be between 1 and 1000000, AddressPercent between 0 and 1000, AddressPerSecond between 0 and 100000, and FirstByteTimeout between 100 ms and 1 h.");
+        builder.Services.AddKnownOptions<ClientOptions>(ClientOptions.Section)
+            .Validate(o => o.TrustedProxies.All(proxy => ClientOptions.Parse(proxy) is not null),
+                "Edge:TrustedProxies must be addresses or networks, such as 10.1.2.3 or 10.0.0.0/8");
+        builder.Services.AddSingleton<TrustedProxies>();
         builder.Services.AddSingleton<TlsCertificates>();
         builder.Services.AddHostedService(services => services.GetRequiredService<TlsCertificates>());
         // Kestrel itself reads only its endpoints and certificates from this section, not its limits.
@@ -23,19 +30,21 @@ internal static class ListenerExtensions
         {
             kestrel.Limits.BindRates(section.GetSection("Limits"));
             kestrel.RequestHeaderEncodingSelector = ContentLengthDigits.Select;
-            kestrel.Configure(section, reloadOnChange: false)
-                .Prepare(section, kestrel.ApplicationServices.GetRequiredService<TlsCertificates>(), kestrel.ApplicationServices.GetRequiredService<OpenListeners>());
+            kestrel.Configure(section, reloadOnChange: false).Prepare(section, kestrel.ApplicationServices);
         });
         builder.Services.AddSingleton<OpenListeners>();
+        builder.Services.AddSingleton<Overload>();
+        builder.Services.AddHostedService(services => services.GetRequiredService<Overload>());
+        builder.Services.AddHealthChecks().AddCheck<ListenersHealthCheck>("listeners", tags: [ServiceDefaultsExtensions.ReadyTag]);
         builder.Services.AddSingleton<ServerState>();
         // Kestrel asks the factory that was added last first.
-        builder.Services.AddSingleton<IConnectionListenerFactory, ClosableSockets>();
+        builder.Services.AddSingleton<IConnectionListenerFactory, LimitedSockets>();
         // A 4 KiB buffer for each idle connection costs less than one more system call for each request.
         builder.Services.Configure<SocketTransportOptions>(sockets => sockets.WaitForDataBeforeAllocatingBuffer = false);
         builder.Services.TryAddEnumerable(ServiceDescriptor.Singleton<MatcherPolicy, ListenerPolicy>());
     }
 
-    /// <summary>Counts requests, and asks clients of a draining listener to close. Runs before anything that refuses requests, so that those count too.</summary>
+    /// <summary>Counts requests, and asks clients of a draining or crowded listener to close. Runs before anything that refuses requests, so that those count too.</summary>
     /// <param name="app">The pipeline.</param>
     /// <param name="completed">Called at the end of each request to a public listener, with the timestamp of its beginning.</param>
     public static void UseListenerStatistics(this IApplicationBuilder app, Action<HttpContext, long> completed) => app.Use(next => context =>
@@ -43,7 +52,7 @@ internal static class ListenerExtensions
         if (context.Features.Get<ListenerFeature>() is { } listener)
         {
             listener.Statistics.Begin(context, listener.Listener is Listener.Public ? completed : null);
-            if (listener.Draining)
+            if (listener.AsksToClose)
             {
                 context.AskToClose();
             }
@@ -61,18 +70,22 @@ internal static class ListenerExtensions
 
     public static Listener GetListener(this HttpContext context) => context.Features.Get<ListenerFeature>()?.Listener ?? Listener.Public;
 
-    private static void Prepare(this KestrelConfigurationLoader loader, IConfigurationSection section, TlsCertificates certificates, OpenListeners listeners)
+    private static void Prepare(this KestrelConfigurationLoader loader, IConfigurationSection section, IServiceProvider services)
     {
+        var listeners = services.GetRequiredService<OpenListeners>();
+        var firstByte = services.GetRequiredService<IOptions<ConnectionOptions>>().Value.FirstByteTimeout;
+        var time = services.GetRequiredService<TimeProvider>();
         foreach (var name in section.GetSection("Endpoints").GetChildren().Select(endpoint => endpoint.Key))
         {
             loader.Endpoint(name, endpoint =>
             {
-                // Before TLS, so that connections with a failed handshake count.
-                listeners.Add(name, endpoint.ListenOptions);
+                listeners.Add(name, endpoint.IsHttps, endpoint.ListenOptions);
                 if (endpoint.IsHttps)
                 {
-                    certificates.Secure(name, endpoint.ListenOptions);
+                    services.GetRequiredService<TlsCertificates>().Secure(name, endpoint.ListenOptions);
                 }
+
+                endpoint.ListenOptions.Use(next => ClientConnection.AwaitFirstByte(next, firstByte, time));
             });
         }
     }

@@ -1,52 +1,47 @@
 using System.Collections.Concurrent;
-using System.Net;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
-using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Options;
 using UserSvc.ServiceDefaults;
 
 namespace UserSvc.Edge.Listeners;
 
 /// <summary>The listeners of this process. The public ones can be closed while the others, and requests in flight, continue.</summary>
-internal sealed class OpenListeners(IOptions<DrainOptions> options, TimeProvider time)
+internal sealed class OpenListeners(
+    IOptions<DrainOptions> drain, IOptions<ConnectionOptions> connections, TrustedProxies proxies, TimeProvider time)
 {
     private readonly ConcurrentQueue<ListenerFeature> _all = [];
     private readonly ConcurrentQueue<IConnectionListener> _public = [];
+    private readonly ClientSockets _sockets = new(ClientSockets.ReadFiles());
     private readonly Lock _lock = new();
     private ListenerFeature? _binding;
     private ITimer? _closing;
 
     public IEnumerable<ListenerFeature> All => _all;
 
+    public IEnumerable<ListenerFeature> Public => _all.Where(l => l.Listener is Listener.Public);
+
     /// <summary>Whether the public listeners are closed or about to close.</summary>
     public bool Draining { get; private set; }
 
-    public void Add(string name, ListenOptions options)
+    /// <param name="name">The name of the Kestrel endpoint.</param>
+    /// <param name="https">Whether its clients must begin with a TLS handshake.</param>
+    /// <param name="options">Kestrel's options for the endpoint.</param>
+    public void Add(string name, bool https, ListenOptions options)
     {
-        var listener = new ListenerFeature(name, name.ToUpperInvariant() switch
+        var kind = name.ToUpperInvariant() switch
         {
             "HEALTH" => Listener.Health,
             "ADMIN" => Listener.Admin,
             _ => Listener.Public,
-        });
+        };
+        var listener = new ListenerFeature(name, kind, https, new(connections.Value, kind is Listener.Public ? proxies : null, time), _sockets);
         _all.Enqueue(listener);
         options.Use(next =>
         {
             _binding = listener;
-            return async connection =>
-            {
-                connection.Features.Set(listener);
-                listener.Statistics.Open();
-                try
-                {
-                    await next(connection);
-                }
-                finally
-                {
-                    listener.Statistics.Close();
-                }
-            };
+            return next;
         });
     }
 
@@ -54,12 +49,14 @@ internal sealed class OpenListeners(IOptions<DrainOptions> options, TimeProvider
     /// Called for each new socket. Kestrel does not say which endpoint it belongs to, but binds one endpoint after another, and builds an
     /// endpoint's pipeline (see <see cref="Add"/>) right before binding it.
     /// </summary>
-    public void OnBound(IConnectionListener socket)
+    public ListenerFeature? OnBound(IConnectionListener socket)
     {
         if (_binding?.Listener is Listener.Public)
         {
             _public.Enqueue(socket);
         }
+
+        return _binding;
     }
 
     /// <summary>
@@ -70,7 +67,7 @@ internal sealed class OpenListeners(IOptions<DrainOptions> options, TimeProvider
     public async Task DrainAsync(bool graceful)
     {
         Draining = true;
-        foreach (var listener in _all.Where(l => l.Listener is Listener.Public))
+        foreach (var listener in Public)
         {
             listener.Draining = true;
         }
@@ -83,7 +80,7 @@ internal sealed class OpenListeners(IOptions<DrainOptions> options, TimeProvider
 
         lock (_lock)
         {
-            _closing ??= time.CreateTimer(_ => CloseAsync().GetAwaiter().GetResult(), null, options.Value.Time, Timeout.InfiniteTimeSpan);
+            _closing ??= time.CreateTimer(_ => CloseAsync().GetAwaiter().GetResult(), null, drain.Value.Time, Timeout.InfiniteTimeSpan);
         }
     }
 
@@ -96,21 +93,12 @@ internal sealed class OpenListeners(IOptions<DrainOptions> options, TimeProvider
     }
 }
 
-/// <summary>
-/// Reports Kestrel's sockets to <see cref="OpenListeners"/>, which can then close them alone: Kestrel itself, when it unbinds an endpoint,
-/// cuts requests after 5 s.
-/// </summary>
-internal sealed class ClosableSockets(OpenListeners listeners, IOptions<SocketTransportOptions> options, ILoggerFactory loggers)
-    : IConnectionListenerFactory, IConnectionListenerFactorySelector
+/// <summary>Unready while a public listener takes no connections.</summary>
+internal sealed class ListenersHealthCheck(OpenListeners listeners) : IHealthCheck
 {
-    private readonly SocketTransportFactory _sockets = new(options, loggers);
-
-    public bool CanBind(EndPoint endpoint) => _sockets.CanBind(endpoint);
-
-    public async ValueTask<IConnectionListener> BindAsync(EndPoint endpoint, CancellationToken cancellationToken = default)
+    public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
     {
-        var socket = await _sockets.BindAsync(endpoint, cancellationToken);
-        listeners.OnBound(socket);
-        return socket;
+        var closed = listeners.Public.Where(l => l.Closed is not null).Select(l => $"{l.Name} {l.Closed}").ToList();
+        return Task.FromResult(closed is [] ? HealthCheckResult.Healthy() : HealthCheckResult.Unhealthy(string.Join(", ", closed)));
     }
 }

@@ -13,8 +13,6 @@ namespace UserSvc.Edge.Listeners;
 /// </summary>
 internal sealed class TlsCertificates : BackgroundService
 {
-    private static readonly TimeSpan HandshakeTimeout = TimeSpan.FromSeconds(10);
-
     private readonly Dictionary<string, CertificateFiles> _files;
     private readonly IOptions<HttpsOptions> _options;
     private readonly TimeProvider _time;
@@ -40,7 +38,7 @@ internal sealed class TlsCertificates : BackgroundService
         var files = _files[endpoint];
         listener.UseHttps(new TlsHandshakeCallbackOptions
         {
-            HandshakeTimeout = HandshakeTimeout,
+            HandshakeTimeout = _options.Value.HandshakeTimeout,
             OnConnection = _ => ValueTask.FromResult(new SslServerAuthenticationOptions
             {
                 ServerCertificateContext = files.Context,

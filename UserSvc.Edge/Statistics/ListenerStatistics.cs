@@ -2,10 +2,36 @@ using System.Diagnostics;
 
 namespace UserSvc.Edge.Statistics;
 
+/// <summary>Why the edge closed a connection that had not sent a request.</summary>
+internal enum ConnectionRefusal
+{
+    /// <summary>Memory is short.</summary>
+    Overload,
+
+    /// <summary>All listeners together have as many connections as the process may open sockets for clients.</summary>
+    NoSockets,
+
+    /// <summary>The listener has as many connections as it may have.</summary>
+    ListenerFull,
+
+    /// <summary>The client's address has too many open connections.</summary>
+    AddressFull,
+
+    /// <summary>The client's address has opened too many connections lately.</summary>
+    AddressTooFast,
+
+    /// <summary>The client sent nothing.</summary>
+    Silent,
+
+    /// <summary>The TLS handshake failed or was not completed in time.</summary>
+    NoHandshake,
+}
+
 /// <summary>A listener's traffic: connections, requests in total and in flight, answers and their latency.</summary>
 internal sealed class ListenerStatistics
 {
     private readonly LatencyHistogram _latency = new();
+    private readonly Counter[] _refused = [.. Enum.GetValues<ConnectionRefusal>().Select(_ => new Counter())];
     private long _connections, _openConnections, _requests, _active;
 
     public long Connections => Volatile.Read(ref _connections);
@@ -19,6 +45,8 @@ internal sealed class ListenerStatistics
     public StatusClasses Answers { get; } = new();
 
     public HistogramSnapshot Latency => _latency.Read();
+
+    public Counter Refused(ConnectionRefusal reason) => _refused[(int)reason];
 
     public void Open()
     {

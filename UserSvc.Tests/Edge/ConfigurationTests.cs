@@ -66,7 +66,7 @@ public sealed class ConfigurationTests
     [InlineData("Kestrel:Limits:Http2:MaxStreams", "1",
         "{key} is not a setting. Kestrel:Limits:Http2 has HeaderTableSize, InitialConnectionWindowSize, InitialStreamWindowSize, KeepAlivePingDelay, KeepAlivePingTimeout, MaxFrameSize, MaxRequestHeaderFieldSize, MaxStreamsPerConnection.")]
     [InlineData("Edge:Reload:Intervall", "00:00:01", "{key} is not a setting. Edge:Reload has Interval.")]
-    [InlineData("Edge:TrustedProxy:0", "10.0.0.0/8", "Edge:TrustedProxy is not a setting. Edge has AccessLog, Admin, AnswerAttemptCount, Discovery, Https, Mode, Path, Reload, TraceUrl, TrustSampling, TrustedProxies.")]
+    [InlineData("Edge:TrustedProxy:0", "10.0.0.0/8", "Edge:TrustedProxy is not a setting. Edge has AccessLog, Admin, AnswerAttemptCount, Connections, Discovery, Https, Mode, Path, Reload, TraceUrl, TrustSampling, TrustedProxies.")]
     [InlineData("Edge:AccessLog:Path", "Route", "{key} is not a setting. Edge:AccessLog has File, Headers, MaxFiles, MaxPerSecond, MaxSize, Paths, Query, Requests.")]
     [InlineData("Edge:Discovery:Dns:Intervall", "00:00:10", "{key} is not a setting. Edge:Discovery:Dns has HostsFile, Interval, MinInterval, ResolverFile, Server, Timeout.")]
     [InlineData("Kestrel:Endpoints:Http:ClientCertificateMode", "RequireCertificate", "{key} is not a setting. Kestrel:Endpoints:Http has Certificate, Protocols, Url.")]
@@ -83,6 +83,9 @@ public sealed class ConfigurationTests
     [InlineData("ReverseProxy:Clusters:usersvc:LoadBalancingPolicy:Name", "Random", "ReverseProxy:Clusters:usersvc:LoadBalancingPolicy is one value, not a section or a list.")]
     [InlineData("Kestrel:Limits:MaxRequestBodySize", "64k", "{key} is not a number in range: 64k")]
     [InlineData("Kestrel:Limits:MaxRequestLineSize", "-1", "{key} cannot be -1: Value must be a positive number. (Parameter 'value')")]
+    [InlineData("Kestrel:Limits:MaxConcurrentConnections", "5", "{key} is not used, because Kestrel does not count every connection that ends; set Edge:Connections:Max.")]
+    [InlineData("Edge:Connections:Max", "0", "Edge:Connections: Max must be between 1 and 1000000, AddressPercent between 0 and 1000, AddressPerSecond between 0 and 100000, and FirstByteTimeout between 100 ms and 1 h.")]
+    [InlineData("Edge:Https:HandshakeTimeout", "00:00:00", "Edge:Https: ReloadInterval must be between 100 ms and 1 h, HandshakeTimeout between 100 ms and 5 min, RedirectPort between 1 and 65535, and HstsMaxAge at least one second.")]
     [InlineData("Kestrel:Limits:MinRequestBodyDataRate:BytesPerSecond", "-5", "Kestrel:Limits:MinRequestBodyDataRate cannot be -5, 00:00:05: Value must be a positive number. To disable a minimum data rate, use null where a MinDataRate instance is expected. (Parameter 'bytesPerSecond')")]
     [InlineData("Edge:Path:EscapedSlashes", "Decode", "{key} is not one of Keep, Reject: Decode")]
     [InlineData("Edge:AccessLog:Requests", "Errors", "{key} is not one of None, Failures, All: Errors")]

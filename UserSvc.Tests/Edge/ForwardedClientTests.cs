@@ -2,6 +2,7 @@ using System.Net;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Options;
 using UserSvc.Edge.Forwarding;
+using UserSvc.Edge.Listeners;
 
 namespace UserSvc.Tests.Edge;
 
@@ -23,7 +24,7 @@ public sealed class ForwardedClientTests
     [InlineData("10.0.0.1", "", "10.0.0.1")]
     public void Client_BehindTrustedProxies_IsTheLastAddressThatIsNotAProxys(string peer, string forwardedFor, string client)
     {
-        var forwarded = new ForwardedClient(Options.Create(new ClientOptions { TrustedProxies = ["10.0.0.0/8", "fd00::/8"] }));
+        var forwarded = new ForwardedClient(new(Options.Create(new ClientOptions { TrustedProxies = ["10.0.0.0/8", "fd00::/8"] })));
         var context = new DefaultHttpContext { Connection = { RemoteIpAddress = IPAddress.Parse(peer) } };
         context.Request.Headers["X-Forwarded-For"] = forwardedFor;
 

@@ -95,27 +95,6 @@ public sealed class SlowClientTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task PublicPort_AtItsLimitOfConnections_ClosesOthersWhileTheHealthPortAnswers()
-    {
-        await using var edge = await EdgeHost.StartAsync([(_upstream.Name, _upstream.Address)], ($"{Limits}:MaxConcurrentConnections", "5"));
-        await Eventually.HoldsAsync(async () => (await edge.Health.GetAsync("/ready", TestContext.Current.CancellationToken)).IsSuccessStatusCode);
-        var connections = new List<RawConnection>();
-        for (var i = 0; i < 5; i++)
-        {
-            connections.Add(await RawConnection.OpenAsync(edge.Public.BaseAddress!));
-            await connections[i].SendAsync("GET /user/alice HTTP/1.1\r\nHost: x\r\n\r\n");
-            await connections[i].ReadHeadAsync();
-        }
-
-        var past = await RawConnection.ExchangeAsync(edge.Public.BaseAddress!, "");
-        var health = await edge.Health.AskAsync("/ready");
-        connections.ForEach(connection => connection.Dispose());
-        await Eventually.HoldsAsync(async () => await Record.ExceptionAsync(() => edge.Public.AskAsync("/user/alice")) is null);
-
-        Assert.Equal(("", new Answer(200, "LIVE\n")), (past, health));
-    }
-
-    [Fact]
     public async Task HealthPort_WhileManyRequestsHang_Answers()
     {
         const int Many = 500;

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.ServerSentEvents;
 using System.Text.Json.Nodes;
+using Microsoft.Extensions.Time.Testing;
 using UserSvc.Tests.Edge.Discovery;
 
 namespace UserSvc.Tests.Edge.Admin;
@@ -101,6 +102,34 @@ public sealed class EventsTests
         streams.ForEach(s => s.Dispose());
 
         Assert.Equal(EdgeAnswers.Problem(503, "Service Unavailable", "All 32 streams are in use; close another page first."), refused);
+    }
+
+    [Fact]
+    public async Task Streams_WhoseReadersStall_AreCutAndLeaveTheirPlaces()
+    {
+        var time = new FakeTimeProvider();
+        await using var edge = await EdgeHost.StartAsync(time, [("usersvc-1", "http://127.0.0.1:1")], ("Kestrel:Limits:MinResponseDataRate:GracePeriod", "00:00:01.100"));
+        var stalled = new List<RawConnection>();
+        for (var i = 0; i < 32; i++)
+        {
+            stalled.Add(await RawConnection.OpenAsync(edge.Admin.BaseAddress!));
+            await stalled[i].SendAsync("GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        }
+
+        await Eventually.HoldsAsync(async () => await StatusAsync() == HttpStatusCode.ServiceUnavailable);
+        await Eventually.HoldsAsync(async () =>
+        {
+            time.Advance(TimeSpan.FromSeconds(0.5));
+            return await StatusAsync() == HttpStatusCode.OK;
+        });
+
+        stalled.ForEach(connection => connection.Dispose());
+
+        async Task<HttpStatusCode> StatusAsync()
+        {
+            using var response = await edge.Admin.GetAsync("/events", HttpCompletionOption.ResponseHeadersRead, Cancellation);
+            return response.StatusCode;
+        }
     }
 
     [Fact]
