@@ -167,7 +167,7 @@ public sealed class PasswordThrottleAttackTests
         Assert.NotNull((await waiting).Attempt);
     }
 
-    private PasswordThrottle Throttle(PasswordThrottleOptions options) => new(Options.Create(options), _time);
+    private PasswordThrottle Throttle(PasswordThrottleOptions options) => new(Options.Create(options), Options.Create(new PasswordHasherOptions()), _time);
 
     /// <summary>Every client sends an attempt per interval for 20 s, with 10 ms between instants.</summary>
     /// <returns>How many attempts of each client were let through.</returns>

@@ -223,7 +223,7 @@ public sealed class PasswordThrottleTests
     {
         var throttle = Throttle(new() { Burst = 1 });
         using var first = await EnterAsync(throttle);
-        var waiting = throttle.EnterAsync("alice", TestContext.Current.CancellationToken);
+        var waiting = throttle.EnterAsync("alice", Address, TestContext.Current.CancellationToken);
 
         _time.Advance(TimeSpan.FromSeconds(1.9));
         var early = waiting.IsCompleted;
