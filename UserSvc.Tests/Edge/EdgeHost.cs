@@ -75,7 +75,7 @@ internal sealed class EdgeHost : IAsyncDisposable
 
     public static async Task<EdgeHost> StartAsync(TimeProvider? time, IEnumerable<(string Name, string Address)> destinations, params IEnumerable<(string Key, string Value)> settings)
     {
-        var app = UserSvc.Edge.Program.Build(Arguments([("Logging:Console:LogLevel:Default", "None"), ("Edge:AccessLog:Requests", "None"), ("Drain:Time", "00:00:00"), .. settings], destinations), time);
+        var app = UserSvc.Edge.Program.Build(Arguments([("Logging:Console:LogLevel:Default", "None"), ("Edge:AccessLog:Requests", "None"), ("Edge:AccessLog:File", "/dev/null"), ("Drain:Time", "00:00:00"), .. settings], destinations), time);
         var log = new LogLines();
         app.Services.GetRequiredService<ILoggerFactory>().AddProvider(log);
         try
