@@ -3,7 +3,7 @@ using UserSvc.Tests.Edge;
 
 namespace UserSvc.Tests.Attacks;
 
-/// <summary>Each attack briefly, against limits that few clients reach.</summary>
+/// <summary>The attacks that the edge withstands, each briefly, against limits that few clients reach.</summary>
 [Scenario]
 [Collection(typeof(OneByOne))]
 public sealed class AttackTests(AttackTests.Attacked attacked) : IClassFixture<AttackTests.Attacked>
