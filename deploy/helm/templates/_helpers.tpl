@@ -59,8 +59,11 @@ annotations: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
 
+{{- /* With Kubernetes' default, Cluster, the edge would see nodes' addresses, and limit all clients of a node together. */}}
 {{- define "usersvc.serviceOptions" }}
-{{- with (index . 0).Values.edge.service.options }}{{ toYaml . }}{{ end }}
+{{- $values := (index . 0).Values }}
+{{- $default := ternary dict (dict "externalTrafficPolicy" "Local") (or (hasKey $values "gateway") (eq $values.edge.service.type "ClusterIP")) }}
+{{- with mergeOverwrite $default $values.edge.service.options }}{{ toYaml . }}{{ end }}
 {{- end }}
 
 {{- define "usersvc.settings" }}
