@@ -1,5 +1,6 @@
 using UserSvc.Edge.AccessLog;
 using UserSvc.Edge.Discovery;
+using UserSvc.Edge.Limits;
 using UserSvc.Edge.Listeners;
 using UserSvc.Edge.Resilience;
 using UserSvc.Edge.Statistics;
@@ -109,6 +110,12 @@ internal static class Figures
         new(Counter, "written", "Requests written to the access log", log => log.Written.Value) { Instrument = ("edge.access_log.written", "{line}") },
         new(Counter, "dropped", "Requests lost to the access log: its queue was full or its file could not be written", log => log.Dropped.Value) { Instrument = ("edge.access_log.dropped", "{line}") },
         new(Counter, "left_out", "Failed requests beyond the access log's limit per second", log => log.LeftOut.Value) { Instrument = ("edge.access_log.left_out", "{line}") },
+    ]);
+
+    public static readonly FigureTable<RequestBufferBudget> RequestBuffer = new(_ => "request_buffer", "edge_request_buffer", _ => [],
+    [
+        new(Gauge, "bytes", "Memory that request bodies take", budget => budget.Bytes),
+        new(Counter, "overflow", "Requests refused because request bodies took all the memory allowed", budget => budget.Overflows.Value),
     ]);
 
     private static Figure<ListenerFeature> Refused(string name, string help, ConnectionRefusal reason) =>

@@ -211,16 +211,16 @@ public sealed partial class AccessLogTests : IDisposable
     }
 
     [Theory]
-    [InlineData("Content-Length: 70000\r\n\r\n", "413", "", null)]
-    [InlineData("Transfer-Encoding: chunked\r\n\r\nzz\r\n", "400", "\"upstream_host\":\"ADDRESS\",\"attempts\":[{\"destination\":\"A\",\"outcome\":\"Nothing\",\"decision\":\"Final\"}],", "Bad chunk size data.")]
-    public async Task Request_WithABodyThatIsRefused_IsALineWithDPE(string body, string status, string upstreams, string? reason)
+    [InlineData("Content-Length: 70000\r\n\r\n", "413", null)]
+    [InlineData("Transfer-Encoding: chunked\r\n\r\nzz\r\n", "400", "Bad chunk size data.")]
+    public async Task Request_WithABodyThatIsRefused_IsALineWithDPE(string body, string status, string? reason)
     {
         await using var upstream = await Upstream.StartAsync();
         await using var edge = await StartAsync([(upstream.Name, upstream.Address)]);
 
         await RawConnection.ExchangeAsync(edge.Public.BaseAddress!, $"PUT /user/alice HTTP/1.1\r\n{Headers}{body}");
 
-        Assert.Equal(Line(status, "DPE", $"\"cluster\":\"usersvc\",{upstreams}".TrimEnd(','), method: "PUT", reason: reason), await LineAsync());
+        Assert.Equal(Line(status, "DPE", "\"cluster\":\"usersvc\"", method: "PUT", reason: reason), await LineAsync());
     }
 
     [Fact]

@@ -66,7 +66,7 @@ public sealed class ConfigurationTests
     [InlineData("Kestrel:Limits:Http2:MaxStreams", "1",
         "{key} is not a setting. Kestrel:Limits:Http2 has HeaderTableSize, InitialConnectionWindowSize, InitialStreamWindowSize, KeepAlivePingDelay, KeepAlivePingTimeout, MaxFrameSize, MaxRequestHeaderFieldSize, MaxStreamsPerConnection.")]
     [InlineData("Edge:Reload:Intervall", "00:00:01", "{key} is not a setting. Edge:Reload has Interval.")]
-    [InlineData("Edge:TrustedProxy:0", "10.0.0.0/8", "Edge:TrustedProxy is not a setting. Edge has AccessLog, Admin, AnswerAttemptCount, Connections, Discovery, Https, Mode, Path, Reload, TraceUrl, TrustSampling, TrustedProxies.")]
+    [InlineData("Edge:TrustedProxy:0", "10.0.0.0/8", "Edge:TrustedProxy is not a setting. Edge has AccessLog, Admin, AnswerAttemptCount, Connections, Discovery, Https, Mode, Path, Reload, RequestBuffer, TraceUrl, TrustSampling, TrustedProxies.")]
     [InlineData("Edge:AccessLog:Path", "Route", "{key} is not a setting. Edge:AccessLog has File, Headers, MaxFiles, MaxPerSecond, MaxSize, Paths, Query, Requests.")]
     [InlineData("Edge:Discovery:Dns:Intervall", "00:00:10", "{key} is not a setting. Edge:Discovery:Dns has HostsFile, Interval, MinInterval, ResolverFile, Server, Timeout.")]
     [InlineData("Kestrel:Endpoints:Http:ClientCertificateMode", "RequireCertificate", "{key} is not a setting. Kestrel:Endpoints:Http has Certificate, Protocols, Url.")]
@@ -93,6 +93,7 @@ public sealed class ConfigurationTests
     [InlineData("Edge:AccessLog:MaxFiles", "0", "Edge:AccessLog: MaxSize must be at least 4096 bytes, MaxFiles between 1 and 100, and MaxPerSecond between 1 and 100000.")]
     [InlineData("Edge:AccessLog:Headers:0", "authorization", "Edge:AccessLog:Headers must be names of headers other than Authorization, Proxy-Authorization and Cookie: those hold credentials.")]
     [InlineData("ReverseProxy:Routes:user:Metadata:AccessLog.Requests", "Errors", "Metadata:AccessLog.Requests must be None, Failures or All, not 'Errors', in the route user.")]
+    [InlineData("Edge:RequestBuffer:MaxBytes", "65536", "Edge:RequestBuffer:MaxBytes must be between 1048576 (1 MiB) and 68719476736 (64 GiB).")]
     [InlineData("Edge:AnswerAttemptCount", "always", "{key} is not true or false: always")]
     [InlineData("Edge:TraceUrl", "https://tempo.internal/", "{key} must be an http or https URL that contains {trace_id}, such as https://tempo.internal/trace/{trace_id}: https://tempo.internal/")]
     [InlineData("Edge:TraceUrl", "javascript:alert({trace_id})", "{key} must be an http or https URL that contains {trace_id}, such as https://tempo.internal/trace/{trace_id}: javascript:alert({trace_id})")]

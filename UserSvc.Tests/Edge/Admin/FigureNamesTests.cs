@@ -51,6 +51,7 @@ public sealed class FigureNamesTests : IAsyncLifetime
                 .. Listener("http.admin"),
                 .. Listener("http.health"),
                 .. Listener("http.http"),
+                .. Named("request_buffer", "bytes overflow"),
                 .. Named("server", "live state total_connections uptime"),
             ],
             names.Order(StringComparer.Ordinal));
@@ -85,7 +86,7 @@ public sealed class FigureNamesTests : IAsyncLifetime
                     + "downstream_cx_total downstream_global_cx_overflow downstream_pre_cx_timeout downstream_rq_active downstream_rq_completed downstream_rq_time downstream_rq_total ssl_connection_error",
                 ["envoy_http_conn_manager_prefix,envoy_response_code_class"] = "downstream_rq_xx",
                 ["source"] = "age_seconds endpoints failing failures updates",
-                [""] = "edge_accesslog_dropped edge_accesslog_left_out edge_accesslog_written envoy_server_live envoy_server_state envoy_server_total_connections envoy_server_uptime",
+                [""] = "edge_accesslog_dropped edge_accesslog_left_out edge_accesslog_written edge_request_buffer_bytes edge_request_buffer_overflow envoy_server_live envoy_server_state envoy_server_total_connections envoy_server_uptime",
             }.Select(f => (f.Key, string.Join(' ', f.Value.Split(' ').Select(name => $"{Prefix(f.Key)}{name}")))).Order(),
             families.Select(f => (f.Key, f.Value)).Order());
 
