@@ -87,6 +87,15 @@ internal static class Figures
         new(Histogram, "downstream_rq_time", "Time of a request until the end of its answer, in milliseconds") { Latency = l => l.Statistics.Latency },
     ]);
 
+    public static readonly FigureTable<RequestLimit> RequestLimits = new(
+        l => $"{l.Name}.http_local_rate_limit", "envoy_http_local_rate_limit", l => [("envoy_local_http_ratelimit_prefix", l.Name)],
+    [
+        new(Counter, "enabled", "Requests that the limit counted", l => l.Within.Value + l.Over.Value),
+        new(Counter, "ok", "Requests within the limit", l => l.Within.Value),
+        new(Counter, "rate_limited", "Requests over the limit", l => l.Over.Value),
+        new(Counter, "enforced", "Requests that the limit refused", l => l.Refused.Value),
+    ]);
+
     // Not in Envoy, so not under its name.
     public static readonly FigureTable<DiscoverySource> Sources = new(s => $"discovery.{s.Address}", "edge_discovery", s => [("source", s.Address)],
     [

@@ -61,7 +61,7 @@ internal static class StatsEndpoints
 
 /// <summary>Reads every figure of the edge.</summary>
 internal sealed class EdgeStats(
-    ClusterStatuses clusters, OpenListeners listeners, RequestBufferBudget buffer, DiscoverySources sources, AccessLogWriter accessLog, ServerState server)
+    ClusterStatuses clusters, OpenListeners listeners, RequestLimits limits, RequestBufferBudget buffer, DiscoverySources sources, AccessLogWriter accessLog, ServerState server)
 {
     public async Task<List<Stat>> CollectAsync(CancellationToken cancellationToken)
     {
@@ -72,6 +72,7 @@ internal sealed class EdgeStats(
             .. all.SelectMany(Figures.Clusters.Read),
             .. all.SelectMany(c => c.Destinations).SelectMany(Figures.Destinations.Read),
             .. listeners.All.SelectMany(Figures.Listeners.Read),
+            .. limits.All.SelectMany(Figures.RequestLimits.Read),
             .. Figures.RequestBuffer.Read(buffer),
             .. sources.All.SelectMany(Figures.Sources.Read),
             .. Figures.AccessLog.Read(accessLog),

@@ -173,6 +173,20 @@ public sealed partial class AccessLogTests : IDisposable
     }
 
     [Fact]
+    public async Task Request_OverARateLimit_IsALineWithRL()
+    {
+        await using var upstream = await Upstream.StartAsync();
+        await using var edge = await StartAsync(
+            [(upstream.Name, upstream.Address)],
+            ("ReverseProxy:Routes:user:RateLimiterPolicy", "login"), ("Edge:RateLimits:login:Permits", "1"), ("Edge:RateLimits:login:Window", "01:00:00"));
+        await edge.Public.AskAsync("/user/alice");
+
+        await RawConnection.ExchangeAsync(edge.Public.BaseAddress!, Get);
+
+        Assert.Equal(Line("429", "RL", "\"cluster\":\"usersvc\""), await LineAsync());
+    }
+
+    [Fact]
     public async Task Request_WithNoHealthyInstance_IsALineWithUH()
     {
         await using var upstream = await Upstream.StartAsync();
