@@ -1,6 +1,7 @@
 using UserSvc.Edge.AccessLog;
 using UserSvc.Edge.Admin;
 using UserSvc.Edge.Forwarding;
+using UserSvc.Edge.Limits;
 using UserSvc.Edge.Listeners;
 using UserSvc.Edge.Resilience;
 using UserSvc.ServiceDefaults;
@@ -23,12 +24,14 @@ namespace UserSvc.Edge;
 ///    │  11 YARP               takes the route's cluster and its destinations
 ///    │  12 ForwarderErrors    413; failures become problem JSON
 ///    │  13 ForwardedProbes    a sidecar's own unreadiness
-///    │  14 CircuitBreaker     limits requests in flight per cluster
-///    │  15 Retry ◄──────────┐ another attempt, at another destination
-///    │  16 balancing        │ session affinity, policy, DestinationLimit
-///    │  17 passive health   │ ConsecutiveFailures judges the outcome
-///    │  18 AttemptForwarder ┘ clock, span, counters; outcome and decision
-///    ▼  19 YARP's forwarder   OriginalTarget, TraceContext; AnswerHeaders, OnAnswer
+///    │  14 rate limiter       requests of a client in flight; the route's RateLimiterPolicy
+///    │  15 RequestBuffer      reads the body, up to 64 KiB
+///    │  16 CircuitBreaker     limits requests in flight per cluster
+///    │  17 Retry ◄──────────┐ another attempt, at another destination
+///    │  18 balancing        │ session affinity, policy, DestinationLimit
+///    │  19 passive health   │ ConsecutiveFailures judges the outcome
+///    │  20 AttemptForwarder ┘ clock, span, counters; outcome and decision
+///    ▼  21 YARP's forwarder   OriginalTarget, TraceContext; AnswerHeaders, OnAnswer
 ///  upstream
 /// </code></remarks>
 internal static class Pipeline
@@ -50,6 +53,8 @@ internal static class Pipeline
         {
             proxied.UseMiddleware<ForwarderErrors>();
             proxied.UseMiddleware<ForwardedProbes>();
+            proxied.UseRequestLimits();
+            proxied.UseMiddleware<RequestBuffer>();
             proxied.UseMiddleware<CircuitBreaker>();
             proxied.UseAnswerAttemptCount();
             proxied.UseMiddleware<Retry>();

@@ -2,6 +2,7 @@ using UserSvc.Edge.AccessLog;
 using UserSvc.Edge.Admin;
 using UserSvc.Edge.Configuration;
 using UserSvc.Edge.Forwarding;
+using UserSvc.Edge.Limits;
 using UserSvc.Edge.Listeners;
 using UserSvc.ServiceDefaults;
 
@@ -48,6 +49,7 @@ internal static class Program
         builder.Services.AddSingleton(time ?? TimeProvider.System);
         builder.AddServiceDefaults(builder.Configuration.ServiceName(), ClientOptions.TrustsSampling(builder.Configuration));
         builder.AddListeners();
+        builder.AddLimits();
         builder.AddForwarding();
         builder.AddAccessLog();
         builder.AddAdmin();

@@ -7,6 +7,7 @@ using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Options;
+using UserSvc.Edge.Limits;
 using UserSvc.Edge.Listeners;
 using UserSvc.Edge.Resilience;
 using UserSvc.Edge.Statistics;
@@ -99,7 +100,7 @@ internal sealed class AccessLogger(IOptions<AccessLogOptions> options, AccessLog
             TraceId: TraceId(context),
             ClientAddress: TrustedProxies.Plain(context.Connection.RemoteIpAddress)?.ToString(),
             UserAgent: Cut(request.Headers.UserAgent),
-            BytesReceived: attempts?.BytesReceived ?? 0,
+            BytesReceived: context.Features.Get<RequestBody>()?.BytesRead ?? 0,
             BytesSent: BytesSent(context, attempts),
             TlsVersion: context.Features.Get<ITlsHandshakeFeature>()?.Protocol switch
             {
@@ -137,7 +138,7 @@ internal sealed class AccessLogger(IOptions<AccessLogOptions> options, AccessLog
         : null;
 
     // A cancellation says less than its flag, except the one of a connection that took too long.
-    private static string? FailureReason(HttpContext context) => context.GetForwarderErrorFeature()?.Exception switch
+    private static string? FailureReason(HttpContext context) => (context.GetForwarderErrorFeature()?.Exception ?? context.Features.Get<RequestBody>()?.Failure) switch
     {
         null or OperationCanceledException { InnerException: not TimeoutException } => null,
         AggregateException { InnerException: { } first } => Cut(first.GetBaseException().Message),

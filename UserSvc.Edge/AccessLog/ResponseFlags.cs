@@ -49,6 +49,7 @@ internal static class ResponseFlags
             : response.StatusCode switch
             {
                 StatusCodes.Status404NotFound when context.GetEndpoint() is null => "NR",
+                StatusCodes.Status429TooManyRequests => "RL",
                 StatusCodes.Status503ServiceUnavailable => response.Headers.ContainsKey(ProblemJson.OverloadedHeader) ? "UO" : "LH",
                 >= 400 and < 500 => "DPE",
                 _ => null,

@@ -1,5 +1,6 @@
 using UserSvc.Edge.AccessLog;
 using UserSvc.Edge.Discovery;
+using UserSvc.Edge.Limits;
 using UserSvc.Edge.Listeners;
 using UserSvc.Edge.Resilience;
 using UserSvc.Edge.Statistics;
@@ -86,6 +87,15 @@ internal static class Figures
         new(Histogram, "downstream_rq_time", "Time of a request until the end of its answer, in milliseconds") { Latency = l => l.Statistics.Latency },
     ]);
 
+    public static readonly FigureTable<RequestLimit> RequestLimits = new(
+        l => $"{l.Name}.http_local_rate_limit", "envoy_http_local_rate_limit", l => [("envoy_local_http_ratelimit_prefix", l.Name)],
+    [
+        new(Counter, "enabled", "Requests that the limit counted", l => l.Within.Value + l.Over.Value),
+        new(Counter, "ok", "Requests within the limit", l => l.Within.Value),
+        new(Counter, "rate_limited", "Requests over the limit", l => l.Over.Value),
+        new(Counter, "enforced", "Requests that the limit refused", l => l.Refused.Value),
+    ]);
+
     // Not in Envoy, so not under its name.
     public static readonly FigureTable<DiscoverySource> Sources = new(s => $"discovery.{s.Address}", "edge_discovery", s => [("source", s.Address)],
     [
@@ -109,6 +119,12 @@ internal static class Figures
         new(Counter, "written", "Requests written to the access log", log => log.Written.Value) { Instrument = ("edge.access_log.written", "{line}") },
         new(Counter, "dropped", "Requests lost to the access log: its queue was full or its file could not be written", log => log.Dropped.Value) { Instrument = ("edge.access_log.dropped", "{line}") },
         new(Counter, "left_out", "Failed requests beyond the access log's limit per second", log => log.LeftOut.Value) { Instrument = ("edge.access_log.left_out", "{line}") },
+    ]);
+
+    public static readonly FigureTable<RequestBufferBudget> RequestBuffer = new(_ => "request_buffer", "edge_request_buffer", _ => [],
+    [
+        new(Gauge, "bytes", "Memory that request bodies take", budget => budget.Bytes),
+        new(Counter, "overflow", "Requests refused because request bodies took all the memory allowed", budget => budget.Overflows.Value),
     ]);
 
     private static Figure<ListenerFeature> Refused(string name, string help, ConnectionRefusal reason) =>

@@ -1,6 +1,7 @@
 using System.Text.RegularExpressions;
 using UserSvc.Edge.AccessLog;
 using UserSvc.Edge.Discovery;
+using UserSvc.Edge.Limits;
 using UserSvc.Edge.Listeners;
 using UserSvc.Edge.Resilience;
 
@@ -59,7 +60,8 @@ internal static class StatsEndpoints
 }
 
 /// <summary>Reads every figure of the edge.</summary>
-internal sealed class EdgeStats(ClusterStatuses clusters, OpenListeners listeners, DiscoverySources sources, AccessLogWriter accessLog, ServerState server)
+internal sealed class EdgeStats(
+    ClusterStatuses clusters, OpenListeners listeners, RequestLimits limits, RequestBufferBudget buffer, DiscoverySources sources, AccessLogWriter accessLog, ServerState server)
 {
     public async Task<List<Stat>> CollectAsync(CancellationToken cancellationToken)
     {
@@ -70,6 +72,8 @@ internal sealed class EdgeStats(ClusterStatuses clusters, OpenListeners listener
             .. all.SelectMany(Figures.Clusters.Read),
             .. all.SelectMany(c => c.Destinations).SelectMany(Figures.Destinations.Read),
             .. listeners.All.SelectMany(Figures.Listeners.Read),
+            .. limits.All.SelectMany(Figures.RequestLimits.Read),
+            .. Figures.RequestBuffer.Read(buffer),
             .. sources.All.SelectMany(Figures.Sources.Read),
             .. Figures.AccessLog.Read(accessLog),
             .. Figures.Server.Read((status, server.Uptime, listeners.All.Sum(l => l.Statistics.OpenConnections))),

@@ -49,7 +49,6 @@ internal sealed class KnownSettings(IEnumerable<KnownSection> sections)
         (typeof(RouteConfig), nameof(RouteConfig.AuthorizationPolicy)),
         (typeof(RouteConfig), nameof(RouteConfig.CorsPolicy)),
         (typeof(RouteConfig), nameof(RouteConfig.OutputCachePolicy)),
-        (typeof(RouteConfig), nameof(RouteConfig.RateLimiterPolicy)),
     ];
 
     private readonly Dictionary<string, Type> _types = sections.ToDictionary(s => s.Path, s => s.Type, StringComparer.OrdinalIgnoreCase);

@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Http.Features;
+using UserSvc.Edge.Limits;
 using UserSvc.Edge.Listeners;
 using Yarp.ReverseProxy.Forwarder;
 
@@ -39,13 +40,9 @@ internal sealed class ForwarderErrors(RequestDelegate next, IProblemDetailsServi
             status = bad.StatusCode;
         }
 
-        var detail = failure.Error is ForwarderError.NoAvailableDestinations ? "No instance of the service is available." : status switch
-        {
-            StatusCodes.Status400BadRequest => "The request body is malformed or incomplete.",
-            StatusCodes.Status408RequestTimeout => "The request body arrived too slowly.",
-            StatusCodes.Status502BadGateway => "The service failed to answer.",
-            _ => null,
-        };
+        var detail = failure.Error is ForwarderError.NoAvailableDestinations ? "No instance of the service is available."
+            : status is StatusCodes.Status502BadGateway ? "The service failed to answer."
+            : RequestBuffer.Explain(status);
         await new Refusal(status, detail).WriteAsync(context, problems);
     }
 

@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using System.Net;
 using UserSvc.Edge.Statistics;
 
@@ -24,18 +23,7 @@ internal sealed class ConnectionLimits(ConnectionOptions options, TrustedProxies
     public int Max => options.Max;
 
     /// <returns>What the client's connections count by; null if only the limit of the whole listener holds for it.</returns>
-    public ulong? KeyOf(EndPoint? client)
-    {
-        if (!_byAddress || client is not IPEndPoint { Address: var address } || exempt!.Contain(address))
-        {
-            return null;
-        }
-
-        Span<byte> bytes = stackalloc byte[16];
-        return TrustedProxies.Plain(address)!.TryWriteBytes(bytes, out var length) && length == 4
-            ? BinaryPrimitives.ReadUInt32BigEndian(bytes)
-            : BinaryPrimitives.ReadUInt64BigEndian(bytes);
-    }
+    public ulong? KeyOf(EndPoint? client) => _byAddress && client is IPEndPoint { Address: var address } ? exempt!.ClientKey(address) : null;
 
     /// <param name="client">From <see cref="KeyOf"/>.</param>
     /// <param name="open">The listener's open connections.</param>

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Net;
 using Microsoft.Extensions.Options;
 
@@ -52,6 +53,23 @@ internal sealed class TrustedProxies(IOptions<ClientOptions> options)
         }
 
         return false;
+    }
+
+    /// <returns>
+    /// What a client counts by: its address or, in IPv6, its /64, the smallest network that a client gets. Null for a proxy, which stands
+    /// for many.
+    /// </returns>
+    public ulong? ClientKey(IPAddress? address)
+    {
+        if (address is null || Contain(address))
+        {
+            return null;
+        }
+
+        Span<byte> bytes = stackalloc byte[16];
+        return Plain(address)!.TryWriteBytes(bytes, out var length) && length == 4
+            ? BinaryPrimitives.ReadUInt32BigEndian(bytes)
+            : BinaryPrimitives.ReadUInt64BigEndian(bytes);
     }
 
     // A dual-stack socket reports an IPv4 client as ::ffff:10.0.0.1.

@@ -1,3 +1,4 @@
+using UserSvc.Edge.Limits;
 using UserSvc.Edge.Statistics;
 using Yarp.ReverseProxy.Forwarder;
 using Yarp.ReverseProxy.Model;
@@ -36,7 +37,7 @@ internal readonly record struct EndedAttempt(string Destination, AttemptOutcome 
 
 /// <summary>The attempts of one request; a feature of its context. One runs at a time.</summary>
 internal sealed class Attempts(
-    ClusterResilience cluster, ClusterSettings settings, Repeatability request, ReplayableBody? body, TimeSpan? allowed, TimeProvider time)
+    ClusterResilience cluster, ClusterSettings settings, Repeatability request, RequestBody? body, TimeSpan? allowed, TimeProvider time)
 {
     private readonly long _begun = time.GetTimestamp();
     private AttemptClock? _clock;
@@ -64,9 +65,6 @@ internal sealed class Attempts(
     /// <summary>The attempts before this one.</summary>
     public IReadOnlyList<EndedAttempt> Earlier => _earlier is null ? [] : _earlier;
 
-    /// <summary>What the client has sent of the request's body.</summary>
-    public long BytesReceived => body?.BytesRead ?? 0;
-
     /// <summary>The time from the start of this attempt to the answer's headers; null without an answer.</summary>
     public TimeSpan? ServiceTime => _answered == 0 ? null : time.GetElapsedTime(_started, _answered);
 
@@ -88,13 +86,8 @@ internal sealed class Attempts(
         : Remaining == TimeSpan.Zero ? RetryDecision.TimeUp
         : RetryDecision.Retry;
 
-    public static Attempts Create(HttpContext context, ClusterResilience cluster, ClusterSettings settings, TimeProvider time)
-    {
-        var request = RetryRules.GetRepeatability(context.Request);
-        // A request that may run only once is retried only if it never left: none of its body has been read by then.
-        var body = ReplayableBody.Wrap(context, keepNothing: request is Repeatability.Once);
-        return new(cluster, settings, request, body, context.GetReverseProxyFeature().Route.Config.Timeout, time);
-    }
+    public static Attempts Create(HttpContext context, ClusterResilience cluster, ClusterSettings settings, TimeProvider time) => new(
+        cluster, settings, RetryRules.GetRepeatability(context.Request), context.Features.Get<RequestBody>(), context.GetReverseProxyFeature().Route.Config.Timeout, time);
 
     /// <param name="candidates">The destinations that the attempt may go to.</param>
     /// <param name="failed">The destination of the attempt before; null for the first.</param>
@@ -111,7 +104,7 @@ internal sealed class Attempts(
         Outcome = AttemptOutcome.Nothing;
         Decision = RetryDecision.Pending;
         TimedOut = false;
-        Timeout = request is Repeatability.Safe && body is null && Obstacle is RetryDecision.Retry ? settings.AttemptTimeout : null;
+        Timeout = request is Repeatability.Safe && body is null or { HasEnded: true } && Obstacle is RetryDecision.Retry ? settings.AttemptTimeout : null;
         if (Number > 1)
         {
             body?.Rewind();

@@ -9,7 +9,7 @@ internal sealed class Counter
 
     public long Increment() => Interlocked.Increment(ref _value);
 
-    public void Add(long count) => Interlocked.Add(ref _value, count);
+    public long Add(long count) => Interlocked.Add(ref _value, count);
 
     public long Decrement() => Interlocked.Decrement(ref _value);
 

@@ -173,6 +173,20 @@ public sealed partial class AccessLogTests : IDisposable
     }
 
     [Fact]
+    public async Task Request_OverARateLimit_IsALineWithRL()
+    {
+        await using var upstream = await Upstream.StartAsync();
+        await using var edge = await StartAsync(
+            [(upstream.Name, upstream.Address)],
+            ("ReverseProxy:Routes:user:RateLimiterPolicy", "login"), ("Edge:RateLimits:login:Permits", "1"), ("Edge:RateLimits:login:Window", "01:00:00"));
+        await edge.Public.AskAsync("/user/alice");
+
+        await RawConnection.ExchangeAsync(edge.Public.BaseAddress!, Get);
+
+        Assert.Equal(Line("429", "RL", "\"cluster\":\"usersvc\""), await LineAsync());
+    }
+
+    [Fact]
     public async Task Request_WithNoHealthyInstance_IsALineWithUH()
     {
         await using var upstream = await Upstream.StartAsync();
@@ -211,16 +225,16 @@ public sealed partial class AccessLogTests : IDisposable
     }
 
     [Theory]
-    [InlineData("Content-Length: 70000\r\n\r\n", "413", "", null)]
-    [InlineData("Transfer-Encoding: chunked\r\n\r\nzz\r\n", "400", "\"upstream_host\":\"ADDRESS\",\"attempts\":[{\"destination\":\"A\",\"outcome\":\"Nothing\",\"decision\":\"Final\"}],", "Bad chunk size data.")]
-    public async Task Request_WithABodyThatIsRefused_IsALineWithDPE(string body, string status, string upstreams, string? reason)
+    [InlineData("Content-Length: 70000\r\n\r\n", "413", null)]
+    [InlineData("Transfer-Encoding: chunked\r\n\r\nzz\r\n", "400", "Bad chunk size data.")]
+    public async Task Request_WithABodyThatIsRefused_IsALineWithDPE(string body, string status, string? reason)
     {
         await using var upstream = await Upstream.StartAsync();
         await using var edge = await StartAsync([(upstream.Name, upstream.Address)]);
 
         await RawConnection.ExchangeAsync(edge.Public.BaseAddress!, $"PUT /user/alice HTTP/1.1\r\n{Headers}{body}");
 
-        Assert.Equal(Line(status, "DPE", $"\"cluster\":\"usersvc\",{upstreams}".TrimEnd(','), method: "PUT", reason: reason), await LineAsync());
+        Assert.Equal(Line(status, "DPE", "\"cluster\":\"usersvc\"", method: "PUT", reason: reason), await LineAsync());
     }
 
     [Fact]

@@ -146,10 +146,11 @@ public sealed class ConfigurationReloadTests : IAsyncLifetime
             file["Kestrel"]!["Limits"]!["MaxRequestLineSize"] = 100;
             file["Kestrel"]!["Endpoints"]!["Other"] = new JsonObject { ["Url"] = "http://127.0.0.1:0" };
             file["Drain"] = new JsonObject { ["Time"] = "00:00:01" };
+            file["Edge"]!["RateLimits"] = new JsonObject { ["login"] = new JsonObject { ["Permits"] = 1 } };
         }));
         await ServesVersionAsync(edge.Public, 1);
 
-        await WritesAsync(edge, "These settings changed and take effect only after a restart: Drain:Time, Kestrel:Endpoints:Other:Url, Kestrel:Limits:MaxRequestLineSize");
+        await WritesAsync(edge, "These settings changed and take effect only after a restart: Drain:Time, Edge:RateLimits:login:Permits, Kestrel:Endpoints:Other:Url, Kestrel:Limits:MaxRequestLineSize");
         Assert.Equal(new(200, "usersvc-1"), await edge.Public.AskAsync("/user/" + new string('a', 200)));
     }
 
@@ -183,6 +184,16 @@ public sealed class ConfigurationReloadTests : IAsyncLifetime
             using var response = await edge.Public.PutAsync("/user/alice", body, Cancellation);
             return (int)response.StatusCode;
         }
+    }
+
+    [Fact]
+    public async Task RateLimit_NamedByARouteInAReload_IsApplied()
+    {
+        await using var edge = await EdgeHost.ReadyAsync([_upstream], [.. _folder.Settings, ("Edge:RateLimits:login:Permits", "1"), ("Edge:RateLimits:login:Window", "01:00:00")]);
+
+        _folder.Replace(ConfigurationFolder.Version(1, file => file["ReverseProxy"]!["Routes"]!["user"]!["RateLimiterPolicy"] = "login"));
+
+        await Eventually.HoldsAsync(async () => (await edge.Public.AskAsync("/user/alice")).Status == 429);
     }
 
     // Each version changes what a reload can affect: balancing, connection pools, probes, routes.

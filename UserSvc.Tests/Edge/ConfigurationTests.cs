@@ -60,14 +60,15 @@ public sealed class ConfigurationTests
     [InlineData("ReverseProxy:Clusters:usersvc:Destinations:usersvc-1:Weight", "2",
         "{key} is not a setting. ReverseProxy:Clusters:usersvc:Destinations:usersvc-1 has Address, Health, Host.")]
     [InlineData("ReverseProxy:Routes:user:Metadata:Retries", "2", "Metadata:Retries is unknown; there is AccessLog.Requests, in the route user.")]
-    [InlineData("ReverseProxy:Routes:user:CorsPolicy", "Default", "{key} is not a setting. ReverseProxy:Routes:user has ClusterId, Match, MaxRequestBodySize, Metadata, Order, Timeout, TimeoutPolicy, Transforms.")]
+    [InlineData("ReverseProxy:Routes:user:CorsPolicy", "Default", "{key} is not a setting. ReverseProxy:Routes:user has ClusterId, Match, MaxRequestBodySize, Metadata, Order, RateLimiterPolicy, Timeout, TimeoutPolicy, Transforms.")]
     [InlineData("ReverseProxy:Cluster:usersvc:LoadBalancingPolicy", "Random", "ReverseProxy:Cluster is not a setting. ReverseProxy has Clusters, Routes.")]
     [InlineData("Kestrel:Endpoints:Http:Adress", "http://*:80", "{key} is not a setting. Kestrel:Endpoints:Http has Certificate, Protocols, Url.")]
     [InlineData("Kestrel:Limits:Http2:MaxStreams", "1",
         "{key} is not a setting. Kestrel:Limits:Http2 has HeaderTableSize, InitialConnectionWindowSize, InitialStreamWindowSize, KeepAlivePingDelay, KeepAlivePingTimeout, MaxFrameSize, MaxRequestHeaderFieldSize, MaxStreamsPerConnection.")]
     [InlineData("Edge:Reload:Intervall", "00:00:01", "{key} is not a setting. Edge:Reload has Interval.")]
-    [InlineData("Edge:TrustedProxy:0", "10.0.0.0/8", "Edge:TrustedProxy is not a setting. Edge has AccessLog, Admin, AnswerAttemptCount, Connections, Discovery, Https, Mode, Path, Reload, TraceUrl, TrustSampling, TrustedProxies.")]
+    [InlineData("Edge:TrustedProxy:0", "10.0.0.0/8", "Edge:TrustedProxy is not a setting. Edge has AccessLog, Admin, AnswerAttemptCount, Connections, Discovery, Https, InFlight, Mode, Path, RateLimits, Reload, RequestBuffer, TraceUrl, TrustSampling, TrustedProxies.")]
     [InlineData("Edge:AccessLog:Path", "Route", "{key} is not a setting. Edge:AccessLog has File, Headers, MaxFiles, MaxPerSecond, MaxSize, Paths, Query, Requests.")]
+    [InlineData("Edge:RateLimits:login:Permit", "10", "{key} is not a setting. Edge:RateLimits:login has Algorithm, Burst, Partition, Permits, Shadow, Window.")]
     [InlineData("Edge:Discovery:Dns:Intervall", "00:00:10", "{key} is not a setting. Edge:Discovery:Dns has HostsFile, Interval, MinInterval, ResolverFile, Server, Timeout.")]
     [InlineData("Kestrel:Endpoints:Http:ClientCertificateMode", "RequireCertificate", "{key} is not a setting. Kestrel:Endpoints:Http has Certificate, Protocols, Url.")]
     [InlineData("Drain:Tim", "00:00:01", "{key} is not a setting. Drain has Grace, Time.")]
@@ -93,6 +94,10 @@ public sealed class ConfigurationTests
     [InlineData("Edge:AccessLog:MaxFiles", "0", "Edge:AccessLog: MaxSize must be at least 4096 bytes, MaxFiles between 1 and 100, and MaxPerSecond between 1 and 100000.")]
     [InlineData("Edge:AccessLog:Headers:0", "authorization", "Edge:AccessLog:Headers must be names of headers other than Authorization, Proxy-Authorization and Cookie: those hold credentials.")]
     [InlineData("ReverseProxy:Routes:user:Metadata:AccessLog.Requests", "Errors", "Metadata:AccessLog.Requests must be None, Failures or All, not 'Errors', in the route user.")]
+    [InlineData("Edge:RateLimits:login:Permits", "0", "{key} must be a whole number from 1 to 1000000.")]
+    [InlineData("Edge:RateLimits:disable:Permits", "10", "Edge:RateLimits:disable must be named by 1 to 64 letters, digits, - and _, and not default, disable or in_flight.")]
+    [InlineData("Edge:InFlight:MaxPerClient", "-1", "Edge:InFlight:MaxPerClient must be between 0, which means no limit, and 1000000.")]
+    [InlineData("Edge:RequestBuffer:MaxBytes", "65536", "Edge:RequestBuffer:MaxBytes must be between 1048576 (1 MiB) and 68719476736 (64 GiB).")]
     [InlineData("Edge:AnswerAttemptCount", "always", "{key} is not true or false: always")]
     [InlineData("Edge:TraceUrl", "https://tempo.internal/", "{key} must be an http or https URL that contains {trace_id}, such as https://tempo.internal/trace/{trace_id}: https://tempo.internal/")]
     [InlineData("Edge:TraceUrl", "javascript:alert({trace_id})", "{key} must be an http or https URL that contains {trace_id}, such as https://tempo.internal/trace/{trace_id}: javascript:alert({trace_id})")]
@@ -103,12 +108,31 @@ public sealed class ConfigurationTests
     public void Start_WithAValueOfTheWrongKind_FailsAndNamesTheSettingAndTheValue(string key, string value, string message) =>
         AssertRefused(key, value, message);
 
+    [Fact]
+    public void Start_WithALimitThatIsWrong_FailsAndNamesEachSetting()
+    {
+        (string, string)[] limit = [("Window", "00:00:00.500"), ("Burst", "5"), ("Algorithm", "SlidingWindow"), ("Partition", "Header")];
+
+        var failure = Record.Exception(() => UserSvc.Edge.Program.Build(
+            EdgeHost.Arguments([(Destination, "http://localhost:8080"), .. limit.Select(l => ($"Edge:RateLimits:login:{l.Item1}", l.Item2))])));
+
+        Assert.Equal(
+            """
+            Edge:RateLimits:login:Permits must be a whole number from 1 to 1000000.
+            Edge:RateLimits:login:Window must be whole seconds, from 1 s to 1 day.
+            Edge:RateLimits:login:Burst must be a whole number from 1 to 1000000, and is for TokenBucket only.
+            Edge:RateLimits:login:Partition must be Address, All, or Header: and a header's name, such as Header:X-Api-Key.
+            """.ReplaceLineEndings(),
+            failure?.Message);
+    }
+
     [Theory]
     [InlineData("ReverseProxy:Clusters:usersvc:LoadBalancingPolicy", "Randum", "No matching ILoadBalancingPolicy found for the load balancing policy 'Randum' set on the cluster 'usersvc'.")]
     [InlineData("ReverseProxy:Clusters:usersvc:HealthCheck:Active:Policy", "Never", "No matching IActiveHealthCheckPolicy found for the active health check policy name 'Never' set on the cluster 'usersvc'.")]
     [InlineData("ReverseProxy:Clusters:usersvc:HealthCheck:AvailableDestinationsPolicy", "All", "No matching IAvailableDestinationsPolicy found for the available destinations policy 'All' set on the cluster.'usersvc'.")]
     [InlineData("ReverseProxy:Clusters:usersvc:HealthCheck:Passive:Policy", "Never", "No matching IPassiveHealthCheckPolicy found for the passive health check policy name 'Never' set on the cluster 'usersvc'.")]
     [InlineData("ReverseProxy:Routes:user:ClusterId", "users", "ReverseProxy:Routes:user:ClusterId is not a known cluster: users. The clusters are usersvc.")]
+    [InlineData("ReverseProxy:Routes:user:RateLimiterPolicy", "login", "RateLimiter policy 'login' not found for route 'user'.")]
     [InlineData("ReverseProxy:Routes:user:Transforms:1:PathPrefixx", "/a", "Unknown transform: PathPrefixx")]
     public void Start_WithAnUnknownName_FailsAndNamesIt(string key, string value, string message) =>
         AssertRefused(key, value, message);

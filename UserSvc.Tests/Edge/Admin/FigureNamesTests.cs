@@ -51,6 +51,8 @@ public sealed class FigureNamesTests : IAsyncLifetime
                 .. Listener("http.admin"),
                 .. Listener("http.health"),
                 .. Listener("http.http"),
+                .. Named("in_flight.http_local_rate_limit", "enabled enforced ok rate_limited"),
+                .. Named("request_buffer", "bytes overflow"),
                 .. Named("server", "live state total_connections uptime"),
             ],
             names.Order(StringComparer.Ordinal));
@@ -84,8 +86,9 @@ public sealed class FigureNamesTests : IAsyncLifetime
                 ["envoy_http_conn_manager_prefix"] = "downstream_cx_active downstream_cx_address_overflow downstream_cx_address_rate_limited downstream_cx_overflow downstream_cx_overload_reject "
                     + "downstream_cx_total downstream_global_cx_overflow downstream_pre_cx_timeout downstream_rq_active downstream_rq_completed downstream_rq_time downstream_rq_total ssl_connection_error",
                 ["envoy_http_conn_manager_prefix,envoy_response_code_class"] = "downstream_rq_xx",
+                ["envoy_local_http_ratelimit_prefix"] = "enabled enforced ok rate_limited",
                 ["source"] = "age_seconds endpoints failing failures updates",
-                [""] = "edge_accesslog_dropped edge_accesslog_left_out edge_accesslog_written envoy_server_live envoy_server_state envoy_server_total_connections envoy_server_uptime",
+                [""] = "edge_accesslog_dropped edge_accesslog_left_out edge_accesslog_written edge_request_buffer_bytes edge_request_buffer_overflow envoy_server_live envoy_server_state envoy_server_total_connections envoy_server_uptime",
             }.Select(f => (f.Key, string.Join(' ', f.Value.Split(' ').Select(name => $"{Prefix(f.Key)}{name}")))).Order(),
             families.Select(f => (f.Key, f.Value)).Order());
 
@@ -95,6 +98,7 @@ public sealed class FigureNamesTests : IAsyncLifetime
         {
             ["envoy", "cluster", ..] => "envoy_cluster_",
             ["envoy", "http", ..] => "envoy_http_",
+            ["envoy", "local", ..] => "envoy_http_local_rate_limit_",
             ["source"] => "edge_discovery_",
             _ => "",
         };

@@ -110,7 +110,7 @@ public sealed class TimeoutTests
         using var client = new System.Net.Sockets.TcpClient();
         await client.ConnectAsync(edge.Public.BaseAddress!.Host, edge.Public.BaseAddress.Port, TestContext.Current.CancellationToken);
 
-        await client.GetStream().WriteAsync(System.Text.Encoding.ASCII.GetBytes($"{method} /user/alice HTTP/1.1\r\nHost: edge\r\nContent-Length: 100\r\n\r\nthe beginning"), TestContext.Current.CancellationToken);
+        await client.GetStream().WriteAsync(System.Text.Encoding.ASCII.GetBytes($"{method} /user/alice HTTP/1.1\r\nHost: edge\r\nContent-Length: 100000\r\n\r\n{new string('a', 70_000)}"), TestContext.Current.CancellationToken);
         using var reader = new StreamReader(client.GetStream());
         await Eventually.HoldsAsync(() => Task.FromResult(InFlight(edge) == 1));
         _time.Advance(TimeSpan.FromSeconds(15));
@@ -121,7 +121,7 @@ public sealed class TimeoutTests
 
     // One failure ejects, and no retry hides it.
     private Task<EdgeHost> StartAsync(params Upstream[] upstreams) => EdgeHost.ReadyAsync(_time, upstreams,
-        (EdgeHost.RouteTimeout, "00:00:15"), (EdgeHost.AttemptTimeout, "00:00:05"), ("Kestrel:Limits:MinRequestBodyDataRate:GracePeriod", "00:01:00"),
+        (EdgeHost.RouteTimeout, "00:00:15"), (EdgeHost.AttemptTimeout, "00:00:05"), ("Kestrel:Limits:MinRequestBodyDataRate:GracePeriod", "00:01:00"), ("Kestrel:Limits:MaxRequestBodySize", "1000000"),
         ($"{EdgeHost.Metadata}:Ejection.ConsecutiveFailures", "1"), ($"{EdgeHost.Metadata}:Retry.BudgetPerSecond", "0"), ($"{EdgeHost.Metadata}:Retry.BudgetPercent", "0"));
 
     private static int InFlight(EdgeHost edge) => edge.Services.GetRequiredService<IProxyStateLookup>().GetClusters()
