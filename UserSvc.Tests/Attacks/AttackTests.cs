@@ -44,7 +44,7 @@ public sealed class AttackTests(AttackTests.Attacked attacked) : IClassFixture<A
 
         // Limits below the number of clients.
         public async ValueTask InitializeAsync() => Target = await AttackTarget.StartAsync(await shared.GetAsync(),
-            ("Kestrel:Limits:MaxConcurrentConnections", "90"), ($"{EdgeHost.Metadata}:CircuitBreaker.MaxRequests", "80"));
+            ("Edge:Connections:Max", "90"), ($"{EdgeHost.Metadata}:CircuitBreaker.MaxRequests", "80"));
 
         public ValueTask DisposeAsync() => Target.DisposeAsync();
     }

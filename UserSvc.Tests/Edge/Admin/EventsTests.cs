@@ -114,9 +114,10 @@ public sealed class EventsTests
         {
             stalled.Add(await RawConnection.OpenAsync(edge.Admin.BaseAddress!));
             await stalled[i].SendAsync("GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n");
+            Assert.StartsWith("HTTP/1.1 200 OK\r\n", await stalled[i].ReadHeadAsync(), StringComparison.Ordinal);
         }
 
-        await Eventually.HoldsAsync(async () => await StatusAsync() == HttpStatusCode.ServiceUnavailable);
+        var full = await StatusAsync();
         await Eventually.HoldsAsync(async () =>
         {
             time.Advance(TimeSpan.FromSeconds(0.5));
@@ -124,6 +125,8 @@ public sealed class EventsTests
         });
 
         stalled.ForEach(connection => connection.Dispose());
+
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, full);
 
         async Task<HttpStatusCode> StatusAsync()
         {
