@@ -25,5 +25,5 @@ internal sealed class ClientSockets(long files)
     // Max open files            1024                 524288               files
     public static long ReadFiles() => File.Exists(Limits)
         && File.ReadLines(Limits).FirstOrDefault(line => line.StartsWith("Max open files", StringComparison.Ordinal)) is { } line
-        && long.TryParse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[3], CultureInfo.InvariantCulture, out var files) ? files : long.MaxValue;
+        && long.TryParse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[3], CultureInfo.InvariantCulture, out var max) ? max : long.MaxValue;
 }

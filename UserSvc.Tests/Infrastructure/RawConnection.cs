@@ -15,9 +15,15 @@ internal sealed class RawConnection : IDisposable
 
     /// <param name="server">Its port is dialled, on 127.0.0.1.</param>
     /// <param name="from">The client's own address; 127.0.0.1 if null.</param>
-    public static async Task<RawConnection> OpenAsync(Uri server, IPAddress? from = null)
+    /// <param name="receiveBuffer">How much the kernel keeps of what has not been read, roughly, in bytes; its own choice if null.</param>
+    public static async Task<RawConnection> OpenAsync(Uri server, IPAddress? from = null, int? receiveBuffer = null)
     {
         var connection = new RawConnection();
+        if (receiveBuffer is { } size)
+        {
+            connection._socket.ReceiveBufferSize = size;
+        }
+
         connection._socket.Bind(new IPEndPoint(from ?? IPAddress.Loopback, 0));
         await connection._socket.ConnectAsync(IPAddress.Loopback, server.Port, TestContext.Current.CancellationToken);
         return connection;
