@@ -5,7 +5,7 @@ using System.Security.Authentication;
 namespace UserSvc.Tests.Attacks;
 
 /// <summary>
-/// What hostile clients do, from 50 addresses of the loopback network. Each client takes turns until the end: it connects, does harm and starts
+/// What hostile clients do, from some addresses of the loopback network. Each client takes turns until the end: it connects, does harm and starts
 /// over. Tests run each attack with few clients; <c>bench/attacks.sh</c> runs it in full.
 /// </summary>
 /// <param name="name">As in the benchmark's table.</param>
@@ -18,6 +18,7 @@ internal abstract class Attack(string name, int clients)
 
     private int _connections;
     private int _requests;
+    private int _addresses;
 
     public string Name => name;
 
@@ -36,8 +37,9 @@ internal abstract class Attack(string name, int clients)
     ];
 
     /// <summary>Runs until the token is cancelled.</summary>
-    public Task RunAsync(AttackTarget target, int clients, CancellationToken ending)
+    public Task RunAsync(AttackTarget target, int clients, int addresses, CancellationToken ending)
     {
+        _addresses = addresses;
         var start = TimeSpan.FromSeconds((double)clients / TurnsPerSecond);
         var shortestTurn = start > TimeSpan.FromSeconds(1) ? start : TimeSpan.FromSeconds(1);
         return Task.WhenAll(Enumerable.Range(0, clients).Select(RepeatAsync));
@@ -68,7 +70,7 @@ internal abstract class Attack(string name, int clients)
 
     protected async Task<Stream> ConnectAsync(Uri listener, int client, CancellationToken ending)
     {
-        var connection = await Loopback.ConnectAsync(2, 1 + (client % 50), listener.Port, ending);
+        var connection = await Loopback.ConnectAsync(2, 1 + (client % _addresses), listener.Port, ending);
         Interlocked.Increment(ref _connections);
         return connection;
     }

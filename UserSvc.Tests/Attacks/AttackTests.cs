@@ -8,9 +8,15 @@ namespace UserSvc.Tests.Attacks;
 [Collection(typeof(OneByOne))]
 public sealed class AttackTests(AttackTests.Attacked attacked) : IClassFixture<AttackTests.Attacked>
 {
-    private const int Clients = 100;
+    private const int Clients = 160;
+    private const int Addresses = 4;
 
     [Theory]
+    [InlineData("slow-heads")]
+    [InlineData("slow-bodies")]
+    [InlineData("slow-reads")]
+    [InlineData("idle-sockets")]
+    [InlineData("tls-handshakes")]
     [InlineData("http2-empty-continuation")]
     [InlineData("http2-empty-data")]
     [InlineData("http2-settings")]
@@ -28,7 +34,7 @@ public sealed class AttackTests(AttackTests.Attacked attacked) : IClassFixture<A
         await Eventually.HoldsAsync(async () => await EdgeState.ReadAsync(attacked.Target) == EdgeState.AtRest);
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
 
-        var attacking = attack.RunAsync(attacked.Target, clients, ending.Token);
+        var attacking = attack.RunAsync(attacked.Target, clients, Addresses, ending.Token);
         await Eventually.HoldsAsync(() => Task.FromResult(attack.Done.Connections >= clients));
         var seen = await QuietClient.RunAsync(attacked.Target.User(attack), 25, Eventually.Deadline);
         await ending.CancelAsync();
@@ -42,9 +48,9 @@ public sealed class AttackTests(AttackTests.Attacked attacked) : IClassFixture<A
     {
         internal AttackTarget Target { get; private set; } = null!;
 
-        // An address may have half of what the others leave: enough for every request of the quiet client to wait for a connection of its own.
+        // Limits below the number of clients.
         public async ValueTask InitializeAsync() => Target = await AttackTarget.StartAsync(await shared.GetAsync(),
-            ("Edge:Connections:Max", "120"), ($"{EdgeHost.Metadata}:CircuitBreaker.MaxRequests", "80"));
+            ("Edge:Connections:Max", "150"), ("Edge:InFlight:MaxPerClient", "25"), ($"{EdgeHost.Metadata}:CircuitBreaker.MaxRequests", "120"));
 
         public ValueTask DisposeAsync() => Target.DisposeAsync();
     }

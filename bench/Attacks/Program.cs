@@ -34,7 +34,7 @@ async Task<string> RowAsync(Attack attack)
     var (memory, log) = (Memory(), LogLines());
 
     using var ending = new CancellationTokenSource();
-    var attacking = attack.RunAsync(target, attack.Clients, ending.Token);
+    var attacking = attack.RunAsync(target, attack.Clients, 50, ending.Token);
     var during = await QuietClient.RunAsync(target.User(attack), requests, patience);
     await ending.CancelAsync();
     await attacking;
