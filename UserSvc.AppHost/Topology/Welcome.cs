@@ -28,7 +28,7 @@ internal static class Welcome
               curl -i {{url}}/user/alice
               curl -i {{url}}/user/alice/verify -H 'Content-Type: application/json' -d '{"password":"correct horse"}'
               curl -i -X PUT {{url}}/user/alice -u 'alice:correct horse' -H 'Content-Type: application/json' -d '{"fullname":"Alice A.","password":"correct horse"}'
-              curl -i {{url}}/user -H "Authorization: Bearer $(cat {{adminKeyFile}})"
+              curl -i {{url}}/user -H "Authorization: Bearer $(cat '{{adminKeyFile}}')"
               curl -i -X DELETE {{url}}/user/alice -u 'alice:correct horse'
               curl -i {{url}}/user/health
 
