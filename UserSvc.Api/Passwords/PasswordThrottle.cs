@@ -105,7 +105,7 @@ internal sealed class PasswordThrottle(IOptions<PasswordThrottleOptions> options
         }
     }
 
-    /// <summary>Forgets a deleted user: whoever gets the name next starts afresh.</summary>
+    /// <summary>Forgets a deleted user, so that the name starts afresh if it is created again.</summary>
     public void Forget(string name)
     {
         lock (_gate)
