@@ -1,8 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
-using Microsoft.AspNetCore.HttpOverrides;
 using Microsoft.Extensions.Options;
-using IPNetwork = System.Net.IPNetwork;
 
 namespace UserSvc.Api.Users;
 
@@ -10,8 +8,8 @@ namespace UserSvc.Api.Users;
 internal sealed class ClientOptions
 {
     /// <summary>
-    /// Addresses and networks of the proxies whose <c>X-Forwarded-For</c> counts. Default: loopback and the private networks, where edges and
-    /// sidecars are. If a load balancer in front of the edge ends connections, list its networks, too. A value replaces the default.
+    /// Addresses and networks of the edges and sidecars whose <c>x-envoy-external-address</c> names the client. Default: loopback and the
+    /// private networks. A value replaces the default.
     /// </summary>
     public string[]? TrustedProxies { get; set; }
 
@@ -23,13 +21,10 @@ internal sealed class ClientOptions
         : null;
 }
 
-/// <summary>
-/// Finds the client behind proxies: the last address in <c>X-Forwarded-For</c> that is not a trusted proxy's. Asked only when the address is
-/// needed, so that a read does not pay for it; that is why ASP.NET's middleware is not in the pipeline.
-/// </summary>
-internal sealed class ClientAddress(IOptions<ClientOptions> options, ILoggerFactory loggers)
+/// <summary>Who the client is: whom the edge names in <c>x-envoy-external-address</c>, otherwise the peer.</summary>
+internal sealed class ClientAddress(IOptions<ClientOptions> options)
 {
-    private readonly ForwardedHeadersMiddleware _forwarded = new(_ => Task.CompletedTask, loggers, Options.Create(Trusting(options.Value)));
+    private readonly IPNetwork[] _proxies = [.. options.Value.Networks.Select(network => network!.Value)];
 
     public string Get(HttpContext context) => Find(context)?.ToString() ?? "unknown";
 
@@ -40,22 +35,12 @@ internal sealed class ClientAddress(IOptions<ClientOptions> options, ILoggerFact
 
     private IPAddress? Find(HttpContext context)
     {
-        _forwarded.ApplyForwarders(context);
-        var address = context.Connection.RemoteIpAddress;
-        // A dual-stack socket reports an IPv4 peer as ::ffff:10.0.0.1.
-        return address is { IsIPv4MappedToIPv6: true } ? address.MapToIPv4() : address;
+        var peer = Plain(context.Connection.RemoteIpAddress);
+        return peer is not null && _proxies.Any(proxy => proxy.Contains(peer)) && IPAddress.TryParse(context.Request.Headers["x-envoy-external-address"].ToString(), out var client)
+            ? Plain(client)
+            : peer;
     }
 
-    private static ForwardedHeadersOptions Trusting(ClientOptions client)
-    {
-        var options = new ForwardedHeadersOptions { ForwardedHeaders = ForwardedHeaders.XForwardedFor, ForwardLimit = null };
-        options.KnownProxies.Clear();
-        options.KnownIPNetworks.Clear();
-        foreach (var network in client.Networks)
-        {
-            options.KnownIPNetworks.Add(network!.Value);
-        }
-
-        return options;
-    }
+    // A dual-stack socket reports an IPv4 peer as ::ffff:10.0.0.1.
+    private static IPAddress? Plain(IPAddress? address) => address is { IsIPv4MappedToIPv6: true } ? address.MapToIPv4() : address;
 }

@@ -21,7 +21,9 @@ internal static class ConfigurationExtensions
     private const string ModeKey = "Edge:Mode";
 
     /// <summary>What this process calls itself in telemetry: the edge and a sidecar are one binary.</summary>
-    public static string ServiceName(this IConfiguration configuration) => configuration.Mode() is EdgeMode.Sidecar ? "usersvc-sidecar" : "edge";
+    public static string ServiceName(this IConfiguration configuration) => configuration.IsSidecar() ? "usersvc-sidecar" : "edge";
+
+    public static bool IsSidecar(this IConfiguration configuration) => configuration.Mode() is EdgeMode.Sidecar;
 
     /// <summary>Must come first: everything configured after it reads the checked configuration.</summary>
     public static ConfigurationSources AddCheckedConfiguration(this WebApplicationBuilder builder)

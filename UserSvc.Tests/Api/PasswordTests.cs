@@ -227,8 +227,8 @@ public sealed class PasswordTests(PostgresFixture postgres) : IAsyncLifetime
     // As if the edge had sent it: loopback is a trusted proxy.
     private void ComeFrom(string address)
     {
-        _client.DefaultRequestHeaders.Remove("X-Forwarded-For");
-        _client.DefaultRequestHeaders.Add("X-Forwarded-For", address);
+        _client.DefaultRequestHeaders.Remove("x-envoy-external-address");
+        _client.DefaultRequestHeaders.Add("x-envoy-external-address", address);
     }
 
     private static Task<HttpResponseMessage> RawPutAsync(HttpClient client, string name) => client.PutAsync(

@@ -5,7 +5,7 @@ namespace UserSvc.Tests.Edge;
 /// <summary>Which headers pass the edge, and which it sets itself.</summary>
 public sealed class HeaderTests : IAsyncLifetime
 {
-    private static readonly string[] EdgesOwn = ["Host", "x-envoy-attempt-count", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Request-ID"];
+    private static readonly string[] EdgesOwn = ["Host", "x-envoy-attempt-count", "x-envoy-external-address", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Request-ID"];
 
     private Upstream _upstream = null!;
 
@@ -38,7 +38,7 @@ public sealed class HeaderTests : IAsyncLifetime
     {
         var received = await AskAsync(
             [
-                ("Connection", "Authorization, Cookie, Host, Content-Length, X-Request-Id, X-Forwarded-For, traceparent"),
+                ("Connection", "Authorization, Cookie, Host, Content-Length, X-Request-Id, X-Forwarded-For, x-envoy-external-address, traceparent"),
                 ("Authorization", "Basic eDp5"),
                 ("Cookie", "a=b"),
                 ("X-Request-Id", "mine"),
@@ -86,7 +86,7 @@ public sealed class HeaderTests : IAsyncLifetime
 
         Assert.Equal(EdgesOwn, received.Keys.Order(StringComparer.OrdinalIgnoreCase));
         Assert.Equal(("127.0.0.1", "x.example:81", "http"), Forwarded(received));
-        Assert.Equal("1", received["x-envoy-attempt-count"]);
+        Assert.Equal(("1", "127.0.0.1"), (received["x-envoy-attempt-count"], received["x-envoy-external-address"]));
     }
 
     [Theory]

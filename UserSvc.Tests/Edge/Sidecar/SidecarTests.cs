@@ -143,13 +143,14 @@ public sealed class SidecarTests
         using var client = From(IPAddress.Parse("127.0.0.2"), edge.Public.BaseAddress!);
         client.DefaultRequestHeaders.Add("X-Request-Id", "request-1");
         client.DefaultRequestHeaders.Add("X-Forwarded-For", "6.6.6.6");
+        client.DefaultRequestHeaders.Add("x-envoy-external-address", "6.6.6.6");
 
         using var response = await client.GetAsync("/user/alice", Cancellation);
 
         var received = Assert.Single(instance.Requests).Headers;
         Assert.Equal(
-            ("127.0.0.2, 127.0.0.1", "http", edge.Public.BaseAddress!.Authority, "request-1", "1"),
-            (received["X-Forwarded-For"], received["X-Forwarded-Proto"], received["X-Forwarded-Host"], received["X-Request-Id"], received["x-envoy-attempt-count"]));
+            ("127.0.0.2", "127.0.0.2, 127.0.0.1", "http", edge.Public.BaseAddress!.Authority, "request-1", "1"),
+            (received["x-envoy-external-address"], received["X-Forwarded-For"], received["X-Forwarded-Proto"], received["X-Forwarded-Host"], received["X-Request-Id"], received["x-envoy-attempt-count"]));
         Assert.Equal(["request-1"], response.Headers.GetValues("X-Request-Id"));
     }
 
