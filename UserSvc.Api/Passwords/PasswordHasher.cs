@@ -22,8 +22,8 @@ internal sealed class PasswordHasherOptions
     public int Concurrency { get; set; } = Math.Clamp(Environment.ProcessorCount / 2, 1, 64);
 
     /// <summary>
-    /// The longest expected wait for a hash, from what waits and how long hashes take, and the longest wait for others that check the same user's
-    /// password; beyond it requests get 503. Default 2 s, which leaves an edge's timeout of 10 s some room; 100 ms to 1 min.
+    /// The longest expected wait for a hash, from what waits and how long hashes take, and the longest wait for other checks of the same user's
+    /// password or from the same address; beyond it requests get 503. Default 2 s, which leaves an edge's timeout of 10 s some room; 100 ms to 1 min.
     /// </summary>
     [Range(typeof(TimeSpan), "00:00:00.100", "00:01:00")]
     public TimeSpan MaxWait { get; set; } = TimeSpan.FromSeconds(2);

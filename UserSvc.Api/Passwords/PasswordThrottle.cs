@@ -97,11 +97,22 @@ internal sealed class PasswordThrottle(IOptions<PasswordThrottleOptions> options
 
                 if (failure is TimeoutException)
                 {
-                    throw new UnavailableException("Too many requests check this user's password at the same time.", overloaded: true);
+                    throw new UnavailableException("Too many checks of passwords for this user or from this address are in progress.", overloaded: true);
                 }
 
                 throw;
             }
+        }
+    }
+
+    /// <summary>An address that has created a user knows the password: as good as a right one.</summary>
+    public void Created(string name, string address)
+    {
+        var own = new Subject(name, address);
+        lock (_gate)
+        {
+            _counts.Remove(own);
+            _successes.Set(own, true);
         }
     }
 

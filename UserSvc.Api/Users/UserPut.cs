@@ -45,6 +45,7 @@ internal static class UserPut
                 newHash ??= await lane.RunAsync(() => hasher.Hash(password), cancellationToken);
                 if (await store.CreateAsync(key, fullname, newHash, cancellationToken) is { } created)
                 {
+                    throttle.Created(key, clients.GetNetwork(context));
                     response.Headers.ETag = created.ETag;
                     return TypedResults.Created($"/user/{Uri.EscapeDataString(key)}", UserAnswer.From(created, instance));
                 }

@@ -98,7 +98,7 @@ public sealed class PasswordTests(PostgresFixture postgres) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task RightPassword_WhileFourAddressesGuess_PassesFromItsUsualAddressOnly()
+    public async Task RightPassword_WhileFourAddressesGuess_PassesFromAnAddressThatKnowsItOnly()
     {
         ComeFrom("192.0.2.1");
         await _client.VerifyAsync("alice", Password);
@@ -109,13 +109,14 @@ public sealed class PasswordTests(PostgresFixture postgres) : IAsyncLifetime
         }
 
         var statuses = new List<int>();
-        foreach (var address in (string[])["192.0.2.1", "192.0.2.2"])
+        // 127.0.0.1 created alice.
+        foreach (var address in (string[])["192.0.2.1", "127.0.0.1", "192.0.2.2"])
         {
             ComeFrom(address);
             statuses.Add((await _client.VerifyAsync("alice", Password)).Status);
         }
 
-        Assert.Equal([200, 429], statuses);
+        Assert.Equal([200, 200, 429], statuses);
     }
 
     [Theory]

@@ -139,6 +139,18 @@ public sealed class PasswordThrottleAttackTests
     }
 
     [Fact]
+    public async Task Created_ByAnAddressThatGuessedBefore_StartsAfreshAndKeepsAWayIn()
+    {
+        var throttle = Throttle(new() { Burst = 1, AddressesPerName = 1 });
+        await FailAsync(throttle, "alice", "home");
+
+        throttle.Created("alice", "home");
+        await FailAsync(throttle, "alice", "attacker");
+
+        Assert.Equal((true, false), (await PassesAsync(throttle, "alice", "home", right: true), await PassesAsync(throttle, "alice", "hotel", right: true)));
+    }
+
+    [Fact]
     public async Task Forget_AName_ForgetsItsFailuresAndSuccessesOnly()
     {
         var throttle = Throttle(new() { Burst = 1, AddressesPerName = 1 });
