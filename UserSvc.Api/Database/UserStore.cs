@@ -37,10 +37,6 @@ internal sealed class UserStore(NpgsqlDataSource dataSource, DatabaseOutage outa
     public Task<int> RehashAsync(Guid uuid, string oldHash, string newHash, CancellationToken cancellationToken) => WriteAsync(
         "UPDATE users SET password_hash = $3 WHERE uuid = $1 AND password_hash = $2", CountRowsAsync, cancellationToken, uuid, oldHash, newHash);
 
-    /// <returns>The user as it was; null when there was none.</returns>
-    public Task<User?> DeleteAsync(string name, CancellationToken cancellationToken) =>
-        WriteAsync($"DELETE FROM users WHERE username = $1 RETURNING {User.Columns}", ReadUserAsync, cancellationToken, name);
-
     /// <returns>False when the user, and so perhaps its password, has changed since it was read.</returns>
     public async Task<bool> DeleteAsync(User user, CancellationToken cancellationToken) =>
         await WriteAsync("DELETE FROM users WHERE uuid = $1 AND version = $2", CountRowsAsync, cancellationToken, user.Uuid, user.Version) == 1;

@@ -1,6 +1,5 @@
 using System.Globalization;
 using Microsoft.AspNetCore.Http.HttpResults;
-using Microsoft.Net.Http.Headers;
 using UserSvc.ServiceDefaults;
 
 namespace UserSvc.Api.Users;
@@ -56,18 +55,4 @@ internal static class Problems
     /// as overload, proxies do not count it against the instance, nor repeat it on another one.
     /// </summary>
     public static UnavailableException ModifiedConcurrently() => new("The user was modified concurrently; try again.", overloaded: true);
-}
-
-internal static class Preconditions
-{
-    /// <summary>RFC 9110, 13.1.1. The comparison is strong and all our tags are weak, so only <c>*</c> can match.</summary>
-    public static bool IfMatchFails(this HttpRequest request, bool exists) => request.Headers.IfMatch.Count > 0 && !(exists && request.Headers.IfMatch == "*");
-
-    /// <summary>Whether <c>If-None-Match</c> is <c>*</c> or names this version by weak comparison (RFC 9110, 13.1.2).</summary>
-    public static bool IfNoneMatchNames(this HttpRequest request, string etag)
-    {
-        var header = request.Headers.IfNoneMatch;
-        return header.Count > 0 && EntityTagHeaderValue.TryParseList(header, out var tags)
-            && tags.Any(tag => tag.Equals(EntityTagHeaderValue.Any) || tag.Compare(EntityTagHeaderValue.Parse(etag), useStrongComparison: false));
-    }
 }

@@ -26,11 +26,12 @@ internal static class UserEndpoints
     {
         var users = endpoints.MapGroup("/user").WithTags("Users");
         users.MapMethods("/health", [HttpMethods.Head], GetHealth).ExcludeFromDescription();
-        users.MapGet("/health", GetHealth).WithName(nameof(GetHealth)).WithSummary("Names the instance that answers");
+        users.MapGet("/health", GetHealth).WithName(nameof(GetHealth)).WithSummary("Names the instance that answers")
+            .Produces(StatusCodes.Status304NotModified).ProducesProblems(412);
 
         users.MapMethods("/{name}", [HttpMethods.Head], GetUser).ExcludeFromDescription();
         users.MapGet("/{name}", GetUser).WithName(nameof(GetUser)).WithSummary("Reads a user")
-            .Produces(StatusCodes.Status304NotModified).ProducesProblems(400, 404, 503);
+            .Produces(StatusCodes.Status304NotModified).ProducesProblems(400, 404, 412, 503);
 
         users.MapPut("/{name}", UserPut.PutUser).WithName(nameof(UserPut.PutUser)).WithSummary("Creates a user, or replaces one with that user's credentials")
             .ProducesProblems(400, 409, 412, 413, 415, 429, 503);
@@ -39,14 +40,14 @@ internal static class UserEndpoints
             .ProducesProblems(400, 401, 403, 404, 412, 429, 503);
 
         users.MapPost("/{name}/verify", VerifyPassword).WithName(nameof(VerifyPassword)).WithSummary("Checks a user's password")
-            .ProducesProblems(400, 401, 413, 415, 429, 503);
+            .ProducesProblems(400, 401, 412, 413, 415, 429, 503);
 
         users.MapGet("/", ListUsers).WithName(nameof(ListUsers)).WithSummary("Lists users by name, for the administrator")
-            .ProducesProblems(400, 401, 403, 503);
+            .Produces(StatusCodes.Status304NotModified).ProducesProblems(400, 401, 403, 412, 503);
     }
 
-    internal static Ok<HealthAnswer> GetHealth(Instance instance) =>
-        TypedResults.Ok(new HealthAnswer(true, "user health check OK", instance.Name, instance.Address));
+    internal static Results<Ok<HealthAnswer>, StatusCodeHttpResult, ProblemHttpResult> GetHealth(HttpRequest request, Instance instance) =>
+        request.Answer(TypedResults.Ok(new HealthAnswer(true, "user health check OK", instance.Name, instance.Address)));
 
     internal static async Task<Results<UserOk, StatusCodeHttpResult, ProblemHttpResult>> GetUser(
         string name, HttpContext context, UserLookup lookup, Instance instance, CancellationToken cancellationToken)
@@ -63,9 +64,7 @@ internal static class UserEndpoints
 
         var etag = user.ETag;
         context.Response.Headers.ETag = etag;
-        return context.Request.IfNoneMatchNames(etag)
-            ? TypedResults.StatusCode(StatusCodes.Status304NotModified)
-            : new UserOk(UserAnswer.From(user, instance));
+        return context.Request.Answer(new UserOk(UserAnswer.From(user, instance)), etag);
     }
 
     internal static async Task<Results<NoContent, ProblemHttpResult>> DeleteUser(
@@ -77,32 +76,37 @@ internal static class UserEndpoints
             return Problems.InvalidName();
         }
 
-        if (context.Request.IfMatchFails(exists: true))
-        {
-            return Problems.PreconditionFailed();
-        }
-
         switch (Credentials.Read(context.Request))
         {
             case Credentials.Bearer bearer when administrator.GetRefusal(bearer) is { } status:
                 return audit.AdministratorRefused(context, Problems.NotAdministrator(context.Response, status));
             case Credentials.Bearer:
                 audit.AdministratorRequest(context);
-                return await store.DeleteAsync(key, cancellationToken) is { } user ? Deleted(user, byAdministrator: true) : Problems.NoSuchUser();
+                return await store.FindWithHashAsync(key, cancellationToken) is var (user, _) ? await DeleteAsync(user, byAdministrator: true) : Problems.NoSuchUser();
             case Credentials.Basic basic:
                 return await passwords.VerifyAsync(basic.Name, basic.Password, clients.GetNetwork(context), cancellationToken) switch
                 {
                     { User: null, RetryAfter: var retryAfter } =>
                         audit.PasswordRefused(context, basic.Name, Problems.PasswordRefused(context.Response, retryAfter, "The credentials are wrong.")),
                     { User: var owner } when owner.Name != key => TypedResults.Problem("The credentials belong to another user.", statusCode: StatusCodes.Status403Forbidden),
-                    { User: var owner } => await store.DeleteAsync(owner, cancellationToken) ? Deleted(owner, byAdministrator: false) : throw Problems.ModifiedConcurrently(),
+                    { User: var owner } => await DeleteAsync(owner, byAdministrator: false),
                 };
             default:
                 return Problems.WrongCredentials(context.Response, "Deleting a user needs that user's credentials or the administrator's key.");
         }
 
-        NoContent Deleted(User user, bool byAdministrator)
+        async Task<Results<NoContent, ProblemHttpResult>> DeleteAsync(User user, bool byAdministrator)
         {
+            if (context.Request.ConditionFails(exists: true, user.ETag))
+            {
+                return Problems.PreconditionFailed();
+            }
+
+            if (!await store.DeleteAsync(user, cancellationToken))
+            {
+                throw Problems.ModifiedConcurrently();
+            }
+
             throttle.Forget(user.Name);
             audit.UserDeleted(context, user, byAdministrator);
             return TypedResults.NoContent();
@@ -125,13 +129,15 @@ internal static class UserEndpoints
 
         return await passwords.VerifyAsync(key, request.Password!, clients.GetNetwork(context), cancellationToken) switch
         {
+            // Nothing can be read at this URL.
+            { User: not null } when context.Request.ConditionFails(exists: false) => Problems.PreconditionFailed(),
             { User: { } user } => TypedResults.Ok(UserAnswer.From(user, instance)),
             { RetryAfter: var retryAfter } =>
                 audit.PasswordRefused(context, key, Problems.PasswordRefused(context.Response, retryAfter, "There is no such user, or the password is wrong.")),
         };
     }
 
-    internal static async Task<Results<Ok<UserPage>, ProblemHttpResult>> ListUsers(
+    internal static async Task<Results<Ok<UserPage>, StatusCodeHttpResult, ProblemHttpResult>> ListUsers(
         int? limit, string? after, HttpContext context, UserStore store, Administrator administrator, Audit audit, Instance instance, CancellationToken cancellationToken)
     {
         if (administrator.GetRefusal(Credentials.Read(context.Request)) is { } status)
@@ -156,7 +162,7 @@ internal static class UserEndpoints
         var size = limit ?? MaxPageSize;
         var users = await store.ListAsync(cursor, size + 1, cancellationToken);
         var page = users.Take(size).Select(u => new ListedUser(u.UuidText, u.Name, u.Fullname)).ToList();
-        return TypedResults.Ok(new UserPage(true, page, users.Count > size ? page[^1].Name : null, instance.Name, instance.Address));
+        return context.Request.Answer(TypedResults.Ok(new UserPage(true, page, users.Count > size ? page[^1].Name : null, instance.Name, instance.Address)));
     }
 
     private static void ProducesProblems(this RouteHandlerBuilder endpoint, params ReadOnlySpan<int> statuses)

@@ -37,7 +37,7 @@ internal static class UserPut
         {
             if (await store.FindWithHashAsync(key, cancellationToken) is not var (user, hash))
             {
-                if (request.IfMatchFails(exists: false))
+                if (request.ConditionFails(exists: false))
                 {
                     return Problems.PreconditionFailed();
                 }
@@ -53,7 +53,7 @@ internal static class UserPut
                 continue;
             }
 
-            if (request.IfNoneMatchNames(user.ETag) || request.IfMatchFails(exists: true))
+            if (request.ConditionFails(exists: true, user.ETag))
             {
                 return Problems.PreconditionFailed();
             }

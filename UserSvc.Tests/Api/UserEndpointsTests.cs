@@ -96,24 +96,6 @@ public sealed class UserEndpointsTests(PostgresFixture postgres) : IAsyncLifetim
         Assert.Equal(2L, await Sql.ScalarAsync<long>(_database, "SELECT version FROM users"));
     }
 
-    [Theory]
-    [InlineData("PUT", "alice", "If-None-Match", "*")]
-    [InlineData("PUT", "alice", "If-Match", "\"other\"")]
-    [InlineData("PUT", "nobody", "If-Match", "*")]
-    [InlineData("DELETE", "alice", "If-Match", "\"other\"")]
-    public async Task Write_PreconditionThatDoesNotHold_Is412(string method, string name, string header, string value)
-    {
-        await _client.PutUserAsync("alice", "Alice", Password);
-        using var request = new HttpRequestMessage(new(method), $"/user/{name}") { Content = UserRequests.Json(new { fullname = "Alice", password = Password }) };
-        request.Headers.Authorization = UserRequests.Basic("alice", Password);
-        request.Headers.TryAddWithoutValidation(header, value);
-
-        var answer = await _client.AnswerAsync(request);
-
-        Assert.Equal(Answer.Problem(412, "Precondition Failed", "The condition in If-Match or If-None-Match is not met."), answer);
-        Assert.Equal(1L, await Sql.ScalarAsync<long>(_database, "SELECT count(*) FROM users"));
-    }
-
     [Fact]
     public async Task Put_OneNewNameBySixteenClientsAtOnce_CreatesOneUserOnce()
     {
