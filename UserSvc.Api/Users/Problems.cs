@@ -9,6 +9,8 @@ internal static class Problems
 {
     public static ProblemHttpResult InvalidName() => TypedResults.Problem(UserName.Rule, statusCode: StatusCodes.Status400BadRequest);
 
+    public static ProblemHttpResult IndistinctName() => TypedResults.Problem(UserName.NewRule, statusCode: StatusCodes.Status400BadRequest);
+
     public static ProblemHttpResult NoSuchUser() => TypedResults.Problem("There is no such user.", statusCode: StatusCodes.Status404NotFound);
 
     public static ProblemHttpResult Conflict() => TypedResults.Problem(

@@ -37,6 +37,11 @@ internal static class UserPut
         {
             if (await store.FindWithHashAsync(key, cancellationToken) is not var (user, hash))
             {
+                if (!UserName.IsDistinct(key))
+                {
+                    return Problems.IndistinctName();
+                }
+
                 if (request.ConditionFails(exists: false))
                 {
                     return Problems.PreconditionFailed();

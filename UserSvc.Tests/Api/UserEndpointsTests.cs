@@ -1,5 +1,8 @@
 using System.Net;
 using System.Text.RegularExpressions;
+using Microsoft.Extensions.DependencyInjection;
+using UserSvc.Api.Passwords;
+using UserSvc.Api.Users;
 
 namespace UserSvc.Tests.Api;
 
@@ -165,6 +168,24 @@ public sealed class UserEndpointsTests(PostgresFixture postgres) : IAsyncLifetim
 
         Assert.Equal(Answer.User(200, "José"), answer);
         Assert.Equal("Jos\u00E9", await Sql.ScalarAsync<string>(_database, "SELECT username FROM users"));
+    }
+
+    [Theory]
+    [InlineData("\u3164")]
+    [InlineData("\uFF21lice")]
+    public async Task Name_ThatIsNoLongerAllowed_IsServedUntilItsUserIsDeleted(string name)
+    {
+        var path = Uri.EscapeDataString(name);
+        var hash = _api.Services.GetRequiredService<PasswordHasher>().Hash(Password);
+        await Sql.ColumnAsync(_database, $"INSERT INTO users (uuid, username, fullname, password_hash) VALUES (gen_random_uuid(), '{name}', 'Alice', '{hash}')");
+
+        var read = await _client.AnswerToGetAsync($"/user/{path}");
+        var verified = await _client.VerifyAsync(path, Password);
+        var replaced = await _client.PutUserAsync(path, "Alicia", Password, (name, Password));
+        var deleted = await _client.DeleteUserAsync(path, UserRequests.Basic(name, Password));
+        var created = await _client.PutUserAsync(path, "Alice", Password);
+
+        Assert.Equal([Answer.User(200, "Alice"), Answer.User(200, "Alice"), Answer.User(200, "Alicia"), new(204, ""), Answer.Problem(400, "Bad Request", UserName.NewRule)], [read, verified, replaced, deleted, created]);
     }
 
     [Fact]

@@ -57,6 +57,33 @@ public sealed class UserNameTests
         Assert.Equal((false, null), (allowed, normal));
     }
 
+    [Theory]
+    [InlineData("alice", true)]
+    [InlineData("José", true)]
+    [InlineData("Дмитрий", true)]
+    [InlineData("山田太郎", true)]
+    [InlineData("\u0915\u093E", true)]
+    // Cyrillic letters that look like Latin ones.
+    [InlineData("\u0430li\u0441e", true)]
+    [InlineData("\uFF21lice", false)]
+    [InlineData("\uFB01ona", false)]
+    [InlineData("\u1D43lice", false)]
+    [InlineData("\U0001D49Clice", false)]
+    [InlineData("\u3164", false)]
+    [InlineData("\u1160", false)]
+    [InlineData("\uFFA0", false)]
+    [InlineData("al\u034Fice", false)]
+    [InlineData("alice\uFE0F", false)]
+    [InlineData("alice\U000E0100", false)]
+    [InlineData("\u1780\u17B4", false)]
+    [InlineData("\u1820\u180B", false)]
+    public void Name_OfANewUser_MustBeVisibleAndNoVariant(string name, bool distinct)
+    {
+        Assert.True(UserName.TryNormalize(name, out var normal));
+
+        Assert.Equal(distinct, UserName.IsDistinct(normal));
+    }
+
     /// <summary>A character as sent, repeated; and its normal form.</summary>
     [Theory]
     [InlineData("a", 64, "a")]
