@@ -51,7 +51,7 @@ internal static class ResponseFlags
                 StatusCodes.Status404NotFound when context.GetEndpoint() is null => "NR",
                 StatusCodes.Status429TooManyRequests => "RL",
                 StatusCodes.Status503ServiceUnavailable => response.Headers.ContainsKey(ProblemJson.OverloadedHeader) ? "UO" : "LH",
-                >= 400 and < 500 => "DPE",
+                (>= 400 and < 500) or StatusCodes.Status501NotImplemented => "DPE",
                 _ => null,
             };
     }

@@ -5,9 +5,10 @@ namespace UserSvc.Edge.Forwarding;
 
 /// <summary>
 /// The counterpart of <see cref="RequestHeaders"/>. HttpClient accepts an answer of ambiguous length; here it is the upstream's failure
-/// (502). Removes the headers that <c>Connection</c> names (RFC 9110, 7.6.1); YARP removes only those it knows.
+/// (502). Removes the headers that <c>Connection</c> names (RFC 9110, 7.6.1), of which YARP removes only those it knows, and adds
+/// <c>Via</c>.
 /// </summary>
-internal sealed class AnswerHeaders : ResponseTransform
+internal sealed class AnswerHeaders(Via via) : ResponseTransform
 {
     public override ValueTask ApplyAsync(ResponseTransformContext context)
     {
@@ -18,6 +19,8 @@ internal sealed class AnswerHeaders : ResponseTransform
             {
                 RemoveNominated(connection, context.HttpContext.Response.Headers);
             }
+
+            via.Append(context.HttpContext.Response.Headers, response.Version);
         }
 
         return default;

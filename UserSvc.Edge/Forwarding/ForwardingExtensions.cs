@@ -26,19 +26,22 @@ internal static class ForwardingExtensions
             {
                 // RequestHeaders has already set X-Forwarded-*; a route's own transform for them wins.
                 context.UseDefaultForwarders ??= false;
-                context.ResponseTransforms.Add(new AnswerHeaders());
+                // First, so that a route's own transforms see the headers as the client would, Via included.
+                context.ResponseTransforms.Insert(0, new AnswerHeaders(context.Services.GetRequiredService<Via>()));
                 // Do not undo YARP's own transforms of path and query.
                 if (!context.RequestTransforms.Any(t => t is PathStringTransform or PathRouteValuesTransform or QueryParameterTransform or QueryParameterRemoveTransform))
                 {
                     context.RequestTransforms.Add(new OriginalTarget());
                 }
 
+                context.AddRequestTransform(RequestHeaders.KeepTeForHttp2);
                 context.RequestTransforms.Add(new TraceContext(context.Services.GetRequiredService<DistributedContextPropagator>()));
             })
             .AddResilience();
         builder.Services.AddKnownOptions<PathOptions>(PathOptions.Section)
             .Validate(o => Enum.IsDefined(o.EscapedSlashes), "Edge:Path:EscapedSlashes must be Keep or Reject");
         builder.Services.AddSingleton<ForwardedClient>();
+        builder.Services.AddSingleton<Via>();
         builder.Services.RemoveKeyRingAtStart();
         builder.Services.AddSingleton<IForwarderHttpClientFactory, UpstreamClients>();
         if (!ClientOptions.TrustsSampling(builder.Configuration))

@@ -3,7 +3,7 @@ using UserSvc.ServiceDefaults;
 namespace UserSvc.Edge.Listeners;
 
 /// <summary>An answer that the edge gives itself, as problem JSON. Without a detail the status explains itself.</summary>
-/// <param name="Status">503 gets Retry-After. 400, 408 and 413 close the connection: the unread rest of the request cannot be trusted.</param>
+/// <param name="Status">503 gets Retry-After. 400, 408, 413 and 501 close the connection: the unread rest of the request cannot be trusted.</param>
 /// <param name="Detail">One sentence.</param>
 /// <param name="Overloaded">Marks the answer as overload, so that no proxy retries it or blames this one.</param>
 internal readonly record struct Refusal(int Status, string? Detail, bool Overloaded = false)
@@ -15,7 +15,8 @@ internal readonly record struct Refusal(int Status, string? Detail, bool Overloa
         {
             context.Response.MarkUnavailable(Overloaded);
         }
-        else if (Status is StatusCodes.Status400BadRequest or StatusCodes.Status408RequestTimeout or StatusCodes.Status413PayloadTooLarge)
+        else if (Status is StatusCodes.Status400BadRequest or StatusCodes.Status408RequestTimeout or StatusCodes.Status413PayloadTooLarge
+            or StatusCodes.Status501NotImplemented)
         {
             // Over HTTP/2 this asks the client to open another connection.
             context.Response.Headers.Connection = "close";

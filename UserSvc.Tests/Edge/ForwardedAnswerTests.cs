@@ -52,7 +52,7 @@ public sealed class ForwardedAnswerTests
 
         using var response = await edge.Public.SendAsync(request, TestContext.Current.CancellationToken);
 
-        Assert.Equal(["Date", "Transfer-Encoding", "X-Request-ID"], response.Headers.Select(h => h.Key).Order());
+        Assert.Equal(["Date", "Transfer-Encoding", "Via", "X-Request-ID"], response.Headers.Select(h => h.Key).Order());
         Assert.Equal(["the-clients"], response.Headers.GetValues("X-Request-Id"));
     }
 
@@ -73,13 +73,13 @@ public sealed class ForwardedAnswerTests
         Assert.IsType<HttpRequestException>(failure);
     }
 
-    // What each server sets by itself is left out: the date, the edge's request id, and how the body's end is told.
+    // What each server sets by itself is left out: the date, the edge's Via and request id, and how the body's end is told.
     private static async Task<(int, string, string)> AskAsync(HttpClient client, string method)
     {
         using var request = new HttpRequestMessage(new(method), "/user/alice");
         using var response = await client.SendAsync(request, TestContext.Current.CancellationToken);
         var headers = response.Headers.Concat(response.Content.Headers)
-            .Where(h => h.Key is not ("Date" or "X-Request-ID"))
+            .Where(h => h.Key is not ("Date" or "Via" or "X-Request-ID"))
             .Select(h => $"{h.Key}: {string.Join(", ", h.Value)}").Order();
         return ((int)response.StatusCode, string.Join("\n", headers), await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken));
     }

@@ -5,7 +5,8 @@ namespace UserSvc.Tests.Edge;
 /// <summary>Which headers pass the edge, and which it sets itself.</summary>
 public sealed class HeaderTests : IAsyncLifetime
 {
-    private static readonly string[] EdgesOwn = ["Host", "x-envoy-attempt-count", "x-envoy-external-address", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Request-ID"];
+    private static readonly string[] EdgesOwn =
+        ["Host", "Via", "x-envoy-attempt-count", "x-envoy-external-address", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Request-ID"];
 
     private Upstream _upstream = null!;
 
@@ -65,7 +66,7 @@ public sealed class HeaderTests : IAsyncLifetime
 
         using var response = await edge.Public.GetAsync("/user/alice", TestContext.Current.CancellationToken);
 
-        Assert.Equal(["Content-Length", "Date", "X-Request-ID", "X-Yours"], response.Headers.Concat(response.Content.Headers).Select(h => h.Key).Order());
+        Assert.Equal(["Content-Length", "Date", "Via", "X-Request-ID", "X-Yours"], response.Headers.Concat(response.Content.Headers).Select(h => h.Key).Order());
     }
 
     [Fact]

@@ -36,7 +36,6 @@ public sealed class SmugglingTests : IAsyncLifetime
     [InlineData("Content-Length:")]
     [InlineData("Content-Length: 18446744073709551621")]
     [InlineData("Content-Length: 99999999999999999999999999999999")]
-    [InlineData("Transfer-Encoding: gzip, chunked")]
     [InlineData("Transfer-Encoding: chunked, identity")]
     [InlineData("Transfer-Encoding: chunked, chunked")]
     [InlineData("Transfer-Encoding: chunked,")]
@@ -47,7 +46,6 @@ public sealed class SmugglingTests : IAsyncLifetime
     [InlineData("Transfer-Encoding: chunked;q=1")]
     [InlineData("Transfer-Encoding: \vchunked")]
     [InlineData("Transfer-Encoding: chunked", "Transfer-Encoding: chunked")]
-    [InlineData("Transfer-Encoding: identity", "Transfer-Encoding: chunked")]
     public async Task Request_OfAnAmbiguousLength_IsRefused(params string[] headers)
     {
         await IsRefusedAsync($"POST /user/alice HTTP/1.1\r\nHost: x\r\n{string.Join("\r\n", headers)}\r\n\r\n0\r\n\r\n{Smuggled}");
@@ -83,7 +81,6 @@ public sealed class SmugglingTests : IAsyncLifetime
     [InlineData("GET /user/alice HTTP/1.1\r\nHost: x\r\nA: b\0c\r\n\r\n")]
     [InlineData("GET /user/alice HTTP/1.1\r\nHost: x\r\nA: b\u0001c\r\n\r\n")]
     [InlineData("GET /user/alice HTTP/1.1\r\nHost: x\r\nA: b\u007fc\r\n\r\n")]
-    [InlineData("GET /user/alice HTTP/1.1\r\nHost: x\r\nA: b\u00ffc\r\n\r\n")]
     public async Task Request_WithMalformedLinesOrHeaders_IsRefused(string head)
     {
         await IsRefusedAsync(head + Smuggled);
@@ -156,6 +153,20 @@ public sealed class SmugglingTests : IAsyncLifetime
     public async Task Request_OfAnotherVersion_IsRefused(string line)
     {
         await IsRefusedAsync($"{line}\r\nHost: x\r\n\r\n{Smuggled}", "505 HTTP Version Not Supported");
+    }
+
+    // Kestrel answers these before the edge sees them. The docs list them.
+    [Theory]
+    [InlineData("GET /user/\u00e9 HTTP/1.1", "400 Bad Request")]
+    [InlineData("GET * HTTP/1.1", "405 Method Not Allowed")]
+    [InlineData("GET user HTTP/1.1", "405 Method Not Allowed")]
+    [InlineData("GET /user HTTP/1.2", "505 HTTP Version Not Supported")]
+    public async Task Request_RefusedByKestrel_HasAnAnswerWithoutABody(string line, string status)
+    {
+        var answer = await RawConnection.ExchangeAsync(_edge.Public.BaseAddress!, $"{line}\r\nHost: x\r\n\r\n");
+
+        Assert.StartsWith($"HTTP/1.1 {status}\r\nContent-Length: 0\r\n", answer, StringComparison.Ordinal);
+        Assert.EndsWith("\r\n\r\n", answer, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -153,7 +153,7 @@ public sealed class RetryTests
         using var response = await edge.Public.GetAsync("/user/alice", TestContext.Current.CancellationToken);
 
         Assert.Equal(Answered, await Answer.ReadAsync(response));
-        Assert.Equal(["Date", "Transfer-Encoding", "X-Request-ID"], response.Headers.Select(h => h.Key).Order());
+        Assert.Equal(["Date", "Transfer-Encoding", "Via", "X-Request-ID"], response.Headers.Select(h => h.Key).Order());
     }
 
     [Fact]
