@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using System.Text;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Scalar.AspNetCore;
 using UserSvc.Api.Database;
@@ -19,6 +20,8 @@ internal static class Program
         builder.Services.Configure<KestrelServerOptions>(builder.Configuration.GetSection("Kestrel"));
         builder.Services.AddSingleton(time ?? TimeProvider.System);
         builder.AddLoopbackPort();
+        // Latin-1 reads any bytes: a header that the service does not use is no reason to refuse the request (RFC 9110, 5.5).
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.RequestHeaderEncodingSelector = _ => Encoding.Latin1);
         builder.AddServiceDefaults("usersvc");
         builder.AddUsersDatabase();
         builder.AddPasswords();

@@ -33,7 +33,7 @@ internal abstract record Credentials
     {
         var header = request.Headers.Authorization.ToString();
         return header.IndexOf(' ', StringComparison.Ordinal) is > 0 and var space
-            ? (header[..space].ToUpperInvariant(), header[space..].Trim()) switch
+            ? (header[..space].ToUpperInvariant(), header[space..].Trim(' ', '\t')) switch
             {
                 ("BASIC", var token) => ReadBasic(token),
                 ("BEARER", { Length: > 0 } key) => new Bearer(key),
@@ -67,16 +67,17 @@ internal abstract record Credentials
 /// <summary>Recognizes the administrator by the key.</summary>
 internal sealed class Administrator(IOptions<AdminOptions> options)
 {
-    private readonly byte[]? _key = options.Value.Key is { } key ? Digest(key) : null;
+    // The header's text has a character a byte, so that a key that is not ASCII works in UTF-8.
+    private readonly byte[]? _key = options.Value.Key is { } key ? Digest(Encoding.UTF8.GetBytes(key)) : null;
 
     /// <summary>Null for the administrator; otherwise the status to refuse with: 401 without the right key, 403 when no key is configured.</summary>
     public int? GetRefusal(Credentials? credentials) => (_key, credentials) switch
     {
         (null, _) => StatusCodes.Status403Forbidden,
-        ({ } expected, Credentials.Bearer bearer) when CryptographicOperations.FixedTimeEquals(expected, Digest(bearer.Key)) => null,
+        ({ } expected, Credentials.Bearer bearer) when CryptographicOperations.FixedTimeEquals(expected, Digest(Encoding.Latin1.GetBytes(bearer.Key))) => null,
         _ => StatusCodes.Status401Unauthorized,
     };
 
     // Digests have the same length for every key; comparing the keys would reveal the length of the right one.
-    private static byte[] Digest(string key) => SHA256.HashData(Encoding.UTF8.GetBytes(key));
+    private static byte[] Digest(byte[] key) => SHA256.HashData(key);
 }

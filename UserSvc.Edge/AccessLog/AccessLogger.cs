@@ -99,7 +99,7 @@ internal sealed class AccessLogger(IOptions<AccessLogOptions> options, AccessLog
             RequestId: context.TraceIdentifier,
             TraceId: TraceId(context),
             ClientAddress: TrustedProxies.Plain(context.Connection.RemoteIpAddress)?.ToString(),
-            UserAgent: Cut(request.Headers.UserAgent),
+            UserAgent: Cut(HeaderBytes.Read(request.Headers.UserAgent)),
             BytesReceived: context.Features.Get<RequestBody>()?.BytesRead ?? 0,
             BytesSent: BytesSent(context, attempts),
             TlsVersion: context.Features.Get<ITlsHandshakeFeature>()?.Protocol switch
@@ -115,7 +115,7 @@ internal sealed class AccessLogger(IOptions<AccessLogOptions> options, AccessLog
 
     private Dictionary<string, string>? Headers(IHeaderDictionary headers)
     {
-        var listed = _options.Headers.Where(headers.ContainsKey).ToDictionary(name => name.ToLowerInvariant(), name => Cut(headers[name])!);
+        var listed = _options.Headers.Where(headers.ContainsKey).ToDictionary(name => name.ToLowerInvariant(), name => Cut(HeaderBytes.Read(headers[name]))!);
         return listed.Count == 0 ? null : listed;
     }
 

@@ -40,10 +40,12 @@ internal sealed record CertificateSection(string Path, string KeyPath, string Pa
 /// </summary>
 internal sealed class KnownSettings(IEnumerable<KnownSection> sections)
 {
-    // Set by YARP itself, or they need a middleware the edge does not have: every request of the route would fail.
+    // Set by YARP itself, or by the edge for all clusters, or they need a middleware the edge does not have: every request of the route would fail.
     private static readonly HashSet<(Type, string)> Unread =
     [
         (typeof(ClusterConfig), nameof(ClusterConfig.ClusterId)),
+        (typeof(HttpClientConfig), nameof(HttpClientConfig.RequestHeaderEncoding)),
+        (typeof(HttpClientConfig), nameof(HttpClientConfig.ResponseHeaderEncoding)),
         (typeof(DestinationConfig), nameof(DestinationConfig.Metadata)),
         (typeof(RouteConfig), nameof(RouteConfig.RouteId)),
         (typeof(RouteConfig), nameof(RouteConfig.AuthorizationPolicy)),

@@ -1,4 +1,4 @@
-using System.Text;
+using UserSvc.Edge.Listeners;
 using UserSvc.Edge.Resilience;
 using Yarp.ReverseProxy.Forwarder;
 
@@ -16,8 +16,8 @@ internal sealed class UpstreamClients(ILogger<ForwarderHttpClientFactory> logger
         // TraceContext propagates the trace instead.
         handler.ActivityHeadersPropagator = null;
         handler.ConnectTimeout = ConnectTimeout(context.NewMetadata);
-        // Kestrel reads headers as UTF-8. With the default, ASCII, a client's header would look like a failure of the upstream.
-        handler.RequestHeaderEncodingSelector ??= static (_, _) => Encoding.UTF8;
+        handler.RequestHeaderEncodingSelector = HeaderBytes.ForUpstream;
+        handler.ResponseHeaderEncodingSelector = HeaderBytes.ForUpstream;
     }
 
     private static TimeSpan ConnectTimeout(IReadOnlyDictionary<string, string>? metadata) => ClusterSettings.Read(metadata).ConnectTimeout;

@@ -4,15 +4,13 @@ namespace UserSvc.Edge.Listeners;
 
 /// <summary>
 /// Makes Kestrel refuse a Content-Length that is not all digits (RFC 9110, 8.6). Kestrel would read <c>+5</c> as 5 where a proxy in front
-/// of the edge may see no length at all. It asks this class for each header's encoding and parses the text the encoding returns.
+/// of the edge may see no length at all. It parses the text that a header's encoding returns.
 /// </summary>
 internal sealed class ContentLengthDigits : ASCIIEncoding
 {
     private const string NotANumber = "-";
 
-    private static readonly ContentLengthDigits Instance = new();
-
-    public static Encoding? Select(string header) => header == "Content-Length" ? Instance : null;
+    public static ContentLengthDigits Instance { get; } = new();
 
     public override int GetChars(ReadOnlySpan<byte> bytes, Span<char> chars)
     {

@@ -29,7 +29,8 @@ internal static class ListenerExtensions
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.Limits.BindRates(section.GetSection("Limits"));
-            kestrel.RequestHeaderEncodingSelector = ContentLengthDigits.Select;
+            kestrel.RequestHeaderEncodingSelector = HeaderBytes.ForRequest;
+            kestrel.ResponseHeaderEncodingSelector = HeaderBytes.ForAnswer;
             kestrel.Configure(section, reloadOnChange: false).Prepare(section, kestrel.ApplicationServices);
         });
         builder.Services.AddSingleton<OpenListeners>();

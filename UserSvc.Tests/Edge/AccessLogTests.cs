@@ -478,6 +478,19 @@ public sealed partial class AccessLogTests : IDisposable
         Assert.Equal(Line("404", "NR", null, path: "/nothing")[..^1] + ",\"tls_version\":\"TLSv1.3\"}", await LineAsync());
     }
 
+    // One character a byte; the log is UTF-8.
+    [Theory]
+    [InlineData("Jos\u00c3\u00a9", "José")]
+    [InlineData("D\u00fcsseldorf", "Düsseldorf")]
+    public async Task Line_OfAnAgentThatIsNotAscii_IsLegible(string sent, string written)
+    {
+        await using var edge = await EdgeHost.StartAsync([("usersvc-1", Refused)], [.. Settings, NotProbed]);
+
+        await RawConnection.ExchangeAsync(edge.Public.BaseAddress!, $"GET /nothing HTTP/1.1\r\n{Headers.Replace("test", sent, StringComparison.Ordinal)}Connection: close\r\n\r\n");
+
+        Assert.Equal(Line("404", "NR", null, path: "/nothing").Replace("\"test\"", $"\"{written}\"", StringComparison.Ordinal), await LineAsync());
+    }
+
     public void Dispose() => _folder.Delete(recursive: true);
 
     private static AccessLine Example { get; } =

@@ -61,6 +61,8 @@ public sealed class ConfigurationTests
         "{key} is not a setting. ReverseProxy:Clusters:usersvc:Destinations:usersvc-1 has Address, Health, Host.")]
     [InlineData("ReverseProxy:Routes:user:Metadata:Retries", "2", "Metadata:Retries is unknown; there is AccessLog.Requests, in the route user.")]
     [InlineData("ReverseProxy:Routes:user:CorsPolicy", "Default", "{key} is not a setting. ReverseProxy:Routes:user has ClusterId, Match, MaxRequestBodySize, Metadata, Order, RateLimiterPolicy, Timeout, TimeoutPolicy, Transforms.")]
+    [InlineData("ReverseProxy:Clusters:usersvc:HttpClient:RequestHeaderEncoding", "utf-8",
+        "{key} is not a setting. ReverseProxy:Clusters:usersvc:HttpClient has DangerousAcceptAnyServerCertificate, EnableMultipleHttp2Connections, MaxConnectionsPerServer, SslProtocols, WebProxy.")]
     [InlineData("ReverseProxy:Cluster:usersvc:LoadBalancingPolicy", "Random", "ReverseProxy:Cluster is not a setting. ReverseProxy has Clusters, Routes.")]
     [InlineData("Kestrel:Endpoints:Http:Adress", "http://*:80", "{key} is not a setting. Kestrel:Endpoints:Http has Certificate, Protocols, Url.")]
     [InlineData("Kestrel:Limits:Http2:MaxStreams", "1",

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Text;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
@@ -26,6 +27,9 @@ internal sealed class Upstream : IAsyncDisposable
         builder.WebHost.UseKestrelCore().ConfigureKestrel(o =>
         {
             o.AddServerHeader = false;
+            // Headers as they are, one character a byte.
+            o.RequestHeaderEncodingSelector = _ => Encoding.Latin1;
+            o.ResponseHeaderEncodingSelector = _ => Encoding.Latin1;
             o.ConfigureEndpointDefaults(listener => listener.Protocols = protocols);
         });
         // A test's held request must not hold its end.
