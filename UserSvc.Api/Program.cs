@@ -26,7 +26,8 @@ internal static class Program
         builder.AddUsersDatabase();
         builder.AddPasswords();
         builder.AddUsers();
-        builder.Services.AddOpenApi();
+        // HEAD goes without saying.
+        builder.Services.AddOpenApi(document => document.ShouldInclude = operation => operation.HttpMethod != HttpMethods.Head);
 
         var app = builder.Build();
         app.UseServiceDefaults();
@@ -35,7 +36,7 @@ internal static class Program
         app.UseUtf8Only();
         app.MapHealthEndpoints();
         app.MapUsers();
-        app.MapOpenApi();
+        app.MapOpenApi().OnlyRead();
         if (app.Environment.IsDevelopment())
         {
             app.MapScalarApiReference();

@@ -47,7 +47,7 @@ internal static class Pipeline
         app.UseMiddleware<NormalPath>();
         app.UseHttpsPolicy();
         app.UseRouting();
-        app.UseStatusProblems();
+        app.UseOwnStatusProblems();
         app.MapAdmin();
         app.MapReverseProxy(proxied =>
         {

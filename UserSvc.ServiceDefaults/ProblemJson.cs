@@ -106,7 +106,7 @@ public static class ProblemJson
     public static void UseProblemJson(this IApplicationBuilder app)
     {
         app.UseExceptionProblems();
-        app.UseStatusCodePages();
+        app.UseStatusProblems();
     }
 
     /// <summary>Turns only exceptions into problem JSON, for a service that decides itself which statuses need a body.</summary>
@@ -122,6 +122,23 @@ public static class ProblemJson
             // Not logged as errors: a client's mistake, and an outage that its component has logged.
             SuppressDiagnosticsCallback = c => c.Exception is BadHttpRequestException or UnavailableException,
         });
+
+    /// <summary>Turns statuses without a body into problem JSON; OPTIONS gets the methods of the path, or of <c>*</c> nothing in particular (RFC 9110, 9.3.7).</summary>
+    public static void UseStatusProblems(this IApplicationBuilder app)
+    {
+        var problems = app.ApplicationServices.GetRequiredService<IProblemDetailsService>();
+        app.UseStatusCodePages(status =>
+        {
+            var (request, response) = (status.HttpContext.Request, status.HttpContext.Response);
+            if (HttpMethods.IsOptions(request.Method) && (response.StatusCode is StatusCodes.Status405MethodNotAllowed || !request.Path.HasValue))
+            {
+                response.StatusCode = StatusCodes.Status204NoContent;
+                return Task.CompletedTask;
+            }
+
+            return problems.WriteAsync(new() { HttpContext = status.HttpContext }).AsTask();
+        });
+    }
 
     /// <summary>Makes an answer a 503 with Retry-After, and with <c>x-envoy-overloaded</c> when it is due to overload.</summary>
     public static void MarkUnavailable(this HttpResponse response, bool overloaded)

@@ -48,13 +48,22 @@ public static class ServiceDefaultsExtensions
     /// </summary>
     public static void MapHealthEndpoints(this IEndpointRouteBuilder endpoints)
     {
-        endpoints.MapHealthChecks("/alive", new() { Predicate = _ => false, ResponseWriter = WriteReportAsync }).DisableHttpMetrics();
+        endpoints.MapHealthChecks("/alive", new() { Predicate = _ => false, ResponseWriter = WriteReportAsync }).OnlyRead().DisableHttpMetrics();
         endpoints.MapReadiness("/health");
     }
 
     /// <summary>Maps readiness to another path, such as <c>/ready</c>.</summary>
     public static void MapReadiness(this IEndpointRouteBuilder endpoints, string path) =>
-        endpoints.MapHealthChecks(path, new() { Predicate = c => c.Tags.Contains(ReadyTag), ResponseWriter = WriteReportAsync }).DisableHttpMetrics();
+        endpoints.MapHealthChecks(path, new() { Predicate = c => c.Tags.Contains(ReadyTag), ResponseWriter = WriteReportAsync }).OnlyRead().DisableHttpMetrics();
+
+    /// <summary>Endpoints that only read answer GET and HEAD (RFC 9110, 9.1); other methods get 405.</summary>
+    public static TBuilder OnlyRead<TBuilder>(this TBuilder endpoints)
+        where TBuilder : IEndpointConventionBuilder
+    {
+        // Of several metadata of a kind, routing reads the last.
+        endpoints.Add(endpoint => endpoint.Metadata.Add(new HttpMethodMetadata([HttpMethods.Get, HttpMethods.Head])));
+        return endpoints;
+    }
 
     private static Task WriteReportAsync(HttpContext context, HealthReport report)
     {

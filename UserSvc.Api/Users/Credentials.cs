@@ -81,3 +81,27 @@ internal sealed class Administrator(IOptions<AdminOptions> options)
     // Digests have the same length for every key; comparing the keys would reveal the length of the right one.
     private static byte[] Digest(byte[] key) => SHA256.HashData(key);
 }
+
+internal static class AdministratorExtensions
+{
+    /// <summary>Asks for the key before the parameters are read: only the administrator learns what is wrong with them.</summary>
+    public static RouteHandlerBuilder RequireAdministrator(this RouteHandlerBuilder endpoint)
+    {
+        endpoint.Add(built =>
+        {
+            var next = built.RequestDelegate!;
+            built.RequestDelegate = context =>
+            {
+                var (administrator, audit) = (context.RequestServices.GetRequiredService<Administrator>(), context.RequestServices.GetRequiredService<Audit>());
+                if (administrator.GetRefusal(Credentials.Read(context.Request)) is { } status)
+                {
+                    return audit.AdministratorRefused(context, Problems.NotAdministrator(context.Response, status)).ExecuteAsync(context);
+                }
+
+                audit.AdministratorRequest(context);
+                return next(context);
+            };
+        });
+        return endpoint;
+    }
+}

@@ -25,12 +25,10 @@ internal static class UserEndpoints
     public static void MapUsers(this IEndpointRouteBuilder endpoints)
     {
         var users = endpoints.MapGroup("/user").WithTags("Users");
-        users.MapMethods("/health", [HttpMethods.Head], GetHealth).ExcludeFromDescription();
-        users.MapGet("/health", GetHealth).WithName(nameof(GetHealth)).WithSummary("Names the instance that answers")
+        users.MapGet("/health", GetHealth).OnlyRead().WithName(nameof(GetHealth)).WithSummary("Names the instance that answers")
             .Produces(StatusCodes.Status304NotModified).ProducesProblems(412);
 
-        users.MapMethods("/{name}", [HttpMethods.Head], GetUser).ExcludeFromDescription();
-        users.MapGet("/{name}", GetUser).WithName(nameof(GetUser)).WithSummary("Reads a user")
+        users.MapGet("/{name}", GetUser).OnlyRead().WithName(nameof(GetUser)).WithSummary("Reads a user")
             .Produces(StatusCodes.Status304NotModified).ProducesProblems(400, 404, 412, 503);
 
         users.MapPut("/{name}", UserPut.PutUser).WithName(nameof(UserPut.PutUser)).WithSummary("Creates a user, or replaces one with that user's credentials")
@@ -42,7 +40,7 @@ internal static class UserEndpoints
         users.MapPost("/{name}/verify", VerifyPassword).WithName(nameof(VerifyPassword)).WithSummary("Checks a user's password")
             .ProducesProblems(400, 401, 412, 413, 415, 429, 503);
 
-        users.MapGet("/", ListUsers).WithName(nameof(ListUsers)).WithSummary("Lists users by name, for the administrator")
+        users.MapGet("/", ListUsers).OnlyRead().RequireAdministrator().WithName(nameof(ListUsers)).WithSummary("Lists users by name, for the administrator")
             .Produces(StatusCodes.Status304NotModified).ProducesProblems(400, 401, 403, 412, 503);
     }
 
@@ -138,15 +136,8 @@ internal static class UserEndpoints
     }
 
     internal static async Task<Results<Ok<UserPage>, StatusCodeHttpResult, ProblemHttpResult>> ListUsers(
-        int? limit, string? after, HttpContext context, UserStore store, Administrator administrator, Audit audit, Instance instance, CancellationToken cancellationToken)
+        int? limit, string? after, HttpRequest request, UserStore store, Instance instance, CancellationToken cancellationToken)
     {
-        if (administrator.GetRefusal(Credentials.Read(context.Request)) is { } status)
-        {
-            return audit.AdministratorRefused(context, Problems.NotAdministrator(context.Response, status));
-        }
-
-        audit.AdministratorRequest(context);
-
         if (limit is < 1 or > MaxPageSize)
         {
             return TypedResults.Problem($"limit must be between 1 and {MaxPageSize}.", statusCode: StatusCodes.Status400BadRequest);
@@ -162,7 +153,7 @@ internal static class UserEndpoints
         var size = limit ?? MaxPageSize;
         var users = await store.ListAsync(cursor, size + 1, cancellationToken);
         var page = users.Take(size).Select(u => new ListedUser(u.UuidText, u.Name, u.Fullname)).ToList();
-        return context.Request.Answer(TypedResults.Ok(new UserPage(true, page, users.Count > size ? page[^1].Name : null, instance.Name, instance.Address)));
+        return request.Answer(TypedResults.Ok(new UserPage(true, page, users.Count > size ? page[^1].Name : null, instance.Name, instance.Address)));
     }
 
     private static void ProducesProblems(this RouteHandlerBuilder endpoint, params ReadOnlySpan<int> statuses)

@@ -51,13 +51,13 @@ internal static class AdminExtensions
         // Starts the uptime.
         app.Services.GetRequiredService<ServerState>();
 
-        var observed = app.MapGroup("").ServedOn(Listener.Health, Listener.Admin).DisableHttpMetrics();
+        var observed = app.MapGroup("").ServedOn(Listener.Health, Listener.Admin).OnlyRead().DisableHttpMetrics();
         observed.MapHealthEndpoints();
         observed.MapRegistration();
         observed.MapGet("/ready", ServerEndpoints.GetReady).WithName("Ready").WithSummary("Envoy's readiness");
         observed.MapGet("/stats/prometheus", StatsEndpoints.GetPrometheus).WithName("Prometheus").WithSummary("All figures, for Prometheus");
 
-        var admin = app.MapGroup("").ServedOn(Listener.Admin).DisableHttpMetrics();
+        var admin = app.MapGroup("").ServedOn(Listener.Admin).OnlyRead().DisableHttpMetrics();
         admin.MapGet("/", PageFiles.GetPage).WithName("Page").WithSummary("The page");
         admin.MapGet("/page/{**file}", PageFiles.GetFile).WithName("PageFile").WithSummary("A file of the page");
         admin.MapGet("/events", EventsEndpoint.Get).WithName("Events").WithSummary("The page's data, as server-sent events");
@@ -67,9 +67,11 @@ internal static class AdminExtensions
         admin.MapGet("/clusters", ClustersEndpoint.Get).WithName("Clusters").WithSummary("Clusters and their destinations");
         admin.MapGet("/stats", StatsEndpoints.Get).WithName("Stats").WithSummary("All figures");
         admin.MapGet("/config_dump", ConfigDumpEndpoint.Get).WithName("ConfigDump").WithSummary("The running configuration, without secrets");
-        admin.MapPost("/healthcheck/fail", ServerEndpoints.PostHealthCheckFail).WithName("HealthCheckFail").WithSummary("Makes the edge unready");
-        admin.MapPost("/healthcheck/ok", ServerEndpoints.PostHealthCheckOk).WithName("HealthCheckOk").WithSummary("Makes the edge ready again");
-        admin.MapPost("/drain_listeners", ServerEndpoints.PostDrainListeners).WithName("DrainListeners").WithSummary("Closes the public listeners");
+
+        var switches = app.MapGroup("").ServedOn(Listener.Admin).DisableHttpMetrics();
+        switches.MapPost("/healthcheck/fail", ServerEndpoints.PostHealthCheckFail).WithName("HealthCheckFail").WithSummary("Makes the edge unready");
+        switches.MapPost("/healthcheck/ok", ServerEndpoints.PostHealthCheckOk).WithName("HealthCheckOk").WithSummary("Makes the edge ready again");
+        switches.MapPost("/drain_listeners", ServerEndpoints.PostDrainListeners).WithName("DrainListeners").WithSummary("Closes the public listeners");
     }
 }
 

@@ -17,6 +17,11 @@ internal sealed class EventsEndpoint(Overview overview, FailuresEndpoint failure
 
     internal static IResult Get(HttpContext context, EventsEndpoint events)
     {
+        if (HttpMethods.IsHead(context.Request.Method))
+        {
+            return TypedResults.Text("", "text/event-stream");
+        }
+
         if (!events._streams.Wait(0, CancellationToken.None))
         {
             return TypedResults.Problem($"All {MaxStreams} streams are in use; close another page first.", statusCode: StatusCodes.Status503ServiceUnavailable);

@@ -16,7 +16,7 @@ internal sealed class PageFiles
 
     internal static IResult GetPage(HttpResponse response, PageFiles files) => files.Get("index.html", response);
 
-    internal static IResult GetFile(string file, HttpResponse response, PageFiles files) => files.Get(file, response);
+    internal static IResult GetFile(string? file, HttpResponse response, PageFiles files) => files.Get(file ?? "", response);
 
     private IResult Get(string name, HttpResponse response)
     {

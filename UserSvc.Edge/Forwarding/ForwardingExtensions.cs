@@ -64,8 +64,8 @@ internal static class ForwardingExtensions
     }
 
     /// <summary>Gives the edge's own answers a body if they have none. An upstream's answers stay as they are.</summary>
-    public static void UseStatusProblems(this IApplicationBuilder app) =>
-        app.UseWhen(context => context.GetEndpoint()?.Metadata.GetMetadata<RouteModel>() is null, own => own.UseStatusCodePages());
+    public static void UseOwnStatusProblems(this IApplicationBuilder app) =>
+        app.UseWhen(context => context.GetEndpoint()?.Metadata.GetMetadata<RouteModel>() is null, own => own.UseStatusProblems());
 
     /// <summary>Each attempt knows what is left of its route's Timeout. If YARP's attribute stayed on the endpoint, ASP.NET would require its own middleware too.</summary>
     public static ReverseProxyConventionBuilder WithoutTimeoutMiddleware(this ReverseProxyConventionBuilder proxied)

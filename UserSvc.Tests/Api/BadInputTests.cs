@@ -203,11 +203,13 @@ public sealed class BadInputTests(PostgresFixture postgres) : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData("OPTIONS", "/user/alice", "DELETE, GET, HEAD, PUT")]
     [InlineData("PATCH", "/user/alice", "DELETE, GET, HEAD, PUT")]
     [InlineData("POST", "/user/alice", "DELETE, GET, HEAD, PUT")]
     [InlineData("GET", "/user/alice/verify", "POST")]
-    [InlineData("DELETE", "/user", "GET")]
+    [InlineData("DELETE", "/user", "GET, HEAD")]
+    [InlineData("POST", "/health", "GET, HEAD")]
+    [InlineData("POST", "/alive", "GET, HEAD")]
+    [InlineData("POST", "/openapi/v1.json", "GET, HEAD")]
     public async Task Request_OtherMethod_Is405WithAllow(string method, string path, string allow)
     {
         using var request = new HttpRequestMessage(new(method), path);
@@ -216,6 +218,65 @@ public sealed class BadInputTests(PostgresFixture postgres) : IAsyncLifetime
         Assert.Equal(Answer.Problem(405, "Method Not Allowed", "This path does not support the method; see the Allow header."), await Answer.ReadAsync(response));
         Assert.Equal(allow, string.Join(", ", response.Content.Headers.Allow));
     }
+
+    [Theory]
+    [InlineData("/user/alice", "DELETE, GET, HEAD, PUT")]
+    [InlineData("/user/alice/verify", "POST")]
+    [InlineData("/user", "GET, HEAD")]
+    [InlineData("/health", "GET, HEAD")]
+    public async Task Options_OfAPath_AreItsMethods(string path, string allow)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Options, path);
+        using var response = await _client.SendAsync(request, TestContext.Current.CancellationToken);
+
+        Assert.Equal((new Answer(204, ""), allow), (await Answer.ReadAsync(response), string.Join(", ", response.Content.Headers.Allow)));
+    }
+
+    [Theory]
+    [InlineData("OPTIONS /nothing HTTP/1.1", "HTTP/1.1 404 Not Found")]
+    [InlineData("OPTIONS * HTTP/1.1", "HTTP/1.1 204 No Content")]
+    public async Task Options_OfNoPath_AreNone(string requestLine, string statusLine)
+    {
+        var answer = await RawAsync($"{requestLine}\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+
+        Assert.Equal(statusLine, answer.Split("\r\n")[0]);
+    }
+
+    [Theory]
+    [InlineData("/alive")]
+    [InlineData("/health")]
+    [InlineData("/openapi/v1.json")]
+    [InlineData("/user/health")]
+    [InlineData("/user/alice")]
+    [InlineData("/user")]
+    public async Task Head_OfWhatGetAnswers_HasTheSameStatusAndNoBody(string path)
+    {
+        using var get = await _client.GetAsync(path, TestContext.Current.CancellationToken);
+        using var request = new HttpRequestMessage(HttpMethod.Head, path);
+        using var head = await _client.SendAsync(request, TestContext.Current.CancellationToken);
+
+        Assert.Equal(
+            (get.StatusCode, get.Content.Headers.ContentType, ""),
+            (head.StatusCode, head.Content.Headers.ContentType, await head.Content.ReadAsStringAsync(TestContext.Current.CancellationToken)));
+    }
+
+    // The bytes of any encoding: what the service does not read is none of its business.
+    [Theory]
+    [InlineData("D\u00fcsseldorf")]
+    [InlineData("Jos\u00c3\u00a9")]
+    public async Task Header_NotAscii_IsNoFault(string value)
+    {
+        var answer = await RawAsync($"GET /user/health HTTP/1.1\r\nHost: localhost\r\nTest: {value}\r\nConnection: close\r\n\r\n");
+
+        Assert.Equal("HTTP/1.1 200 OK", answer.Split("\r\n")[0]);
+    }
+
+    [Theory]
+    [InlineData("/user?limit=ten")]
+    [InlineData("/user?limit=0")]
+    [InlineData("/user?after=a%2Fb")]
+    public async Task List_BadPageWithoutTheKey_Is401(string path) =>
+        Assert.Equal(Answer.Problem(401, "Unauthorized", "This request needs the administrator's key."), await _client.AnswerToGetAsync(path));
 
     [Theory]
     [InlineData("/user?limit=0", "limit must be between 1 and 100.")]
@@ -246,7 +307,7 @@ public sealed class BadInputTests(PostgresFixture postgres) : IAsyncLifetime
     {
         using var connection = new TcpClient();
         await connection.ConnectAsync(IPAddress.Loopback, _client.BaseAddress!.Port, TestContext.Current.CancellationToken);
-        await connection.GetStream().WriteAsync(Encoding.ASCII.GetBytes(request), TestContext.Current.CancellationToken);
+        await connection.GetStream().WriteAsync(Encoding.Latin1.GetBytes(request), TestContext.Current.CancellationToken);
         using var reader = new StreamReader(connection.GetStream());
         return await reader.ReadToEndAsync(TestContext.Current.CancellationToken);
     }

@@ -184,6 +184,48 @@ public sealed partial class AdminEndpointsTests : IAsyncLifetime
         Assert.Equal(new Answer(200, "LIVE\n"), await _edge.Admin.AskAsync("/ready"));
     }
 
+    [Theory]
+    [InlineData("/")]
+    [InlineData("/page/index.html")]
+    [InlineData("/alive")]
+    [InlineData("/clusters")]
+    [InlineData("/config_dump")]
+    [InlineData("/events")]
+    [InlineData("/failures")]
+    [InlineData("/health")]
+    [InlineData("/help")]
+    [InlineData("/ready")]
+    [InlineData("/server_info")]
+    [InlineData("/stats")]
+    [InlineData("/stats/prometheus")]
+    [InlineData("/v1/registration/usersvc")]
+    [InlineData("/nothing")]
+    public async Task Head_OfWhatGetAnswers_HasTheSameStatusAndNoBody(string path)
+    {
+        using var get = await _edge.Admin.GetAsync(path, HttpCompletionOption.ResponseHeadersRead, TestContext.Current.CancellationToken);
+        using var request = new HttpRequestMessage(HttpMethod.Head, path);
+        using var head = await _edge.Admin.SendAsync(request, TestContext.Current.CancellationToken);
+
+        Assert.Equal(
+            (get.StatusCode, get.Content.Headers.ContentType, ""),
+            (head.StatusCode, head.Content.Headers.ContentType, await head.Content.ReadAsStringAsync(TestContext.Current.CancellationToken)));
+    }
+
+    [Theory]
+    [InlineData("POST", "/ready", 405, "GET, HEAD")]
+    [InlineData("POST", "/health", 405, "GET, HEAD")]
+    [InlineData("DELETE", "/stats", 405, "GET, HEAD")]
+    [InlineData("HEAD", "/drain_listeners", 405, "POST")]
+    [InlineData("OPTIONS", "/stats", 204, "GET, HEAD")]
+    [InlineData("OPTIONS", "/drain_listeners", 204, "POST")]
+    public async Task Method_OfAnotherKind_IsToldWhichAreAllowed(string method, string path, int status, string allow)
+    {
+        using var request = new HttpRequestMessage(new(method), path);
+        using var answer = await _edge.Admin.SendAsync(request, TestContext.Current.CancellationToken);
+
+        Assert.Equal((status, allow), ((int)answer.StatusCode, string.Join(", ", answer.Content.Headers.Allow)));
+    }
+
     [Fact]
     public async Task HealthCheck_FailedAndRestored_IsUnreadyOnAllPortsWhileTrafficGoesOn()
     {
@@ -227,6 +269,8 @@ public sealed partial class AdminEndpointsTests : IAsyncLifetime
     }
 
     [Theory]
+    [InlineData("/page/")]
+    [InlineData("/page")]
     [InlineData("/page/none.js")]
     [InlineData("/page/../appsettings.json")]
     [InlineData("/page/%2e%2e/appsettings.json")]
