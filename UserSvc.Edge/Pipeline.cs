@@ -24,9 +24,9 @@ namespace UserSvc.Edge;
 ///    │  11 YARP               takes the route's cluster and its destinations
 ///    │  12 ForwarderErrors    413; failures become problem JSON
 ///    │  13 ForwardedProbes    a sidecar's own unreadiness
-///    │  14 rate limiter       requests of a client in flight; the route's RateLimiterPolicy
+///    │  14 rate limiter       the route's RateLimiterPolicy
 ///    │  15 RequestBuffer      reads the body, up to 64 KiB
-///    │  16 CircuitBreaker     limits requests in flight per cluster
+///    │  16 CircuitBreaker     limits requests in flight per cluster and client
 ///    │  17 Retry ◄──────────┐ another attempt, at another destination
 ///    │  18 balancing        │ session affinity, policy, DestinationLimit
 ///    │  19 passive health   │ ConsecutiveFailures judges the outcome

@@ -17,7 +17,7 @@ internal static class EdgeGateway
         // The Gateway's proxies send the client's address in X-Forwarded-For.
         (edge.ConfigMap!.Data["Edge__TrustedProxies__0"], edge.ConfigMap.Data["Edge__TrustedProxies__1"]) = (NetworkPolicies.GoogleFrontEnds[0], NetworkPolicies.GoogleFrontEnds[1]);
         // After it, they send the Gateway's own address: until that is trusted, too, all clients look like one.
-        edge.ConfigMap.Data["Edge__InFlight__MaxPerClient"] = "0";
+        edge.ConfigMap.Data["Edge__FairShares"] = "false";
 
         var gateway = new GatewayV1
         {

@@ -37,6 +37,7 @@ internal static class Figures
         new(Gauge, "outlier_detection.ejections_active", "Destinations that are ejected now", c => c.Ejected) { Instrument = ("edge.ejected", "{destination}") },
         new(Counter, "upstream_rq_pending_overflow", "Requests refused because too many were in flight", c => c.Statistics.Refused),
         Overflows("cluster", c => c.Statistics.ClusterOverflows.Value),
+        Overflows("client", c => c.Statistics.ClientOverflows.Value),
         Overflows("destination", c => c.Statistics.DestinationOverflows.Value),
         new(Gauge, "upstream_rq_active", "Attempts in flight", c => c.Destinations.Sum(d => (double)d.InFlight)),
         new(Histogram, "upstream_rq_time", "Time of an attempt until the end of its answer, in milliseconds")

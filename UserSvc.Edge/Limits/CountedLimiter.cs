@@ -3,15 +3,15 @@ using System.Threading.RateLimiting;
 namespace UserSvc.Edge.Limits;
 
 /// <summary>One partition of a <see cref="RequestLimit"/>: counts what the limiter decides, and lets everything pass in shadow mode.</summary>
-internal sealed class CountedLimiter(RateLimiter limiter, RequestLimit limit, PartitionKey key) : ReplenishingRateLimiter
+internal sealed class CountedLimiter(ReplenishingRateLimiter limiter, RequestLimit limit, PartitionKey key) : ReplenishingRateLimiter
 {
     public override TimeSpan? IdleDuration => limiter.IdleDuration;
 
     public override bool IsAutoReplenishing => false;
 
-    public override TimeSpan ReplenishmentPeriod => (limiter as ReplenishingRateLimiter)?.ReplenishmentPeriod ?? TimeSpan.Zero;
+    public override TimeSpan ReplenishmentPeriod => limiter.ReplenishmentPeriod;
 
-    public override bool TryReplenish() => limiter is ReplenishingRateLimiter replenishing && replenishing.TryReplenish();
+    public override bool TryReplenish() => limiter.TryReplenish();
 
     public override RateLimiterStatistics? GetStatistics() => limiter.GetStatistics();
 

@@ -46,9 +46,9 @@ internal sealed partial class RateLimitOptions
 
     private IEnumerable<string> Errors(string name)
     {
-        if (!Names().IsMatch(name) || name.ToUpperInvariant() is "DEFAULT" or "DISABLE" or "IN_FLIGHT")
+        if (!Names().IsMatch(name) || name.ToUpperInvariant() is "DEFAULT" or "DISABLE")
         {
-            yield return " must be named by 1 to 64 letters, digits, - and _, and not default, disable or in_flight.";
+            yield return " must be named by 1 to 64 letters, digits, - and _, and not default or disable.";
         }
 
         if (Permits is < 1 or > 1_000_000)
@@ -78,21 +78,4 @@ internal sealed partial class RateLimitOptions
 
     [GeneratedRegex(@"\AHeader:([!#$%&'*+.^_`|~A-Za-z0-9-]+)\z")]
     private static partial Regex Headers();
-}
-
-/// <summary>Section <c>Edge:InFlight</c>.</summary>
-internal sealed class InFlightOptions
-{
-    public const string Section = "Edge:InFlight";
-
-    /// <summary>
-    /// The most requests of one client in flight, by address (IPv6: /64). Default 256, a quarter of a cluster's <c>CircuitBreaker.MaxRequests</c>:
-    /// no client alone takes more, and at 5 ms a request it is 50,000 requests a second. 0 to 1,000,000; 0 means no limit.
-    /// </summary>
-    public int MaxPerClient { get; set; } = 256;
-
-    /// <summary>Whether requests over the limit are only counted. Default false.</summary>
-    public bool Shadow { get; set; }
-
-    public bool IsValid() => MaxPerClient is >= 0 and <= 1_000_000;
 }

@@ -1,10 +1,13 @@
+using System.Net;
+
 namespace UserSvc.Edge.Limits;
 
 /// <summary>
 /// A request's body, of which up to <see cref="Limit"/> bytes are read ahead and kept. It can be read again from its beginning until more
 /// than that has been read; the rest passes on as it comes. A feature of the request's context.
 /// </summary>
-internal sealed class RequestBody(Stream body, long? length, RequestBufferBudget budget, int limit = RequestBody.Limit) : Stream
+internal sealed class RequestBody(
+    Stream body, long? length, RequestBufferBudget budget, IPAddress? client, int limit = RequestBody.Limit) : Stream
 {
     public const int Limit = 64 * 1024;
 
@@ -55,7 +58,7 @@ internal sealed class RequestBody(Stream body, long? length, RequestBufferBudget
             if (_count == _kept.Length)
             {
                 var size = Math.Min(Math.Max(FirstBuffer, 2 * _kept.Length), _wanted);
-                if (!budget.TryTake(size - _kept.Length))
+                if (!budget.TryTake(client, size - _kept.Length))
                 {
                     return false;
                 }

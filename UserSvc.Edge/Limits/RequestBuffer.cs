@@ -1,3 +1,4 @@
+using System.Net;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Options;
 using UserSvc.Edge.Listeners;
@@ -17,27 +18,19 @@ internal sealed class RequestBufferOptions
 }
 
 /// <summary>The memory of all <see cref="RequestBody"/> together.</summary>
-internal sealed class RequestBufferBudget(IOptions<RequestBufferOptions> options)
+internal sealed class RequestBufferBudget(IOptions<RequestBufferOptions> options, TrustedProxies proxies)
 {
-    private readonly Counter _bytes = new();
+    private readonly FairLimit _bytes = new();
 
-    public long Bytes => _bytes.Value;
+    public long Bytes => _bytes.Taken;
 
     /// <summary>Requests refused because the budget was spent.</summary>
     public Counter Overflows { get; } = new();
 
-    public bool TryTake(int bytes)
-    {
-        if (_bytes.Add(bytes) <= options.Value.MaxBytes)
-        {
-            return true;
-        }
+    /// <returns>Whether all bodies, and the client's share of them, leave so much.</returns>
+    public bool TryTake(IPAddress? client, int bytes) => _bytes.Take(proxies.ShareKey(client), bytes, options.Value.MaxBytes) is null;
 
-        Return(bytes);
-        return false;
-    }
-
-    public void Return(int bytes) => _bytes.Add(-bytes);
+    public void Return(IPAddress? client, int bytes) => _bytes.Return(proxies.ShareKey(client), bytes);
 }
 
 /// <summary>
@@ -60,7 +53,8 @@ internal sealed class RequestBuffer(RequestDelegate next, RequestBufferBudget bu
     private async Task ReadAsync(HttpContext context)
     {
         LimitSize(context);
-        var body = new RequestBody(context.Request.Body, context.Request.ContentLength, budget);
+        var client = context.Connection.RemoteIpAddress;
+        var body = new RequestBody(context.Request.Body, context.Request.ContentLength, budget, client);
         context.Features.Set(body);
         try
         {
@@ -76,7 +70,7 @@ internal sealed class RequestBuffer(RequestDelegate next, RequestBufferBudget bu
         }
         finally
         {
-            budget.Return(body.Taken);
+            budget.Return(client, body.Taken);
         }
     }
 

@@ -16,7 +16,6 @@ internal sealed record LimitAnswer(string Detail, string RetryAfter, string Poli
     {
         var headers = context.Response.Headers;
         headers.RetryAfter = RetryAfter;
-        headers["x-envoy-ratelimited"] = "true";
         headers["RateLimit-Policy"] = Policy;
         headers["RateLimit"] = Remaining;
         return new Refusal(StatusCodes.Status429TooManyRequests, Detail).WriteAsync(context, problems);
@@ -28,7 +27,7 @@ internal sealed record LimitAnswer(string Detail, string RetryAfter, string Poli
 /// while <paramref name="maxPartitions"/> are in use, further keys share one, so that no client can fill the memory.
 /// </summary>
 internal sealed class RequestLimit(
-    string name, bool shadow, Func<HttpContext, PartitionKey> keyOf, Func<RateLimiter> createLimiter, LimitAnswer answer, IProblemDetailsService problems,
+    string name, bool shadow, Func<HttpContext, PartitionKey> keyOf, Func<ReplenishingRateLimiter> createLimiter, LimitAnswer answer, IProblemDetailsService problems,
     int maxPartitions = 10_000) : IRateLimiterPolicy<PartitionKey>
 {
     private readonly ConcurrentDictionary<PartitionKey, CountedLimiter> _partitions = [];

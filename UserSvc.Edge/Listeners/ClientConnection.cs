@@ -1,3 +1,4 @@
+using System.Net;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Connections.Features;
 using UserSvc.Edge.Statistics;
@@ -11,18 +12,17 @@ namespace UserSvc.Edge.Listeners;
 internal sealed class ClientConnection
 {
     private readonly ListenerFeature _listener;
-    private readonly ulong? _client;
+    private readonly EndPoint? _client;
     private bool _established;
 
-    private ClientConnection(ListenerFeature listener, ulong? client) => (_listener, _client) = (listener, client);
+    private ClientConnection(ListenerFeature listener, EndPoint? client) => (_listener, _client) = (listener, client);
 
     /// <summary>Counts a connection that has been accepted, if it is within the listener's limits.</summary>
     public static bool TryOpen(ListenerFeature listener, ConnectionContext connection)
     {
-        var client = listener.Limits.KeyOf(connection.RemoteEndPoint);
         var refusal = listener.Overloaded ? ConnectionRefusal.Overload
             : listener.Listener is Listener.Public && listener.Sockets.AreUsedUp ? ConnectionRefusal.NoSockets
-            : listener.Limits.Open(client, listener.Statistics.OpenConnections);
+            : listener.Limits.Open(connection.RemoteEndPoint);
         if (refusal is { } reason)
         {
             listener.Statistics.Refused(reason).Increment();
@@ -31,7 +31,7 @@ internal sealed class ClientConnection
 
         listener.Statistics.Open();
         listener.Sockets.Open();
-        var opened = new ClientConnection(listener, client);
+        var opened = new ClientConnection(listener, connection.RemoteEndPoint);
         connection.Features.Set(listener);
         connection.Features.Set(opened);
         connection.ConnectionClosed.UnsafeRegister(static state => ((ClientConnection)state!).Close(), opened);

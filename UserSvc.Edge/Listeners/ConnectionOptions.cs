@@ -8,18 +8,12 @@ internal sealed class ConnectionOptions
     /// <summary>Connections open at once, for each listener. Default 10000; 1 to 1,000,000.</summary>
     public int Max { get; set; } = 10_000;
 
-    /// <summary>
-    /// Connections that one address may have open at a public listener, as a percentage of those that are still free there. Default 100: an
-    /// address that is alone gets half of <see cref="Max"/>, one of fifty equally greedy ones a 51st. 1 to 1000; 0 means no such limit.
-    /// </summary>
-    public int AddressPercent { get; set; } = 100;
-
     /// <summary>New connections a second from one address at a public listener, on average over 10 s. Default 200; 1 to 100,000; 0 means no such limit.</summary>
     public int AddressPerSecond { get; set; } = 200;
 
     /// <summary>How long a client may send nothing after the accept, or after the TLS handshake. Default 10 s; 100 ms to 1 h.</summary>
     public TimeSpan FirstByteTimeout { get; set; } = TimeSpan.FromSeconds(10);
 
-    public bool IsValid() => Max is >= 1 and <= 1_000_000 && AddressPercent is >= 0 and <= 1000 && AddressPerSecond is >= 0 and <= 100_000
+    public bool IsValid() => Max is >= 1 and <= 1_000_000 && AddressPerSecond is >= 0 and <= 100_000
         && FirstByteTimeout >= TimeSpan.FromMilliseconds(100) && FirstByteTimeout <= TimeSpan.FromHours(1);
 }

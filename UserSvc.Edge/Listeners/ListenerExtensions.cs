@@ -17,7 +17,7 @@ internal static class ListenerExtensions
         builder.Services.AddKnownOptions<HttpsOptions>(HttpsOptions.Section)
             .Validate(o => o.IsValid(), "Edge:Https: ReloadInterval must be between 100 ms and 1 h, HandshakeTimeout between 100 ms and 5 min, RedirectPort between 1 and 65535, and HstsMaxAge at least one second.");
         builder.Services.AddKnownOptions<ConnectionOptions>(ConnectionOptions.Section)
-            .Validate(o => o.IsValid(), "Edge:Connections: Max must be between 1 and 1000000, AddressPercent between 0 and 1000, AddressPerSecond between 0 and 100000, and FirstByteTimeout between 100 ms and 1 h.");
+            .Validate(o => o.IsValid(), "Edge:Connections: Max must be between 1 and 1000000, AddressPerSecond between 0 and 100000, and FirstByteTimeout between 100 ms and 1 h.");
         builder.Services.AddKnownOptions<ClientOptions>(ClientOptions.Section)
             .Validate(o => o.TrustedProxies.All(proxy => ClientOptions.Parse(proxy) is not null),
                 "Edge:TrustedProxies must be addresses or networks, such as 10.1.2.3 or 10.0.0.0/8");

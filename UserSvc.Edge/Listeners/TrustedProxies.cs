@@ -4,7 +4,7 @@ using Microsoft.Extensions.Options;
 
 namespace UserSvc.Edge.Listeners;
 
-/// <summary>Section <c>Edge</c>: which callers to believe.</summary>
+/// <summary>Section <c>Edge</c>: which callers to believe, and what each may take.</summary>
 internal sealed class ClientOptions
 {
     public const string Section = "Edge";
@@ -15,6 +15,12 @@ internal sealed class ClientOptions
     /// connections are not limited by address. Default none: the edge faces its clients.
     /// </summary>
     public string[] TrustedProxies { get; set; } = [];
+
+    /// <summary>
+    /// Whether a client, by address (IPv6: /64), gets only its share of connections, requests in flight and memory for bodies: see
+    /// <see cref="FairLimit"/>. Default true; false in a sidecar, whose only client is an edge.
+    /// </summary>
+    public bool FairShares { get; set; } = true;
 
     /// <summary>
     /// Whether the caller's sampled flag decides what is recorded of a trace. Default false: any client could decide it. True in a sidecar,
@@ -67,10 +73,14 @@ internal sealed class TrustedProxies(IOptions<ClientOptions> options)
         }
 
         Span<byte> bytes = stackalloc byte[16];
-        return Plain(address)!.TryWriteBytes(bytes, out var length) && length == 4
-            ? BinaryPrimitives.ReadUInt32BigEndian(bytes)
+        address.TryWriteBytes(bytes, out var length);
+        return length == 4 ? BinaryPrimitives.ReadUInt32BigEndian(bytes)
+            : address.IsIPv4MappedToIPv6 ? BinaryPrimitives.ReadUInt32BigEndian(bytes[12..])
             : BinaryPrimitives.ReadUInt64BigEndian(bytes);
     }
+
+    /// <returns>What the client's share counts by; null if it may take all.</returns>
+    public ulong? ShareKey(IPAddress? address) => options.Value.FairShares ? ClientKey(address) : null;
 
     // A dual-stack socket reports an IPv4 client as ::ffff:10.0.0.1.
     public static IPAddress? Plain(IPAddress? address) => address is { IsIPv4MappedToIPv6: true } ? address.MapToIPv4() : address;

@@ -1,36 +1,49 @@
 using Microsoft.AspNetCore.Http.Features;
 using UserSvc.Edge.Listeners;
+using UserSvc.Edge.Statistics;
 
 namespace UserSvc.Edge.Resilience;
 
 /// <summary>
-/// Refuses requests while the cluster has its maximum in flight (Envoy's circuit breaker, max_requests). A request counts once, however
-/// many attempts it takes. Creates the request's <see cref="Attempts"/>.
+/// Refuses requests while the cluster has its maximum in flight (Envoy's circuit breaker, max_requests), or the client its share of that. A
+/// request counts once, however many attempts it takes, until its answer is written. Creates the request's <see cref="Attempts"/>.
 /// </summary>
-internal sealed class CircuitBreaker(RequestDelegate next, ResilienceState state, TimeProvider time, IProblemDetailsService problems)
+internal sealed class CircuitBreaker(
+    RequestDelegate next, ResilienceState state, TrustedProxies proxies, TimeProvider time, IProblemDetailsService problems)
 {
     public async Task InvokeAsync(HttpContext context)
     {
         var proxied = context.GetReverseProxyFeature();
         var cluster = state.Get(proxied.Route.Cluster!);
         var settings = cluster.GetSettings(proxied.Cluster);
-        var inFlight = cluster.InFlight.Increment();
+        var client = proxies.ShareKey(context.Connection.RemoteIpAddress);
+        if (cluster.InFlight.Take(client, 1, settings.MaxRequests) is { } shortage)
+        {
+            await Refuse(shortage, cluster.Statistics).WriteAsync(context, problems);
+            return;
+        }
+
         try
         {
-            if (inFlight <= settings.MaxRequests)
-            {
-                context.Features.Set(Attempts.Create(context, cluster, settings, time));
-                await next(context);
-                return;
-            }
+            context.Features.Set(Attempts.Create(context, cluster, settings, time));
+            await next(context);
         }
         finally
         {
-            cluster.InFlight.Decrement();
+            cluster.InFlight.Return(client, 1);
+        }
+    }
+
+    private static Refusal Refuse(Shortage shortage, ClusterStatistics statistics)
+    {
+        if (shortage is Shortage.Client)
+        {
+            statistics.ClientOverflows.Increment();
+            return new(StatusCodes.Status429TooManyRequests, "Too many requests of this client are in flight.");
         }
 
-        cluster.Statistics.ClusterOverflows.Increment();
-        await new Refusal(StatusCodes.Status503ServiceUnavailable, "Too many requests to the service are in flight.", Overloaded: true).WriteAsync(context, problems);
+        statistics.ClusterOverflows.Increment();
+        return new(StatusCodes.Status503ServiceUnavailable, "Too many requests to the service are in flight.", Overloaded: true);
     }
 }
 

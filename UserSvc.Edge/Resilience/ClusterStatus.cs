@@ -25,7 +25,7 @@ internal sealed class ClusterStatus(ClusterState cluster, ResilienceState state)
     public AttemptStatistics Attempts => Statistics.Attempts;
 
     /// <summary>Requests, each once however many attempts it takes.</summary>
-    public long InFlight => _resilience.InFlight.Value;
+    public long InFlight => _resilience.InFlight.Taken;
 
     public int MaxRequests => _resilience.GetSettings(cluster.Model).MaxRequests;
 

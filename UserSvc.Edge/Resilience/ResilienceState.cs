@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using UserSvc.Edge.Listeners;
 using UserSvc.Edge.Statistics;
 using Yarp.ReverseProxy.Model;
 
@@ -45,7 +46,7 @@ internal sealed class ClusterResilience(TimeProvider time)
     private SettingsOfModel? _settings;
 
     /// <summary>Requests in flight, including those that wait for a retry.</summary>
-    public Counter InFlight { get; } = new();
+    public FairLimit InFlight { get; } = new();
 
     public RetryBudget Budget { get; } = new(time);
 

@@ -19,13 +19,16 @@ internal sealed class ClusterStatistics
     /// <summary>Requests refused at the cluster's limit of requests in flight.</summary>
     public Counter ClusterOverflows { get; } = new();
 
+    /// <summary>Requests refused because their client had its share of those in flight.</summary>
+    public Counter ClientOverflows { get; } = new();
+
     /// <summary>Requests refused because every destination was at its limit.</summary>
     public Counter DestinationOverflows { get; } = new();
 
     public Counter EjectionCount { get; } = new();
 
-    /// <summary>Requests refused at either limit.</summary>
-    public long Refused => ClusterOverflows.Value + DestinationOverflows.Value;
+    /// <summary>Requests refused at any of these limits.</summary>
+    public long Refused => ClusterOverflows.Value + ClientOverflows.Value + DestinationOverflows.Value;
 
     public SampleRing Samples { get; } = new();
 

@@ -50,7 +50,7 @@ public sealed class AttackTests(AttackTests.Attacked attacked) : IClassFixture<A
 
         // Limits below the number of clients.
         public async ValueTask InitializeAsync() => Target = await AttackTarget.StartAsync(await shared.GetAsync(),
-            ("Edge:Connections:Max", "150"), ("Edge:InFlight:MaxPerClient", "25"), ($"{EdgeHost.Metadata}:CircuitBreaker.MaxRequests", "120"));
+            ("Edge:Connections:Max", "150"), ($"{EdgeHost.Metadata}:CircuitBreaker.MaxRequests", "120"));
 
         public ValueTask DisposeAsync() => Target.DisposeAsync();
     }

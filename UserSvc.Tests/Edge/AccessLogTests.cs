@@ -150,9 +150,11 @@ public sealed partial class AccessLogTests : IDisposable
     }
 
     [Theory]
-    [InlineData("CircuitBreaker.MaxRequests")]
-    [InlineData("CircuitBreaker.MaxRequestsPerDestination")]
-    public async Task Request_OverALimit_IsALineWithUO(string limit)
+    [InlineData("CircuitBreaker.MaxRequests", "1", "503", "UO")]
+    [InlineData("CircuitBreaker.MaxRequestsPerDestination", "1", "503", "UO")]
+    // A client that holds one of two slots has its share.
+    [InlineData("CircuitBreaker.MaxRequests", "2", "429", "RL")]
+    public async Task Request_OverALimit_IsALineWithItsFlag(string limit, string most, string status, string flag)
     {
         var arrived = new TaskCompletionSource();
         var release = new TaskCompletionSource();
@@ -161,7 +163,7 @@ public sealed partial class AccessLogTests : IDisposable
             arrived.TrySetResult();
             return release.Task;
         });
-        await using var edge = await StartAsync([(upstream.Name, upstream.Address)], ($"{EdgeHost.Metadata}:{limit}", "1"));
+        await using var edge = await StartAsync([(upstream.Name, upstream.Address)], ($"{EdgeHost.Metadata}:{limit}", most));
         var held = edge.Public.AskAsync("/user/held");
         await arrived.Task;
 
@@ -169,7 +171,7 @@ public sealed partial class AccessLogTests : IDisposable
         release.SetResult();
         await held;
 
-        Assert.Equal(Line("503", "UO", "\"cluster\":\"usersvc\""), await LineAsync());
+        Assert.Equal(Line(status, flag, "\"cluster\":\"usersvc\""), await LineAsync());
     }
 
     [Fact]

@@ -14,33 +14,11 @@ public sealed class ConnectionLimitsTests
 {
     private readonly FakeTimeProvider _time = new();
 
-    [Theory]
-    [InlineData(100, 1, 50, 50)]
-    [InlineData(100, 3, 25, 25)]
-    [InlineData(100, 50, 2, 1)]
-    [InlineData(10, 1, 10, 90)]
-    public void Addresses_ThatTakeAllTheyGet_HaveEqualSharesAndLeaveSomeToOthers(int percent, int addresses, int most, int left)
-    {
-        var limits = Limits(new() { Max = 100, AddressPercent = percent, AddressPerSecond = 0 });
-        var open = new int[addresses];
-        for (var i = 0; i < 100 * addresses; i++)
-        {
-            if (limits.Open(KeyOf(limits, $"10.0.0.{i % addresses}"), open.Sum()) is null)
-            {
-                open[i % addresses]++;
-            }
-        }
-
-        var newcomer = limits.Open(KeyOf(limits, "10.1.0.1"), open.Sum());
-
-        Assert.Equal((most, left, null), (open.Max(), 100 - open.Sum(), newcomer));
-    }
-
     [Fact]
     public void Address_ThatOpensTooManyInTenSeconds_IsRefusedUntilTheyHavePassed()
     {
-        var limits = Limits(new() { AddressPercent = 0, AddressPerSecond = 2 });
-        var (one, other) = (KeyOf(limits, "10.0.0.1"), KeyOf(limits, "10.0.0.2"));
+        var limits = Limits(new() { AddressPerSecond = 2 });
+        var (one, other) = (Client("10.0.0.1"), Client("10.0.0.2"));
         var first = Enumerable.Range(0, 20).Select(_ => OpenAndClose(one)).Distinct().ToList();
 
         var refused = (OpenAndClose(one), OpenAndClose(other));
@@ -52,9 +30,9 @@ public sealed class ConnectionLimitsTests
         Assert.Equal([null], first);
         Assert.Equal((ConnectionRefusal.AddressTooFast, null, ConnectionRefusal.AddressTooFast, null), (refused.Item1, refused.Item2, late, next));
 
-        ConnectionRefusal? OpenAndClose(ulong? client)
+        ConnectionRefusal? OpenAndClose(EndPoint client)
         {
-            var refusal = limits.Open(client, 0);
+            var refusal = limits.Open(client);
             if (refusal is null)
             {
                 limits.Close(client);
@@ -64,33 +42,11 @@ public sealed class ConnectionLimitsTests
         }
     }
 
-    [Theory]
-    [InlineData("10.0.0.1", "::ffff:10.0.0.1", true)]
-    [InlineData("10.0.0.1", "10.0.0.2", false)]
-    [InlineData("2001:db8:0:1::1", "2001:db8:0:1:ffff::2", true)]
-    [InlineData("2001:db8:0:1::1", "2001:db8:0:2::1", false)]
-    public void Addresses_OfOneClient_CountTogether(string one, string other, bool together)
-    {
-        var limits = Limits(new());
-
-        Assert.Equal(together, KeyOf(limits, one) == KeyOf(limits, other));
-    }
-
-    [Theory]
-    [InlineData("192.168.0.1", 100, 200)]
-    [InlineData("10.0.0.1", 0, 0)]
-    public void Address_OfATrustedProxyOrWithoutLimits_IsNotCounted(string address, int percent, int perSecond)
-    {
-        var limits = Limits(new() { AddressPercent = percent, AddressPerSecond = perSecond });
-
-        Assert.Null(KeyOf(limits, address));
-    }
-
     [Fact]
     public async Task Sockets_ThatAreUsedUp_CloseThePublicListenersOnly()
     {
         var sockets = new ClientSockets(files: 4);
-        var (open, health) = (Listener(new() { AddressPercent = 0 }, sockets), new ListenerFeature("Health", UserSvc.Edge.Listeners.Listener.Health, false, new(new(), null, _time), sockets));
+        var (open, health) = (Listener(new(), sockets), new ListenerFeature("Health", UserSvc.Edge.Listeners.Listener.Health, false, new(new(), null, _time), sockets));
         await using var openSocket = new LimitedSocket(await BindAsync(), open, NullLogger<LimitedSocket>.Instance);
         await using var healthSocket = new LimitedSocket(await BindAsync(), health, NullLogger<LimitedSocket>.Instance);
         var clients = new List<RawConnection>();
@@ -123,14 +79,13 @@ public sealed class ConnectionLimitsTests
         await using var socket = new LimitedSocket(await BindAsync(), listener, NullLogger<LimitedSocket>.Instance);
         var client = await RawConnection.OpenAsync(new($"tcp://{socket.EndPoint}"));
         var accepted = await socket.AcceptAsync(TestContext.Current.CancellationToken);
-        var key = listener.Limits.KeyOf(accepted!.RemoteEndPoint);
-        var whileOpen = (listener.Statistics.OpenConnections, listener.Limits.Open(key, listener.Statistics.OpenConnections));
+        var whileOpen = (listener.Statistics.OpenConnections, listener.Limits.Open(accepted!.RemoteEndPoint));
 
         client.Dispose();
         await Eventually.HoldsAsync(() => Task.FromResult(listener.Statistics.OpenConnections == 0));
 
         Assert.Equal((1, ConnectionRefusal.AddressFull), whileOpen);
-        Assert.Null(listener.Limits.Open(key, 1));
+        Assert.Null(listener.Limits.Open(accepted.RemoteEndPoint));
     }
 
     [Fact]
@@ -145,13 +100,13 @@ public sealed class ConnectionLimitsTests
         Assert.Equal((null, "broken", "has stopped accepting connections"), (before, failure?.Message, listener.Closed));
     }
 
-    private static ulong? KeyOf(ConnectionLimits limits, string address) => limits.KeyOf(new IPEndPoint(IPAddress.Parse(address), 1));
+    private static IPEndPoint Client(string address) => new(IPAddress.Parse(address), 1);
 
     private static ValueTask<IConnectionListener> BindAsync() =>
         new SocketTransportFactory(Options.Create(new SocketTransportOptions()), NullLoggerFactory.Instance).BindAsync(new IPEndPoint(IPAddress.Loopback, 0));
 
     private ConnectionLimits Limits(ConnectionOptions options) =>
-        new(options, new(Options.Create(new ClientOptions { TrustedProxies = ["192.168.0.0/16"] })), _time);
+        new(options, new(Options.Create(new ClientOptions())), _time);
 
     private ListenerFeature Listener(ConnectionOptions options, ClientSockets? sockets = null) =>
         new("Http", UserSvc.Edge.Listeners.Listener.Public, https: false, Limits(options), sockets ?? new(long.MaxValue));

@@ -15,7 +15,7 @@ public sealed class ConnectionTests : IAsyncLifetime
     private const string AskedToClose = "\r\nConnection: close\r\n";
     private const string Refusals = "cx_(overflow|overload_reject|address)|pre_cx|ssl";
 
-    private static readonly (string, string) AnyAddress = ("Edge:Connections:AddressPercent", "0");
+    private static readonly (string, string) AnyAddress = ("Edge:FairShares", "false");
 
     private readonly List<RawConnection> _connections = [];
     private readonly FakeTimeProvider _time = new();
@@ -51,10 +51,10 @@ public sealed class ConnectionTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Address_WithAsManyConnectionsAsAreFree_GetsNoMoreWhileAnotherDoes()
+    public async Task Address_WithItsShareOfTheConnections_GetsNoMoreWhileAnotherDoes()
     {
         await using var edge = await EdgeHost.ReadyAsync([_upstream], ("Edge:Connections:Max", "10"));
-        await OpenAsync(edge, 5);
+        await OpenAsync(edge, 4);
 
         var refused = await RawConnection.ExchangeAsync(edge.Public.BaseAddress!, Get);
         await OpenAsync(edge, 1, IPAddress.Parse("127.0.0.2"));

@@ -104,7 +104,7 @@ public sealed class SlowClientTests : IAsyncLifetime
             Interlocked.Increment(ref arrived);
             return Task.Delay(Timeout.Infinite, context.RequestAborted);
         });
-        await using var edge = await EdgeHost.ReadyAsync([upstream], ($"{EdgeHost.Metadata}:Retry.Attempts", "1"), ("Edge:InFlight:MaxPerClient", "0"));
+        await using var edge = await EdgeHost.ReadyAsync([upstream], ($"{EdgeHost.Metadata}:Retry.Attempts", "1"), ("Edge:FairShares", "false"));
         var connections = new List<RawConnection>();
         for (var i = 0; i < Many; i++)
         {

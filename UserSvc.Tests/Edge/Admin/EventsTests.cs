@@ -37,7 +37,7 @@ public sealed class EventsTests
         Assert.Equal("connections,active,requests,1xx,2xx,3xx,4xx,5xx", Shape(stats["downstream"]));
         Assert.Equal(
             "name,policy,inFlight,maxRequests,requests,errors,retries.connect_failure,retries.reset,retries.try_timeout,retries.gateway_error,refused.retry_budget,"
-                + "ejections,refused.cluster_limit,refused.destination_limit,healthy,total,panic,sample,destinations",
+                + "ejections,refused.cluster_limit,refused.client_limit,refused.destination_limit,healthy,total,panic,sample,destinations",
             Shape(stats["clusters"]![0]));
         Assert.Equal(SampleShape, Shape(stats["clusters"]![0]!["sample"]));
         Assert.Equal(

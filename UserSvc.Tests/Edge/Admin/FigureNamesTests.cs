@@ -19,7 +19,7 @@ public sealed class FigureNamesTests : IAsyncLifetime
     {
         _upstream = await Upstream.StartAsync();
         _sds = await SdsServer.StartAsync($$$"""{"hosts":[{"ip_address":"127.0.0.1","port":{{{new Uri(_upstream.Address).Port}}}}]}""");
-        _edge = await EdgeHost.StartAsync([("sds", Source)]);
+        _edge = await EdgeHost.StartAsync([("sds", Source)], ("Edge:RateLimits:login:Permits", "10"));
         await Eventually.HoldsAsync(async () => (await _edge.Health.AskAsync("/ready")).Status == 200);
     }
 
@@ -44,14 +44,14 @@ public sealed class FigureNamesTests : IAsyncLifetime
                 .. Named("cluster.usersvc.endpoint.ADDRESS", "cx_connect_fail ejections healthy rq_active rq_error rq_rx_reset rq_success rq_time rq_timeout rq_total"),
                 .. Named("cluster.usersvc", "lb_healthy_panic membership_healthy membership_total outlier_detection.ejections_active outlier_detection.ejections_enforced_total"),
                 .. Named("cluster.usersvc", "upstream_cx_connect_fail upstream_rq_1xx upstream_rq_2xx upstream_rq_3xx upstream_rq_4xx upstream_rq_5xx upstream_rq_active upstream_rq_completed"),
-                .. Named("cluster.usersvc", "upstream_rq_error upstream_rq_pending_overflow upstream_rq_pending_overflow.cluster upstream_rq_pending_overflow.destination"),
+                .. Named("cluster.usersvc", "upstream_rq_error upstream_rq_pending_overflow upstream_rq_pending_overflow.client upstream_rq_pending_overflow.cluster upstream_rq_pending_overflow.destination"),
                 .. Named("cluster.usersvc", "upstream_rq_retry upstream_rq_retry.connect_failure upstream_rq_retry.gateway_error upstream_rq_retry.reset upstream_rq_retry.try_timeout"),
                 .. Named("cluster.usersvc", "upstream_rq_retry_overflow upstream_rq_retry_success upstream_rq_rx_reset upstream_rq_time upstream_rq_timeout upstream_rq_total"),
                 .. Named("discovery.SOURCE", "age_seconds endpoints failing failures updates"),
                 .. Listener("http.admin"),
                 .. Listener("http.health"),
                 .. Listener("http.http"),
-                .. Named("in_flight.http_local_rate_limit", "enabled enforced ok rate_limited"),
+                .. Named("login.http_local_rate_limit", "enabled enforced ok rate_limited"),
                 .. Named("request_buffer", "bytes overflow"),
                 .. Named("server", "live state total_connections uptime"),
             ],

@@ -98,7 +98,7 @@ public sealed class StatisticsTests
         Assert.Equal("cluster.usersvc.upstream_rq_retry.gateway_error: 1\n", await edge.StatsAsync(@"upstream_rq_retry\."));
         Assert.Equal(
             "edge.access_log.dropped 0, edge.access_log.left_out 0, edge.access_log.written 0, "
-            + "edge.circuit_breaker.overflows usersvc cluster 0, edge.circuit_breaker.overflows usersvc destination 0, edge.ejections usersvc 0, "
+            + "edge.circuit_breaker.overflows usersvc client 0, edge.circuit_breaker.overflows usersvc cluster 0, edge.circuit_breaker.overflows usersvc destination 0, edge.ejections usersvc 0, "
             + "edge.retries usersvc connect_failure 0, edge.retries usersvc gateway_error 1, edge.retries usersvc reset 0, edge.retries usersvc try_timeout 0, "
             + "edge.retry.overflows usersvc 0, edge.retry.successes usersvc 1",
             Observed(edge));

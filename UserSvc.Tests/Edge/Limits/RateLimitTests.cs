@@ -1,10 +1,8 @@
 using System.Threading.RateLimiting;
 using Microsoft.AspNetCore.Http;
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using UserSvc.Edge.Limits;
 using UserSvc.Edge.Listeners;
-using UserSvc.Tests.Edge.Sidecar;
 
 namespace UserSvc.Tests.Edge.Limits;
 
@@ -17,22 +15,11 @@ public sealed class RateLimitTests : IAsyncLifetime
 
     private static readonly string[] Fields = ["RateLimit", "RateLimit-Policy", "Retry-After", "x-envoy-ratelimited"];
 
-    private readonly TaskCompletionSource _release = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Upstream _upstream = null!;
 
-    public async ValueTask InitializeAsync() => _upstream = await Upstream.StartAsync(answer: async context =>
-    {
-        if (context.Request.Path == "/user/held")
-        {
-            await _release.Task;
-        }
-    });
+    public async ValueTask InitializeAsync() => _upstream = await Upstream.StartAsync();
 
-    public async ValueTask DisposeAsync()
-    {
-        _release.TrySetResult();
-        await _upstream.DisposeAsync();
-    }
+    public ValueTask DisposeAsync() => _upstream.DisposeAsync();
 
     [Theory]
     [InlineData("TokenBucket", "1800")]
@@ -86,40 +73,12 @@ public sealed class RateLimitTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Client_WithItsMaximumInFlight_IsRefusedUntilOneEndsAndOthersAreNot()
-    {
-        await using var edge = await EdgeHost.ReadyAsync([_upstream], ("Edge:InFlight:MaxPerClient", "2"), ("Edge:TrustedProxies:0", "127.0.0.1"));
-        Task<int>[] held = [GetStatusAsync(edge, "9.9.9.9", "/user/held"), GetStatusAsync(edge, "9.9.9.9", "/user/held")];
-        await Eventually.HoldsAsync(() => Task.FromResult(_upstream.Requests.Count == 2));
-
-        using var refused = await SendAsync(edge, "9.9.9.9");
-        var meanwhile = (await GetStatusAsync(edge, "9.9.9.8"), await GetStatusAsync(edge, ""));
-        _release.SetResult();
-        await Task.WhenAll(held);
-        var afterwards = await GetStatusAsync(edge, "9.9.9.9");
-
-        Assert.Equal(EdgeAnswers.Problem(429, "Too Many Requests", "Too many requests of this client are in flight."), await Answer.ReadAsync(refused));
-        Assert.Equal(["\"in_flight\";r=0", "\"in_flight\";q=2;qu=\"concurrent-requests\"", "1", "true"], Told(refused));
-        Assert.Equal(((200, 200), 200), (meanwhile, afterwards));
-        Assert.Equal(Counted("in_flight", enabled: 5, enforced: 1, ok: 4, over: 1), await CountedAsync(edge, "in_flight"));
-    }
-
-    [Fact]
-    public async Task Sidecar_AsShipped_HasNoLimitOfRequests()
-    {
-        await using var sidecar = await SidecarHost.ReadyAsync(_upstream.Address);
-
-        var limits = await sidecar.Admin.AskAsync("/stats?filter=local_rate_limit");
-
-        Assert.Equal(new(200, ""), limits);
-    }
-
-    [Fact]
     public void Keys_BeyondTheMostPartitions_ShareOneUntilAnotherIsForgotten()
     {
         var proxies = new TrustedProxies(Options.Create(new ClientOptions()));
         var limit = new RequestLimit(
-            "login", shadow: false, context => PartitionKey.ForHeader(context, "X-Key", proxies), () => new ConcurrencyLimiter(new() { PermitLimit = 1 }),
+            "login", shadow: false, context => PartitionKey.ForHeader(context, "X-Key", proxies),
+            () => new TokenBucketRateLimiter(new() { TokenLimit = 1, TokensPerPeriod = 1, ReplenishmentPeriod = TimeSpan.FromHours(1), AutoReplenishment = false }),
             new("", "", "", ""), null!, maxPartitions: 2);
 
         var first = Create("a");
@@ -147,9 +106,9 @@ public sealed class RateLimitTests : IAsyncLifetime
     private static async Task<string> CountedAsync(EdgeHost edge, string limit) => (await edge.Admin.AskAsync($"/stats?filter=^{limit}[.]")).Body;
 
     // The client is an address and, after a space, its key; empty means that the proxy names nobody.
-    private static async Task<HttpResponseMessage> SendAsync(EdgeHost edge, string client = "", string path = "/user/alice")
+    private static async Task<HttpResponseMessage> SendAsync(EdgeHost edge, string client = "")
     {
-        using var request = new HttpRequestMessage(HttpMethod.Get, path);
+        using var request = new HttpRequestMessage(HttpMethod.Get, "/user/alice");
         if (client.Split(' ') is [{ Length: > 0 } address, .. var key])
         {
             request.Headers.Add("X-Forwarded-For", address);
@@ -159,9 +118,9 @@ public sealed class RateLimitTests : IAsyncLifetime
         return await edge.Public.SendAsync(request, TestContext.Current.CancellationToken);
     }
 
-    private static async Task<int> GetStatusAsync(EdgeHost edge, string client = "", string path = "/user/alice")
+    private static async Task<int> GetStatusAsync(EdgeHost edge, string client = "")
     {
-        using var response = await SendAsync(edge, client, path);
+        using var response = await SendAsync(edge, client);
         return (int)response.StatusCode;
     }
 }

@@ -1,3 +1,4 @@
+using System.Net;
 using Microsoft.Extensions.DependencyInjection;
 using UserSvc.Edge.Limits;
 
@@ -50,7 +51,7 @@ public sealed class RequestBufferTests : IAsyncLifetime
     [Fact]
     public async Task Bodies_BeyondTheBudget_AreRefusedAsOverloadUntilOthersEnd()
     {
-        await using var edge = await EdgeHost.ReadyAsync([_upstream], ("Edge:RequestBuffer:MaxBytes", "1048576"));
+        await using var edge = await EdgeHost.ReadyAsync([_upstream], ("Edge:RequestBuffer:MaxBytes", "1048576"), ("Edge:FairShares", "false"));
         var slow = await PutAsync(edge, count: 16, length: RequestBody.Limit, sent: RequestBody.Limit - 1);
 
         using var content = new StringContent("a");
@@ -64,6 +65,24 @@ public sealed class RequestBufferTests : IAsyncLifetime
         Assert.Equal(EdgeAnswers.Problem(503, "Service Unavailable", "Too many request bodies are in memory."), await Answer.ReadAsync(refused));
         Assert.Equal((TimeSpan.FromSeconds(1), "true"), (refused.Headers.RetryAfter?.Delta, refused.Headers.GetValues("x-envoy-overloaded").Single()));
         Assert.Equal((new Answer(200, "usersvc-1"), new Answer(200, "usersvc-1"), 1), (without, await Answer.ReadAsync(afterwards), Budget(edge).Overflows.Value));
+    }
+
+    [Fact]
+    public async Task Client_WithItsShareOfTheBudget_IsRefusedWhileAnotherIsServed()
+    {
+        await using var edge = await EdgeHost.ReadyAsync([_upstream], ("Edge:RequestBuffer:MaxBytes", "1048576"));
+        var slow = await PutAsync(edge, count: 6, length: RequestBody.Limit, sent: RequestBody.Limit - 1);
+        var put = $"PUT /user/alice HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {RequestBody.Limit}\r\n\r\n{new string('a', RequestBody.Limit)}";
+
+        using var greedy = await RawConnection.OpenAsync(edge.Public.BaseAddress!);
+        await greedy.SendAsync(put);
+        using var other = await RawConnection.OpenAsync(edge.Public.BaseAddress!, IPAddress.Parse("127.0.0.2"));
+        await other.SendAsync(put);
+        var heads = (await greedy.ReadHeadAsync(), await other.ReadHeadAsync());
+        slow.ForEach(connection => connection.Dispose());
+
+        Assert.Equal(("HTTP/1.1 503 Service Unavailable", "HTTP/1.1 200 OK"), (heads.Item1.Split("\r\n")[0], heads.Item2.Split("\r\n")[0]));
+        await Eventually.HoldsAsync(() => Task.FromResult(Budget(edge).Bytes == 0));
     }
 
     [Fact]

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Time.Testing;
 using UserSvc.Edge.Limits;
+using UserSvc.Edge.Listeners;
 using UserSvc.Edge.Resilience;
 using UserSvc.Edge.Statistics;
 using Yarp.ReverseProxy.Model;
@@ -48,7 +49,7 @@ public sealed class AttemptsTests
     [InlineData(5, "BodyGone")]
     public async Task FailedAttempt_WhoseBodyIsLongerThanWhatIsKept_CannotBeRepeated(int length, string expected)
     {
-        using var body = new RequestBody(new MemoryStream(new byte[length]), null, new(Options.Create(new RequestBufferOptions())), limit: 4);
+        using var body = new RequestBody(new MemoryStream(new byte[length]), null, new(Options.Create(new RequestBufferOptions()), new(Options.Create(new ClientOptions()))), client: null, limit: 4);
         var attempts = Begin(Repeatability.Idempotent, body: body);
         Assert.True(await body.ReadAheadAsync(TestContext.Current.CancellationToken));
         await body.CopyToAsync(Stream.Null, TestContext.Current.CancellationToken);

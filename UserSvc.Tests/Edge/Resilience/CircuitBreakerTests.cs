@@ -87,7 +87,7 @@ public sealed class CircuitBreakerTests : IAsyncDisposable
             }));
         }
 
-        return await EdgeHost.ReadyAsync(_upstreams, ($"{EdgeHost.Metadata}:{limit.Key}", limit.Value));
+        return await EdgeHost.ReadyAsync(_upstreams, ($"{EdgeHost.Metadata}:{limit.Key}", limit.Value), ("Edge:FairShares", "false"));
     }
 
     private Task ArrivedAsync(int requests) => Eventually.HoldsAsync(() => Task.FromResult(_upstreams.Sum(u => u.Requests.Count) == requests));
