@@ -1,14 +1,10 @@
-using System.IO.Hashing;
-using System.Runtime.InteropServices;
 using UserSvc.Edge.Listeners;
 
 namespace UserSvc.Edge.Limits;
 
-/// <summary>What a limit counts requests by. Small whatever the client sends: a header's value is kept as a hash.</summary>
+/// <summary>What a limit counts requests by. Small whatever the client sends: a header's value is kept as a hash, which no client can predict.</summary>
 internal readonly record struct PartitionKey(PartitionKey.Kind Of, ulong Value = 0)
 {
-    private static readonly long Seed = Random.Shared.NextInt64();
-
     public enum Kind
     {
         /// <summary>Not counted.</summary>
@@ -26,6 +22,6 @@ internal readonly record struct PartitionKey(PartitionKey.Kind Of, ulong Value =
         proxies.ClientKey(context.Connection.RemoteIpAddress) is { } client ? new(Kind.Address, client) : default;
 
     public static PartitionKey ForHeader(HttpContext context, string name, TrustedProxies proxies) => context.Request.Headers.TryGetValue(name, out var value)
-        ? new(Kind.Header, XxHash3.HashToUInt64(MemoryMarshal.AsBytes(value.ToString().AsSpan()), Seed))
+        ? new(Kind.Header, (uint)value.ToString().GetHashCode(StringComparison.Ordinal))
         : ForClient(context, proxies);
 }
