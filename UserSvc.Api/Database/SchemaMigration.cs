@@ -1,4 +1,7 @@
 using DbUp;
+using DbUp.Engine;
+using DbUp.Engine.Output;
+using DbUp.Engine.Transactions;
 using DbUp.Postgresql;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Npgsql;
@@ -12,8 +15,6 @@ namespace UserSvc.Api.Database;
 internal sealed partial class SchemaMigration(
     NpgsqlDataSource dataSource, DatabaseOutage outage, TimeProvider time, ILogger<SchemaMigration> logger) : BackgroundService
 {
-    // Arbitrary, but the same in every version.
-    private const long LockKey = 736_572_737_663;
     private static readonly TimeSpan MaxDelay = TimeSpan.FromSeconds(5);
 
     /// <summary>True once the schema is known to be in place.</summary>
@@ -25,7 +26,7 @@ internal sealed partial class SchemaMigration(
         {
             try
             {
-                await MigrateAsync(stoppingToken);
+                await Task.Run(() => Migrate(stoppingToken), stoppingToken);
                 outage.Recovered();
                 Done = true;
             }
@@ -43,37 +44,54 @@ internal sealed partial class SchemaMigration(
         }
     }
 
-    private async Task MigrateAsync(CancellationToken cancellationToken)
+    // DbUp knows no asynchronous way.
+    private void Migrate(CancellationToken cancellationToken)
     {
-        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
-        // The session holds the lock, so a migrator that dies releases it. The timeout bounds how long we wait for another migrator.
-        await using var acquire = new NpgsqlCommand("SELECT pg_advisory_lock($1)", connection) { Parameters = { new() { Value = LockKey } }, CommandTimeout = 60 };
-        await acquire.ExecuteNonQueryAsync(cancellationToken);
-        try
+        var connections = new PostgresqlConnectionManager(dataSource);
+        var result = DeployChanges.To
+            .PostgresqlDatabase(connections)
+            .WithScriptsEmbeddedInAssembly(typeof(SchemaMigration).Assembly, name => name.EndsWith(".sql", StringComparison.Ordinal))
+            .JournalTo((_, log) => new LockedJournal(connections, log(), cancellationToken))
+            .WithTransaction()
+            // In PostgreSQL $body$ is a quote, not a variable.
+            .WithVariablesDisabled()
+            .WithExecutionTimeout(TimeSpan.FromMinutes(1))
+            .LogToNowhere()
+            .Build()
+            .PerformUpgrade();
+        if (!result.Successful)
         {
-            var result = DeployChanges.To
-                .PostgresqlDatabase(new PostgresqlConnectionManager(dataSource))
-                .WithScriptsEmbeddedInAssembly(typeof(SchemaMigration).Assembly, name => name.EndsWith(".sql", StringComparison.Ordinal))
-                .JournalToPostgresqlTable("public", "schema_versions")
-                .WithTransactionPerScript()
-                // In PostgreSQL $body$ is a quote, not a variable.
-                .WithVariablesDisabled()
-                .WithExecutionTimeout(TimeSpan.FromMinutes(1))
-                .LogToNowhere()
-                .Build()
-                .PerformUpgrade();
-            if (!result.Successful)
-            {
-                throw result.Error;
-            }
-
-            var applied = result.Scripts.Count();
-            LogDone(logger, applied);
+            throw result.Error;
         }
-        finally
+
+        var applied = result.Scripts.Count();
+        LogDone(logger, applied);
+    }
+
+    /// <summary>
+    /// Reads the journal under a lock. The lock ends with the migration's transaction, not with the session: behind a pooler, sessions
+    /// outlive their clients.
+    /// </summary>
+    private sealed class LockedJournal(IConnectionManager connections, IUpgradeLog log, CancellationToken cancellationToken)
+        : PostgresqlTableJournal(() => connections, () => log, "public", "schema_versions"), IJournal
+    {
+        // Arbitrary, but the same in every version.
+        private const string Lock = "SELECT pg_advisory_xact_lock(736572737663)";
+
+        string[] IJournal.GetExecutedScripts()
         {
-            await using var release = new NpgsqlCommand("SELECT pg_advisory_unlock($1)", connection) { Parameters = { new() { Value = LockKey } } };
-            await release.ExecuteNonQueryAsync(CancellationToken.None);
+            connections.ExecuteCommandsWithManagedConnection(createCommand =>
+            {
+                using var command = createCommand();
+                command.CommandText = Lock;
+                // How long another instance may migrate, in seconds.
+                command.CommandTimeout = 60;
+                using (cancellationToken.Register(command.Cancel))
+                {
+                    command.ExecuteNonQuery();
+                }
+            });
+            return GetExecutedScripts();
         }
     }
 
