@@ -72,6 +72,13 @@ require_postgres() { # what is wrong without it
   install_postgres
 }
 
+require_pgbouncer() { # what is wrong without it
+  # Debian's folder is not on every user's PATH.
+  if command -v pgbouncer >/dev/null || [[ -x /usr/sbin/pgbouncer ]]; then return; fi
+  may_install || fail "$1 ($(install_hint pgbouncer pgbouncer pgbouncer))"
+  install_pgbouncer
+}
+
 require_browser() { # what is wrong without it
   has_browser && return
   may_install || fail "$1 ($(install_hint chromium '--cask google-chrome' chromium))"
@@ -88,6 +95,12 @@ install_postgres() {
   (install_packages postgresql) || installed=false
   as_root rm -f "$policy"
   $installed || exit 1
+}
+
+# Only the program: Debian's package starts a service.
+install_pgbouncer() {
+  install_packages pgbouncer
+  ! command -v systemctl >/dev/null || as_root systemctl disable --now pgbouncer >/dev/null 2>&1 || true
 }
 
 # Only with --install, or as root without a terminal, as in CI, where nobody can be asked.

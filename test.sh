@@ -6,8 +6,8 @@ source ./setup.sh
 
 readonly usage='Usage: ./test.sh [--quick] [--install]
 
-Runs every test, in at most ten minutes on two idle cores. The tests need PostgreSQL and, for the admin page, Chromium or Chrome.
-Scenarios (process failures, the browser, publishing) print their name when they start. At the end come the ten slowest tests and the
+Runs every test, in at most ten minutes on two idle cores. The tests need PostgreSQL, pgbouncer and, for the admin page, Chromium or
+Chrome. Scenarios (process failures, the browser, publishing) print their name when they start. At the end come the ten slowest tests and the
 failed tests with their messages; the last line is "N passed, N failed, N skipped". The exit code is not 0 if a test failed or none ran. With
 ChartPublisher=true the tests cover the published Helm chart too, which needs the package Aspire.Hosting.Kubernetes.
 
@@ -20,6 +20,7 @@ parse_options "$@"
 
 require_sdk
 require_postgres "the tests need PostgreSQL's programs: install them"
+require_pgbouncer "the poolers' tests need pgbouncer: install it"
 $quick || require_browser "the admin page's tests need Chromium or Chrome: install it"
 
 dotnet build UserSvc.Tests --nologo --verbosity quiet

@@ -18,7 +18,7 @@ internal enum DatabaseFailure
     /// <summary>The server gave up waiting: for another transaction, or at its own time limit.</summary>
     Contention,
 
-    /// <summary>The server is running but rejects us: wrong credentials, full, read-only, or without our schema.</summary>
+    /// <summary>The server is running but rejects us: wrong credentials, full, read-only, or without our schema or prepared statements.</summary>
     Rejected,
 }
 
@@ -39,7 +39,7 @@ internal static class DatabaseFailureExtensions
         ['0', '8', ..] or ['5', '7', 'P', ..] => DatabaseFailure.Lost,
         ['4', '0', ..] or ['5', '7', ..] or PostgresErrorCodes.LockNotAvailable => DatabaseFailure.Contention,
         ['2', '8', ..] or ['5', '3', ..] or PostgresErrorCodes.ReadOnlySqlTransaction or PostgresErrorCodes.InvalidCatalogName
-            or PostgresErrorCodes.UndefinedTable => DatabaseFailure.Rejected,
+            or PostgresErrorCodes.UndefinedTable or PostgresErrorCodes.InvalidSqlStatementName or PostgresErrorCodes.DuplicatePreparedStatement => DatabaseFailure.Rejected,
         _ => DatabaseFailure.None,
     };
 }

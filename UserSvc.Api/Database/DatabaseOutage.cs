@@ -67,7 +67,7 @@ internal sealed partial class DatabaseOutage(NpgsqlDataSource dataSource, TimePr
                             AbandonConnections();
                         }
 
-                        LogRarely(LogAway, e);
+                        LogRarely(e is PostgresException { SqlState: PostgresErrorCodes.InvalidSqlStatementName or PostgresErrorCodes.DuplicatePreparedStatement } ? LogNotPrepared : LogAway, e);
                         throw Unavailable(e);
                     case DatabaseFailure.Lost or DatabaseFailure.NoAnswer when IsDown || !await ConfirmAsync(e):
                         throw Unavailable(e);
@@ -169,6 +169,9 @@ internal sealed partial class DatabaseOutage(NpgsqlDataSource dataSource, TimePr
 
     [LoggerMessage(Level = LogLevel.Error, Message = "The database is not available; requests that need it get 503")]
     private static partial void LogAway(ILogger logger, Exception exception);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "A prepared statement is missing, or another connection's, as behind a pooler in transaction mode; requests get 503 (logged at most once a minute). Set Lookup:Prepare=false and leave Max Auto Prepare out of ConnectionStrings:users, or let the pooler track prepared statements")]
+    private static partial void LogNotPrepared(ILogger logger, Exception exception);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "A request waited too long for the database and got 503; the database answers others (logged at most once a minute)")]
     private static partial void LogSlow(ILogger logger, Exception exception);

@@ -3,9 +3,9 @@ using NpgsqlTypes;
 
 namespace UserSvc.Api.Database;
 
-/// <summary>The lookup's one connection with its two prepared statements. Opened when first needed, and again after any failure.</summary>
+/// <summary>The lookup's one connection with its two statements. Opened when first needed, and again after any failure.</summary>
 /// <remarks>Not safe for concurrent use: the lookup sends one query at a time.</remarks>
-internal sealed class LookupConnection(NpgsqlDataSource dataSource, DatabaseOutage outage) : IAsyncDisposable
+internal sealed class LookupConnection(NpgsqlDataSource dataSource, DatabaseOutage outage, bool prepare) : IAsyncDisposable
 {
     private readonly Dictionary<string, User> _found = [];
     private NpgsqlConnection? _connection;
@@ -77,16 +77,20 @@ internal sealed class LookupConnection(NpgsqlDataSource dataSource, DatabaseOuta
             await DisposeAsync();
             _generation = outage.Generation;
             _connection = await dataSource.OpenConnectionAsync();
-            (_one, _name) = await PrepareAsync<string>($"SELECT {User.Columns} FROM users WHERE username = $1", NpgsqlDbType.Text);
-            (_many, _names) = await PrepareAsync<string[]>($"SELECT {User.Columns} FROM users WHERE username = ANY($1)", NpgsqlDbType.Array | NpgsqlDbType.Text);
+            (_one, _name) = await CreateAsync<string>($"SELECT {User.Columns} FROM users WHERE username = $1", NpgsqlDbType.Text);
+            (_many, _names) = await CreateAsync<string[]>($"SELECT {User.Columns} FROM users WHERE username = ANY($1)", NpgsqlDbType.Array | NpgsqlDbType.Text);
         }
     }
 
-    private async Task<(NpgsqlCommand Command, NpgsqlParameter<T> Parameter)> PrepareAsync<T>(string sql, NpgsqlDbType type)
+    private async Task<(NpgsqlCommand Command, NpgsqlParameter<T> Parameter)> CreateAsync<T>(string sql, NpgsqlDbType type)
     {
         var parameter = new NpgsqlParameter<T> { NpgsqlDbType = type };
         var command = new NpgsqlCommand(sql, _connection) { Parameters = { parameter } };
-        await command.PrepareAsync();
+        if (prepare)
+        {
+            await command.PrepareAsync();
+        }
+
         return (command, parameter);
     }
 }

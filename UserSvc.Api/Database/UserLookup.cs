@@ -17,6 +17,12 @@ internal sealed class UserLookupOptions
     /// <summary>The maximum number of names in one query. Default 512; 1 to 10,000.</summary>
     [Range(1, 10_000)]
     public int BatchLimit { get; set; } = 512;
+
+    /// <summary>
+    /// Whether the server keeps the lookup's statements prepared. Default true; false behind a connection pooler that pools transactions and
+    /// does not track prepared statements.
+    /// </summary>
+    public bool Prepare { get; set; } = true;
 }
 
 /// <summary>
@@ -33,7 +39,7 @@ internal sealed class UserLookup(NpgsqlDataSource dataSource, DatabaseOutage out
 
     private readonly Histogram<int> _batchSize = meters.Create("UserSvc.Api").CreateHistogram<int>("usersvc.lookup.batch.size", "{lookup}", "Lookups sent as one query");
     private readonly Lock _gate = new();
-    private readonly LookupConnection _connection = new(dataSource, outage);
+    private readonly LookupConnection _connection = new(dataSource, outage, options.Value.Prepare);
     private readonly int _queueLimit = options.Value.QueueLimit;
     private readonly int _batchLimit = options.Value.BatchLimit;
     private List<PendingLookup> _queue = [];

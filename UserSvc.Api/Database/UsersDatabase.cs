@@ -41,7 +41,8 @@ internal static class UsersDatabase
         Default("Tcp Keepalive Time", () => connection.TcpKeepAliveTime = 60);
         Default("Tcp Keepalive Interval", () => connection.TcpKeepAliveInterval = 10);
         Default("Maximum Pool Size", () => connection.MaxPoolSize = 20);
-        Default("Max Auto Prepare", () => connection.MaxAutoPrepare = 20);
+        // Nothing here changes the state of a session. Behind a pooler that pools transactions, the reset would hit another client's session.
+        Default("No Reset On Close", () => connection.NoResetOnClose = true);
         Default("Application Name", () => connection.ApplicationName = "usersvc");
 
         // Commands have spans only inside recorded traces: an unsampled request pays nothing for them.

@@ -127,7 +127,7 @@ public sealed class DatabaseFaultTests(DatabaseFaultTests.OwnPostgres postgres) 
 
         var connection = new NpgsqlConnectionStringBuilder(api.Services.GetRequiredService<NpgsqlDataSource>().ConnectionString);
 
-        Assert.Equal(("usersvc", 2, commandTimeout, 20, 20), (connection.ApplicationName, connection.Timeout, connection.CommandTimeout, connection.MaxPoolSize, connection.MaxAutoPrepare));
+        Assert.Equal(("usersvc", 2, commandTimeout, 20, true), (connection.ApplicationName, connection.Timeout, connection.CommandTimeout, connection.MaxPoolSize, connection.NoResetOnClose));
     }
 
     [Fact]
