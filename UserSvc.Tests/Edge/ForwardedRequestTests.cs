@@ -47,6 +47,35 @@ public sealed class ForwardedRequestTests : IAsyncLifetime
     }
 
     [Theory]
+    [InlineData(8000, 200)]
+    [InlineData(8200, 414)]
+    public async Task Target_OfThisLength_PassesUpToTheLimit(int length, int status)
+    {
+        var target = $"/user/alice?{new string('a', length - 12)}";
+
+        var answer = await _edge.Public.AskAsync(target);
+
+        Assert.Equal(status, answer.Status);
+        Assert.Equal(status == 200 ? [target] : [], _upstream.Requests.Select(r => r.Target));
+    }
+
+    [Theory]
+    [InlineData("PROPFIND")]
+    [InlineData("M-SEARCH")]
+    [InlineData("QUERY")]
+    [InlineData("PATCH")]
+    [InlineData("TRACE")]
+    [InlineData("A!#$%&'*+-.^_`|~z0")]
+    public async Task Method_OfAnyName_ArrivesAsItWasSent(string method)
+    {
+        using var connection = await RawConnection.OpenAsync(_edge.Public.BaseAddress!);
+        await connection.SendAsync($"{method} /user/alice HTTP/1.1\r\nHost: x\r\n\r\n");
+        var answer = await connection.ReadHeadAsync();
+
+        Assert.Equal(("HTTP/1.1 200 OK", method), (answer.Split("\r\n")[0], _upstream.Requests.SingleOrDefault()?.Method));
+    }
+
+    [Theory]
     [InlineData("alice")]
     [InlineData("0b9d5a6e-23d3-4a4c-9a2b-8f2c9f6f3f11")]
     [InlineData("A.b_C-9")]

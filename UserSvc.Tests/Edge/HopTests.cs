@@ -134,6 +134,29 @@ public sealed class HopTests : IAsyncLifetime
         Assert.Equal(("HTTP/1.1 200 OK", 5), (answer.Split("\r\n")[0], _upstream.Requests.Single().BodyLength));
     }
 
+    [Theory]
+    [InlineData("100 Continue")]
+    [InlineData("103 Early Hints")]
+    public async Task InterimAnswer_OfAnUpstream_IsFollowedByTheLastOne(string interim)
+    {
+        await using var upstream = new ScriptedUpstream($"HTTP/1.1 {interim}\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+        await using var edge = await EdgeHost.StartAsync([("usersvc-1", upstream.Address)], ($"{EdgeHost.Probing}:Enabled", "false"));
+
+        var answer = await RawConnection.ExchangeAsync(edge.Public.BaseAddress!, "GET /user/alice HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+
+        Assert.Equal(("HTTP/1.1 200 OK", "ok", 1), (answer.Split("\r\n")[0], answer.Split("\r\n\r\n")[1], answer.Split("HTTP/1.1").Length - 1));
+    }
+
+    [Theory]
+    [InlineData("OPTIONS * HTTP/1.1", "204 No Content")]
+    [InlineData("OPTIONS /nothing HTTP/1.1", "404 Not Found")]
+    public async Task Options_OfTheEdgeItself_AreNone(string line, string status)
+    {
+        var answer = await SendAsync($"{line}\r\nHost: x\r\n\r\n");
+
+        Assert.Equal(($"HTTP/1.1 {status}", 0), (answer.Split("\r\n")[0], _upstream.Requests.Count));
+    }
+
     [Fact]
     public async Task Connect_ToTheEdge_IsRefused()
     {
