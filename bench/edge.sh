@@ -215,10 +215,10 @@ start_edge() {
     fi
     [[ $name =~ ^(edge|before)0 ]] || settings+=(OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf OTEL_EXPORTER_OTLP_ENDPOINT="${url[receiver]}")
     case $name in edge-none*) settings+=(Edge__AccessLog__Requests=None) ;; edge-all*) settings+=(Edge__AccessLog__Requests=All) ;; esac
-    # All requests come from one client. An edge refuses a setting that it does not know, and a sidecar has no limit of one client.
+    # All requests come from one client, whose share must hold them. An edge refuses a setting that it does not know, and a sidecar has no limit of one client.
     if [[ $2 != / ]]; then
-        if grep -qs FairShares "$folder/appsettings.Sidecar.json"; then settings+=(Edge__FairShares=false)
-        elif grep -qs InFlight "$folder/appsettings.Sidecar.json"; then settings+=(Edge__InFlight__MaxPerClient=10000); fi
+        settings+=(ReverseProxy__Clusters__usersvc__Metadata__CircuitBreaker.MaxRequests=10000)
+        if grep -qs InFlight "$folder/appsettings.Sidecar.json"; then settings+=(Edge__InFlight__MaxPerClient=10000); fi
     fi
     # A sidecar's settings already name its one destination.
     if [[ $2 == / ]]; then settings+=(ReverseProxy__Clusters__usersvc__Destinations__local__Address="$3")

@@ -7,6 +7,7 @@ using UserSvc.Tests.Chaos;
 // settings, and prints a row of a Markdown table: what a quiet client saw before and meanwhile, and what is not as before 10 s after the end.
 var (duration, names) = (TimeSpan.FromSeconds(int.Parse(args[0], CultureInfo.InvariantCulture)), args[1].Split(',', StringSplitOptions.RemoveEmptyEntries));
 var patience = TimeSpan.FromSeconds(5);
+var period = TimeSpan.FromMilliseconds(20);
 var recovery = TimeSpan.FromSeconds(10);
 var attacks = Attack.All().Where(a => names.Length == 0 || names.Contains(a.Name)).ToList();
 if (names.Except(attacks.Select(a => a.Name)).FirstOrDefault() is { } unknown)
@@ -29,13 +30,13 @@ async Task<string> RowAsync(Attack attack)
     using var edge = Process.GetProcessById(target.Edge.Process.Id);
     // Leaves out what a process compiles at its first requests.
     await QuietClient.RunAsync(target.User(attack), 2_000, patience, TimeSpan.FromMilliseconds(2));
-    var requests = (int)(duration / TimeSpan.FromMilliseconds(20));
-    var before = await QuietClient.RunAsync(target.User(attack), Math.Min(requests, 500), patience);
+    var requests = (int)(duration / period);
+    var before = await QuietClient.RunAsync(target.User(attack), Math.Min(requests, 500), patience, period);
     var (memory, log) = (Memory(), LogLines());
 
     using var ending = new CancellationTokenSource();
     var attacking = attack.RunAsync(target, attack.Clients, 50, ending.Token);
-    var during = await QuietClient.RunAsync(target.User(attack), requests, patience);
+    var during = await QuietClient.RunAsync(target.User(attack), requests, patience, period);
     await ending.CancelAsync();
     await attacking;
     var lines = (LogLines() - log) / duration.TotalSeconds;
