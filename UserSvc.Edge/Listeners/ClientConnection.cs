@@ -12,10 +12,13 @@ namespace UserSvc.Edge.Listeners;
 internal sealed class ClientConnection
 {
     private readonly ListenerFeature _listener;
+    private readonly ConnectionContext _connection;
     private readonly EndPoint? _client;
-    private bool _established;
+    private bool _handshaking;
+    private int _resets;
 
-    private ClientConnection(ListenerFeature listener, EndPoint? client) => (_listener, _client) = (listener, client);
+    private ClientConnection(ListenerFeature listener, ConnectionContext connection) =>
+        (_listener, _connection, _client, _handshaking) = (listener, connection, connection.RemoteEndPoint, listener.IsHttps);
 
     /// <summary>Counts a connection that has been accepted, if it is within the listener's limits.</summary>
     public static bool TryOpen(ListenerFeature listener, ConnectionContext connection)
@@ -23,6 +26,12 @@ internal sealed class ClientConnection
         var refusal = listener.Overloaded ? ConnectionRefusal.Overload
             : listener.Listener is Listener.Public && listener.Sockets.AreUsedUp ? ConnectionRefusal.NoSockets
             : listener.Limits.Open(connection.RemoteEndPoint);
+        if (refusal is null && listener.IsHttps && !listener.Limits.BeginHandshake(connection.RemoteEndPoint))
+        {
+            listener.Limits.Close(connection.RemoteEndPoint);
+            refusal = ConnectionRefusal.Handshakes;
+        }
+
         if (refusal is { } reason)
         {
             listener.Statistics.Refused(reason).Increment();
@@ -31,7 +40,7 @@ internal sealed class ClientConnection
 
         listener.Statistics.Open();
         listener.Sockets.Open();
-        var opened = new ClientConnection(listener, connection.RemoteEndPoint);
+        var opened = new ClientConnection(listener, connection);
         connection.Features.Set(listener);
         connection.Features.Set(opened);
         connection.ConnectionClosed.UnsafeRegister(static state => ((ClientConnection)state!).Close(), opened);
@@ -42,7 +51,7 @@ internal sealed class ClientConnection
     public static ConnectionDelegate AwaitFirstByte(ConnectionDelegate next, TimeSpan limit, TimeProvider time) => connection =>
     {
         var opened = connection.Features.Get<ClientConnection>();
-        opened?._established = true;
+        opened?.EndHandshake();
         var input = connection.Transport.Input;
         if (input.TryRead(out var read))
         {
@@ -52,6 +61,32 @@ internal sealed class ClientConnection
 
         return opened is null ? next(connection) : opened.AwaitFirstByteAsync(connection, next, limit, time);
     };
+
+    /// <summary>
+    /// Called at the end of a request. A client that resets requests costs the edge more than itself, so a connection on which such requests
+    /// outnumber the answered ones by too many is closed.
+    /// </summary>
+    public static void CountReset(HttpContext context)
+    {
+        if (!HttpProtocol.IsHttp2(context.Request.Protocol) || context.Features.Get<ClientConnection>() is not { } client)
+        {
+            return;
+        }
+
+        if (context.Response.HasStarted)
+        {
+            // Not below zero, or answered requests would save up for an attack.
+            if (Volatile.Read(ref client._resets) > 0)
+            {
+                Interlocked.Decrement(ref client._resets);
+            }
+        }
+        else if (client._listener.Limits.IsOneTooMany(Interlocked.Increment(ref client._resets), client._client) && !client._connection.ConnectionClosed.IsCancellationRequested)
+        {
+            client._listener.Statistics.Refused(ConnectionRefusal.Resets).Increment();
+            client._connection.Abort(new ConnectionAbortedException("The client reset too many requests."));
+        }
+    }
 
     private async Task AwaitFirstByteAsync(ConnectionContext connection, ConnectionDelegate next, TimeSpan limit, TimeProvider time)
     {
@@ -90,9 +125,21 @@ internal sealed class ClientConnection
         _listener.Limits.Close(_client);
         _listener.Statistics.Close();
         _listener.Sockets.Close();
-        if (_listener.IsHttps && !_established)
+        if (EndHandshake())
         {
             _listener.Statistics.Refused(ConnectionRefusal.NoHandshake).Increment();
         }
+    }
+
+    // By the handshake or by the connection's end, whichever comes first.
+    private bool EndHandshake()
+    {
+        var ends = Interlocked.Exchange(ref _handshaking, false);
+        if (ends)
+        {
+            _listener.Limits.EndHandshake(_client);
+        }
+
+        return ends;
     }
 }

@@ -3,7 +3,7 @@ using UserSvc.Edge.Statistics;
 
 namespace UserSvc.Edge.Listeners;
 
-/// <summary>How many connections a listener takes: open at once and, at a public one, new from one address.</summary>
+/// <summary>How many connections a listener takes: open at once, in their TLS handshake and, at a public one, new from one address.</summary>
 /// <param name="options">The limits.</param>
 /// <param name="proxies">Who is exempt; null for a listener without limits by address.</param>
 /// <param name="time">The clock.</param>
@@ -12,6 +12,7 @@ internal sealed class ConnectionLimits(ConnectionOptions options, TrustedProxies
     private static readonly TimeSpan Window = TimeSpan.FromSeconds(10);
 
     private readonly FairLimit _open = new();
+    private readonly FairLimit _handshakes = new();
     private readonly Lock _lock = new();
     private readonly Dictionary<ulong, int> _new = [];
     private long _windowBegan = time.GetTimestamp();
@@ -30,6 +31,14 @@ internal sealed class ConnectionLimits(ConnectionOptions options, TrustedProxies
                 _ => null,
             };
     }
+
+    public bool BeginHandshake(EndPoint? client) => _handshakes.Take(proxies?.ShareKey((client as IPEndPoint)?.Address), 1, options.MaxHandshakes) is null;
+
+    public void EndHandshake(EndPoint? client) => _handshakes.Return(proxies?.ShareKey((client as IPEndPoint)?.Address), 1);
+
+    /// <returns>Whether this many resets are too many, and the first to be so. A proxy passes on the resets of many clients.</returns>
+    public bool IsOneTooMany(int resets, EndPoint? client) =>
+        options.MaxResets > 0 && resets == options.MaxResets + 1 && proxies?.ClientKey((client as IPEndPoint)?.Address) is not null;
 
     public void Close(EndPoint? client) => _open.Return(proxies?.ShareKey((client as IPEndPoint)?.Address), 1);
 

@@ -17,7 +17,7 @@ internal static class ListenerExtensions
         builder.Services.AddKnownOptions<HttpsOptions>(HttpsOptions.Section)
             .Validate(o => o.IsValid(), "Edge:Https: ReloadInterval must be between 100 ms and 1 h, HandshakeTimeout between 100 ms and 5 min, RedirectPort between 1 and 65535, and HstsMaxAge at least one second.");
         builder.Services.AddKnownOptions<ConnectionOptions>(ConnectionOptions.Section)
-            .Validate(o => o.IsValid(), "Edge:Connections: Max must be between 1 and 1000000, AddressPerSecond between 0 and 100000, and FirstByteTimeout between 100 ms and 1 h.");
+            .Validate(o => o.IsValid(), "Edge:Connections: Max must be between 1 and 1000000, AddressPerSecond between 0 and 100000, MaxHandshakes between 1 and 1000000, MaxResets between 0 and 1000000, and FirstByteTimeout between 100 ms and 1 h.");
         builder.Services.AddKnownOptions<ClientOptions>(ClientOptions.Section)
             .Validate(o => o.TrustedProxies.All(proxy => ClientOptions.Parse(proxy) is not null),
                 "Edge:TrustedProxies must be addresses or networks, such as 10.1.2.3 or 10.0.0.0/8");
@@ -45,22 +45,34 @@ internal static class ListenerExtensions
         builder.Services.TryAddEnumerable(ServiceDescriptor.Singleton<MatcherPolicy, ListenerPolicy>());
     }
 
-    /// <summary>Counts requests, and asks clients of a draining or crowded listener to close. Runs before anything that refuses requests, so that those count too.</summary>
+    /// <summary>
+    /// Counts requests, asks clients of a draining or crowded listener to close, and ends requests that their clients have already reset. Runs before
+    /// anything that refuses requests, so that those count too.
+    /// </summary>
     /// <param name="app">The pipeline.</param>
     /// <param name="completed">Called at the end of each request to a public listener, with the timestamp of its beginning.</param>
-    public static void UseListenerStatistics(this IApplicationBuilder app, Action<HttpContext, long> completed) => app.Use(next => context =>
+    public static void UseListenerStatistics(this IApplicationBuilder app, Action<HttpContext, long> completed)
     {
-        if (context.Features.Get<ListenerFeature>() is { } listener)
+        app.Use(next => context =>
         {
-            listener.Statistics.Begin(context, listener.Listener is Listener.Public ? completed : null);
-            if (listener.AsksToClose)
+            if (context.Features.Get<ListenerFeature>() is { } listener)
             {
-                context.AskToClose();
+                listener.Statistics.Begin(context, listener.Listener is Listener.Public ? Complete : null);
+                if (listener.AsksToClose)
+                {
+                    context.AskToClose();
+                }
             }
-        }
 
-        return next(context);
-    });
+            return HttpProtocol.IsHttp2(context.Request.Protocol) && context.RequestAborted.IsCancellationRequested ? Task.CompletedTask : next(context);
+        });
+
+        void Complete(HttpContext context, long begun)
+        {
+            ClientConnection.CountReset(context);
+            completed(context, begun);
+        }
+    }
 
     public static TBuilder ServedOn<TBuilder>(this TBuilder endpoints, params Listener[] listeners)
         where TBuilder : IEndpointConventionBuilder

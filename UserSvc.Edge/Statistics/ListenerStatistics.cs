@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace UserSvc.Edge.Statistics;
 
-/// <summary>Why the edge closed a connection that had not sent a request.</summary>
+/// <summary>Why the edge closed a connection.</summary>
 internal enum ConnectionRefusal
 {
     /// <summary>Memory is short.</summary>
@@ -20,11 +20,17 @@ internal enum ConnectionRefusal
     /// <summary>The client's address has opened too many connections lately.</summary>
     AddressTooFast,
 
+    /// <summary>Too many TLS handshakes were in progress, on the whole listener or with the client's address.</summary>
+    Handshakes,
+
     /// <summary>The client sent nothing.</summary>
     Silent,
 
     /// <summary>The TLS handshake failed or was not completed in time.</summary>
     NoHandshake,
+
+    /// <summary>The client reset too many of its HTTP/2 requests.</summary>
+    Resets,
 }
 
 /// <summary>A listener's traffic: connections, requests in total and in flight, answers and their latency.</summary>

@@ -87,7 +87,7 @@ public sealed class ConfigurationTests
     [InlineData("Kestrel:Limits:MaxRequestBodySize", "64k", "{key} is not a number in range: 64k")]
     [InlineData("Kestrel:Limits:MaxRequestLineSize", "-1", "{key} cannot be -1: Value must be a positive number. (Parameter 'value')")]
     [InlineData("Kestrel:Limits:MaxConcurrentConnections", "5", "{key} is not used, because Kestrel does not count every connection that ends; set Edge:Connections:Max.")]
-    [InlineData("Edge:Connections:Max", "0", "Edge:Connections: Max must be between 1 and 1000000, AddressPerSecond between 0 and 100000, and FirstByteTimeout between 100 ms and 1 h.")]
+    [InlineData("Edge:Connections:Max", "0", "Edge:Connections: Max must be between 1 and 1000000, AddressPerSecond between 0 and 100000, MaxHandshakes between 1 and 1000000, MaxResets between 0 and 1000000, and FirstByteTimeout between 100 ms and 1 h.")]
     [InlineData("Edge:Https:HandshakeTimeout", "00:00:00", "Edge:Https: ReloadInterval must be between 100 ms and 1 h, HandshakeTimeout between 100 ms and 5 min, RedirectPort between 1 and 65535, and HstsMaxAge at least one second.")]
     [InlineData("Kestrel:Limits:MinRequestBodyDataRate:BytesPerSecond", "-5", "Kestrel:Limits:MinRequestBodyDataRate cannot be -5, 00:00:05: Value must be a positive number. To disable a minimum data rate, use null where a MinDataRate instance is expected. (Parameter 'bytesPerSecond')")]
     [InlineData("Edge:Path:EscapedSlashes", "Decode", "{key} is not one of Keep, Reject: Decode")]

@@ -4,6 +4,7 @@ using System.Net.Sockets;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Time.Testing;
 using UserSvc.Edge.Listeners;
+using UserSvc.Tests.Attacks;
 using UserSvc.Tests.Edge.Admin;
 
 namespace UserSvc.Tests.Edge;
@@ -13,7 +14,7 @@ public sealed class ConnectionTests : IAsyncLifetime
 {
     private const string Get = "GET /user/alice HTTP/1.1\r\nHost: x\r\n\r\n";
     private const string AskedToClose = "\r\nConnection: close\r\n";
-    private const string Refusals = "cx_(overflow|overload_reject|address)|pre_cx|ssl";
+    private const string Refusals = "cx_(overflow|overload_reject|address|handshake)|pre_cx|ssl|premature";
 
     private static readonly (string, string) AnyAddress = ("Edge:FairShares", "false");
 
@@ -126,6 +127,72 @@ public sealed class ConnectionTests : IAsyncLifetime
 
         Assert.Equal("", answer);
         await edge.SettlesAsync(Refusals, "http.https.ssl.connection_error: 1\n");
+    }
+
+    [Fact]
+    public async Task Address_WithAsManyHandshakesAsAreFree_GetsNoMoreWhileAnotherDoes()
+    {
+        using var files = new PemFiles();
+        files.Write(files.Issue("first"));
+        await using var edge = await EdgeHost.ReadyAsync([_upstream], [.. files.Settings, ("Edge:Connections:MaxHandshakes", "4"), ("Edge:Https:HandshakeTimeout", "00:01:00")]);
+        var https = edge.Address("Https");
+        using var client = new HttpClient(new SocketsHttpHandler
+        {
+            ConnectCallback = async (_, cancellation) => await Loopback.ConnectAsync(0, 2, https.Port, cancellation),
+            SslOptions = Loopback.Tls(SslApplicationProtocol.Http11),
+        }) { BaseAddress = https };
+        for (var i = 0; i < 2; i++)
+        {
+            _connections.Add(await RawConnection.OpenAsync(https));
+        }
+
+        await edge.SettlesAsync("https.downstream_cx_active", "http.https.downstream_cx_active: 2\n");
+        var refused = await RawConnection.ExchangeAsync(https, "");
+        var another = await client.AskAsync("/user/alice");
+        _connections.ForEach(connection => connection.Dispose());
+        // The other address's connection stays: its handshake has ended.
+        await edge.SettlesAsync("https.downstream_cx_active", "http.https.downstream_cx_active: 1\n");
+        _connections.Add(await RawConnection.OpenAsync(https));
+        await edge.SettlesAsync("https.downstream_cx_active", "http.https.downstream_cx_active: 2\n");
+
+        Assert.Equal(("", new Answer(200, "usersvc-1")), (refused, another));
+        Assert.Equal("http.https.downstream_cx_handshake_overflow: 1\nhttp.https.ssl.connection_error: 2\n", await edge.StatsAsync(Refusals));
+    }
+
+    [Theory]
+    [InlineData(false, "http.http2.downstream_rq_too_many_premature_resets: 1\n")]
+    [InlineData(true, "http.http2.downstream_cx_active: 1\n")]
+    public async Task Client_ThatResetsRequests_LosesItsConnectionUnlessAsManyAreAnswered(bool answered, string expected)
+    {
+        var arrived = new SemaphoreSlim(0);
+        await using var upstream = await Upstream.StartAsync(answer: async context =>
+        {
+            if (context.Request.Path == "/user/slow")
+            {
+                arrived.Release();
+                await Task.Delay(Timeout.InfiniteTimeSpan, context.RequestAborted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+        });
+        await using var edge = await EdgeHost.ReadyAsync(
+            [upstream], ("Kestrel:Endpoints:Http2:Url", "http://127.0.0.1:0"), ("Kestrel:Endpoints:Http2:Protocols", "Http2"), ("Edge:Connections:MaxResets", "2"));
+        using var client = new HttpClient { BaseAddress = edge.Address("Http2"), DefaultRequestVersion = HttpVersion.Version20, DefaultVersionPolicy = HttpVersionPolicy.RequestVersionExact };
+
+        for (var i = 0; i < 3; i++)
+        {
+            using var leaving = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
+            var slow = client.GetAsync("/user/slow", leaving.Token);
+            await arrived.WaitAsync(Cancellation);
+            await leaving.CancelAsync();
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => slow);
+            await edge.SettlesAsync("http2.downstream_rq_active", "");
+            if (answered)
+            {
+                using var answer = await client.GetAsync("/user/alice", Cancellation);
+                Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+            }
+        }
+
+        await edge.SettlesAsync("http2.downstream_(cx_active|rq_too)", expected);
     }
 
     [Fact]

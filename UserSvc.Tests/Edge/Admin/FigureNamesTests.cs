@@ -58,8 +58,8 @@ public sealed class FigureNamesTests : IAsyncLifetime
             names.Order(StringComparer.Ordinal));
 
         static IEnumerable<string> Listener(string name) =>
-            Named(name, "downstream_cx_active downstream_cx_address_overflow downstream_cx_address_rate_limited downstream_cx_overflow downstream_cx_overload_reject downstream_cx_total downstream_global_cx_overflow downstream_pre_cx_timeout "
-                + "downstream_rq_1xx downstream_rq_2xx downstream_rq_3xx downstream_rq_4xx downstream_rq_5xx downstream_rq_active downstream_rq_completed downstream_rq_time downstream_rq_total ssl.connection_error");
+            Named(name, "downstream_cx_active downstream_cx_address_overflow downstream_cx_address_rate_limited downstream_cx_handshake_overflow downstream_cx_overflow downstream_cx_overload_reject downstream_cx_total downstream_global_cx_overflow downstream_pre_cx_timeout "
+                + "downstream_rq_1xx downstream_rq_2xx downstream_rq_3xx downstream_rq_4xx downstream_rq_5xx downstream_rq_active downstream_rq_completed downstream_rq_time downstream_rq_too_many_premature_resets downstream_rq_total ssl.connection_error");
 
         static IEnumerable<string> Named(string prefix, string names) => names.Split(' ').Select(name => $"{prefix}.{name}");
     }
@@ -83,8 +83,8 @@ public sealed class FigureNamesTests : IAsyncLifetime
                 ["envoy_cluster_name,limit"] = "upstream_rq_pending_overflow_by_limit",
                 ["envoy_cluster_name,envoy_endpoint_address,destination"] = "endpoint_cx_connect_fail endpoint_ejections endpoint_healthy endpoint_rq_active endpoint_rq_error "
                     + "endpoint_rq_rx_reset endpoint_rq_success endpoint_rq_time endpoint_rq_timeout endpoint_rq_total",
-                ["envoy_http_conn_manager_prefix"] = "downstream_cx_active downstream_cx_address_overflow downstream_cx_address_rate_limited downstream_cx_overflow downstream_cx_overload_reject "
-                    + "downstream_cx_total downstream_global_cx_overflow downstream_pre_cx_timeout downstream_rq_active downstream_rq_completed downstream_rq_time downstream_rq_total ssl_connection_error",
+                ["envoy_http_conn_manager_prefix"] = "downstream_cx_active downstream_cx_address_overflow downstream_cx_address_rate_limited downstream_cx_handshake_overflow downstream_cx_overflow downstream_cx_overload_reject "
+                    + "downstream_cx_total downstream_global_cx_overflow downstream_pre_cx_timeout downstream_rq_active downstream_rq_completed downstream_rq_time downstream_rq_too_many_premature_resets downstream_rq_total ssl_connection_error",
                 ["envoy_http_conn_manager_prefix,envoy_response_code_class"] = "downstream_rq_xx",
                 ["envoy_local_http_ratelimit_prefix"] = "enabled enforced ok rate_limited",
                 ["source"] = "age_seconds endpoints failing failures updates",
