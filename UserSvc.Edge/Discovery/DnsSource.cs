@@ -1,8 +1,25 @@
 using System.Net;
+using System.Net.Sockets;
 using DnsClient;
 using DnsClient.Protocol;
 
 namespace UserSvc.Edge.Discovery;
+
+/// <summary>Envoy's <c>dns_lookup_family</c>: which addresses of a name are destinations.</summary>
+internal enum DnsFamily
+{
+    /// <summary>Those of all A and AAAA records. The default.</summary>
+    All,
+
+    /// <summary>Those of A records; nothing else is asked for.</summary>
+    V4Only,
+
+    /// <summary>Those of AAAA records; nothing else is asked for.</summary>
+    V6Only,
+
+    /// <summary>Those of A records or, if there are none, of AAAA records: a dual-stack instance is one destination.</summary>
+    V4Preferred,
+}
 
 internal sealed class DnsOptions
 {
@@ -14,6 +31,9 @@ internal sealed class DnsOptions
 
     /// <summary>How long a name server may take for an answer; it is asked twice. Default 2 s.</summary>
     public TimeSpan Timeout { get; set; } = TimeSpan.FromSeconds(2);
+
+    /// <summary>Which addresses of a name are destinations. Default <see cref="DnsFamily.All"/>.</summary>
+    public DnsFamily Family { get; set; }
 
     /// <summary>The name server to ask, such as <c>127.0.0.1:5353</c>. Default: those in the resolver file.</summary>
     public string? Server { get; set; }
@@ -41,9 +61,15 @@ internal sealed class DnsSource(string address, DnsAddress dns, DiscoverySetting
 
     protected override async Task<TimeSpan> RefreshAsync(CancellationToken cancellationToken)
     {
-        if (ResolverFiles.Hosts(Options.Dns.HostsFile, dns.Host) is { Count: > 0 } known)
+        List<QueryType> types = Options.Dns.Family switch
         {
-            Publish(known.Select(ToEndpoint));
+            DnsFamily.V4Only => [QueryType.A],
+            DnsFamily.V6Only => [QueryType.AAAA],
+            _ => [QueryType.A, QueryType.AAAA],
+        };
+        if (ResolverFiles.Hosts(Options.Dns.HostsFile, dns.Host).Where(ip => types.Contains(TypeOf(ip))).ToList() is { Count: > 0 } known)
+        {
+            PublishPreferred(known);
             return Options.Dns.Interval;
         }
 
@@ -55,29 +81,63 @@ internal sealed class DnsSource(string address, DnsAddress dns, DiscoverySetting
             UseCache = false,
             UseRandomNameServer = false,
             ContinueOnEmptyResponse = false,
+            ExtendedDnsBufferSize = files.UdpSize,
         });
+        string? unanswered = null;
         foreach (var name in files.Candidates(dns.Host))
         {
-            var answers = await Task.WhenAll(
-                client.QueryAsync(name, QueryType.A, cancellationToken: cancellationToken),
-                client.QueryAsync(name, QueryType.AAAA, cancellationToken: cancellationToken));
-            var failed = answers.FirstOrDefault(a => a.Header.ResponseCode is not (DnsHeaderResponseCode.NoError or DnsHeaderResponseCode.NotExistentDomain));
-            var addresses = answers.SelectMany(a => a.Answers).OfType<AddressRecord>().Select(a => a.Address).ToList();
-            if (failed is not null)
+            var answers = await Task.WhenAll(types.Select(type => QueryAsync(client, name, type, cancellationToken)));
+            if (answers.Any(a => a.Addresses.Any()))
             {
-                throw new FormatException($"{name}: {failed.Header.ResponseCode}");
+                // A family that failed keeps its last known addresses.
+                PublishPreferred(answers.SelectMany(a => a.Failure is null ? a.Addresses : (Endpoints ?? []).Select(e => e.Address.Address).Where(ip => TypeOf(ip) == a.Type)));
+                var ttl = TimeSpan.FromSeconds(answers.SelectMany(a => a.Records).Min(r => (double)r.InitialTimeToLive));
+                return ttl < Options.Dns.MinInterval ? Options.Dns.MinInterval : ttl > Options.Dns.Interval ? Options.Dns.Interval : ttl;
             }
 
-            if (addresses.Count > 0)
+            if (answers.FirstOrDefault(a => a.Failure is not null) is { } failed)
             {
-                Publish(addresses.Select(ToEndpoint));
-                var ttl = TimeSpan.FromSeconds(answers.SelectMany(a => a.Answers).Min(a => (double)a.InitialTimeToLive));
-                return ttl < Options.Dns.MinInterval ? Options.Dns.MinInterval : ttl > Options.Dns.Interval ? Options.Dns.Interval : ttl;
+                unanswered ??= $"{name}: {failed.Failure}";
+                // As in glibc: SERVFAIL concerns this domain alone, so the next may have the name. Anything else concerns the servers.
+                if (failed.Failure != nameof(DnsHeaderResponseCode.ServerFailure))
+                {
+                    break;
+                }
             }
         }
 
-        throw new FormatException($"{dns.Host} has no address");
+        throw new FormatException(unanswered ?? $"{dns.Host} has no address");
     }
 
-    private DiscoveredEndpoint ToEndpoint(IPAddress ip) => DiscoveredEndpoint.FromAddress(new(ip, dns.Port));
+    private static async Task<FamilyAnswer> QueryAsync(LookupClient client, string name, QueryType type, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var answer = await client.QueryAsync(name, type, cancellationToken: cancellationToken);
+            return answer.Header.ResponseCode is DnsHeaderResponseCode.NoError or DnsHeaderResponseCode.NotExistentDomain
+                ? new(type, answer.Answers)
+                : new(type, [], $"{answer.Header.ResponseCode}");
+        }
+        catch (Exception failure) when (!cancellationToken.IsCancellationRequested)
+        {
+            return new(type, [], failure is DnsResponseException { Code: var code } ? $"{code}" : failure.Message);
+        }
+    }
+
+    private static QueryType TypeOf(IPAddress ip) => ip.AddressFamily is AddressFamily.InterNetwork ? QueryType.A : QueryType.AAAA;
+
+    private void PublishPreferred(IEnumerable<IPAddress> addresses)
+    {
+        var all = addresses.ToList();
+        var preferred = all.Where(ip => Options.Dns.Family is not DnsFamily.V4Preferred || TypeOf(ip) is QueryType.A).ToList();
+        Publish((preferred is [] ? all : preferred).Select(ip => DiscoveredEndpoint.FromAddress(new(ip, dns.Port))));
+    }
+
+    /// <param name="Type">A or AAAA.</param>
+    /// <param name="Records">Addresses, and the aliases that led to them.</param>
+    /// <param name="Failure">Why there is no answer; null if there is one, even without records.</param>
+    private sealed record FamilyAnswer(QueryType Type, IReadOnlyList<DnsResourceRecord> Records, string? Failure = null)
+    {
+        public IEnumerable<IPAddress> Addresses => Records.OfType<AddressRecord>().Select(r => r.Address);
+    }
 }

@@ -6,9 +6,13 @@ namespace UserSvc.Edge.Discovery;
 
 /// <summary>
 /// What the system's resolver reads and DnsClient does not: search domains and <c>ndots</c>, which Kubernetes needs to resolve a short name
-/// such as <c>usersvc</c>, and the hosts file, which has <c>localhost</c>.
+/// such as <c>usersvc</c>, <c>edns0</c>, and the hosts file, which has <c>localhost</c>.
 /// </summary>
-internal sealed record ResolverFiles(IReadOnlyList<NameServer> Servers, IReadOnlyList<string> Search, int Dots)
+/// <param name="Servers">The name servers, in order.</param>
+/// <param name="Search">Search domains.</param>
+/// <param name="Dots">A name with fewer dots is first looked up in the search domains.</param>
+/// <param name="UdpSize">The longest answer to accept over UDP. Above 512 the query is one of EDNS, which some servers refuse; longer answers come over TCP.</param>
+internal sealed record ResolverFiles(IReadOnlyList<NameServer> Servers, IReadOnlyList<string> Search, int Dots, int UdpSize)
 {
     /// <summary>Called for every lookup: the files are small, and on a laptop they change with the network.</summary>
     public static ResolverFiles Read(DnsOptions options)
@@ -20,16 +24,18 @@ internal sealed record ResolverFiles(IReadOnlyList<NameServer> Servers, IReadOnl
         List<NameServer> servers = options.ServerEndPoint() is { } configured
             ? [configured]
             : [.. lines["nameserver"].SelectMany(l => l.Take(1)).Where(a => IPAddress.TryParse(a, out _)).Select(a => (NameServer)IPAddress.Parse(a))];
-        var dots = lines["options"].SelectMany(l => l).LastOrDefault(o => o.StartsWith("ndots:", StringComparison.Ordinal));
+        List<string> set = [.. lines["options"].SelectMany(l => l)];
+        var dots = set.LastOrDefault(o => o.StartsWith("ndots:", StringComparison.Ordinal));
         return new(
             // Windows has no resolver file.
             servers is [] ? [.. NameServer.ResolveNameServers(fallbackToGooglePublicDns: false)] : servers,
             // The last line of either kind wins.
             Lines(options.ResolverFile).LastOrDefault(l => l[0] is "search" or "domain")?[1..] ?? [],
-            int.TryParse(dots.AsSpan(Math.Min(6, dots?.Length ?? 0)), CultureInfo.InvariantCulture, out var ndots) ? Math.Min(ndots, 15) : 1);
+            int.TryParse(dots.AsSpan(Math.Min(6, dots?.Length ?? 0)), CultureInfo.InvariantCulture, out var ndots) ? Math.Min(ndots, 15) : 1,
+            set.Contains("edns0") ? 1232 : 512);
     }
 
-    /// <summary>The full names to look up, in order. A name with fewer than <see cref="Dots"/> dots is first looked up in the search domains.</summary>
+    /// <summary>The full names to look up, in order.</summary>
     public IEnumerable<string> Candidates(string name)
     {
         if (name.EndsWith('.'))

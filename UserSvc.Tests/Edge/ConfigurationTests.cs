@@ -71,7 +71,7 @@ public sealed class ConfigurationTests
     [InlineData("Edge:TrustedProxy:0", "10.0.0.0/8", "Edge:TrustedProxy is not a setting. Edge has AccessLog, Admin, AnswerAttemptCount, Connections, Discovery, FairShares, Https, Mode, Path, RateLimits, Reload, RequestBuffer, TraceUrl, TrustSampling, TrustedProxies.")]
     [InlineData("Edge:AccessLog:Path", "Route", "{key} is not a setting. Edge:AccessLog has File, Headers, MaxFiles, MaxPerSecond, MaxSize, Paths, Query, Requests.")]
     [InlineData("Edge:RateLimits:login:Permit", "10", "{key} is not a setting. Edge:RateLimits:login has Algorithm, Burst, Partition, Permits, Shadow, Window.")]
-    [InlineData("Edge:Discovery:Dns:Intervall", "00:00:10", "{key} is not a setting. Edge:Discovery:Dns has HostsFile, Interval, MinInterval, ResolverFile, Server, Timeout.")]
+    [InlineData("Edge:Discovery:Dns:Intervall", "00:00:10", "{key} is not a setting. Edge:Discovery:Dns has Family, HostsFile, Interval, MinInterval, ResolverFile, Server, Timeout.")]
     [InlineData("Kestrel:Endpoints:Http:ClientCertificateMode", "RequireCertificate", "{key} is not a setting. Kestrel:Endpoints:Http has Certificate, Protocols, Url.")]
     [InlineData("Drain:Tim", "00:00:01", "{key} is not a setting. Drain has Grace, Time.")]
     public void Start_WithAnUnknownKey_FailsAndListsTheKnownOnes(string key, string value, string message) =>
