@@ -49,7 +49,7 @@ internal sealed record KubernetesConnection(string? ApiServer, string TokenFile,
         Host = ApiServer ?? throw new InvalidOperationException($"this process does not run in a pod; set {DiscoveryOptions.Section}:Kubernetes:ApiServer"),
         TokenProvider = File.Exists(TokenFile) ? new TokenFileProvider(TokenFile) : null,
         FirstMessageHandlerSetup = Configure,
-    });
+    }, new WholeBody());
 
     // Instead of the client's SslCaCerts, which accepts a certificate for another host name.
     private void Configure(HttpMessageHandler handler)
@@ -69,6 +69,22 @@ internal sealed record KubernetesConnection(string? ApiServer, string TokenFile,
                 RevocationMode = X509RevocationMode.NoCheck,
             };
             sockets.SslOptions.CertificateChainPolicy.CustomTrustStore.ImportFromPemFile(AuthorityFile);
+        }
+    }
+
+    // The client reads a body by blocking calls, without a time limit: on the thread that polls the sockets, nothing would ever arrive.
+    private sealed class WholeBody : DelegatingHandler
+    {
+        protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+        {
+            var response = await base.SendAsync(request, cancellationToken);
+            // A watch never ends, and the client reads its lines asynchronously.
+            if (!request.RequestUri!.Query.Contains("watch=true", StringComparison.Ordinal) || !response.IsSuccessStatusCode)
+            {
+                await response.Content.LoadIntoBufferAsync(cancellationToken);
+            }
+
+            return response;
         }
     }
 

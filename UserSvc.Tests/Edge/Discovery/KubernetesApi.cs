@@ -54,6 +54,9 @@ internal sealed class KubernetesApi : IAsyncDisposable
     /// <summary>The status of every answer while it is set.</summary>
     public int? Refusal { get; set; }
 
+    /// <summary>Sends the half of a list, or of a refusal, and then nothing more.</summary>
+    public bool Stalling { get; set; }
+
     /// <summary>Reports an expired version by an ERROR event in the stream (status 200), as the API may, instead of status 410.</summary>
     public bool GoneInStream { get; set; }
 
@@ -191,8 +194,21 @@ internal sealed class KubernetesApi : IAsyncDisposable
             }.ToJsonString();
         }
 
+        await AnswerAsync(context, list);
+    }
+
+    private async Task AnswerAsync(HttpContext context, string json)
+    {
         context.Response.ContentType = "application/json";
-        await context.Response.WriteAsync(list);
+        if (Stalling)
+        {
+            await context.Response.WriteAsync(json[..(json.Length / 2)]);
+            await context.Response.Body.FlushAsync();
+            await Task.Delay(Timeout.Infinite, context.RequestAborted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            return;
+        }
+
+        await context.Response.WriteAsync(json);
     }
 
     private async Task WatchAsync(HttpContext context, long from)
@@ -248,11 +264,10 @@ internal sealed class KubernetesApi : IAsyncDisposable
         }
     }
 
-    private static Task RefuseAsync(HttpContext context, int status)
+    private Task RefuseAsync(HttpContext context, int status)
     {
         context.Response.StatusCode = status;
-        context.Response.ContentType = "application/json";
-        return context.Response.WriteAsync(Status(status).ToJsonString());
+        return AnswerAsync(context, Status(status).ToJsonString());
     }
 
     private static JsonObject Status(int code) => new()

@@ -244,6 +244,28 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
         Assert.Equal(1, source.Failures);
     }
 
+    [Theory]
+    [InlineData(null)]
+    [InlineData(503)]
+    public async Task Answer_ThatStalls_FailsAfterItsTimeoutAndKeepsTheEndpoints(int? status)
+    {
+        await using var source = await WatchedAsync();
+        (_api.Stalling, _api.Refusal) = (true, status);
+        // A watch that ends at once has failed: a new list follows.
+        _api.EndWatches();
+        await source.PassAsync();
+        await Eventually.HoldsAsync(() => Task.FromResult(_api.Asked.Count == 3));
+
+        source.Advance(TimeSpan.FromSeconds(9.9));
+        var failures = source.Failures;
+        source.Advance(TimeSpan.FromSeconds(0.1));
+        await source.PausedAsync();
+
+        Assert.Equal((1, 2), (failures, source.Failures));
+        Assert.True(source.Source.Failing);
+        Assert.Equal(["usersvc-1-uid 10.0.0.1:8080", "usersvc-2-uid 10.0.0.2:8080"], source.Known);
+    }
+
     private TestSource Start(Action<DiscoveryOptions>? configure = null) => new("k8s+http://usersvc/http", o =>
     {
         o.Kubernetes.ApiServer = _api.Address;
