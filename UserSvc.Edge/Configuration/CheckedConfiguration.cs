@@ -9,7 +9,7 @@ internal sealed class CheckedConfiguration : ConfigurationProvider, IConfigurati
     // Everything else is read once: a listener cannot be rebound without cutting requests, and options are validated at start.
     private static readonly string[] Reloadable = ["ReverseProxy:", "Logging:"];
 
-    public CheckedConfiguration(IConfiguration configuration) => Data = Copy(configuration);
+    public CheckedConfiguration(IConfigurationRoot configuration) => Data = Copy(configuration);
 
     public IConfigurationProvider Build(IConfigurationBuilder builder) => this;
 
@@ -18,7 +18,7 @@ internal sealed class CheckedConfiguration : ConfigurationProvider, IConfigurati
     /// <param name="roots">The top-level sections whose settings are compared.</param>
     /// <param name="unapplied">Settings of <paramref name="roots"/> that changed but need a restart.</param>
     /// <returns>Whether anything was applied.</returns>
-    public bool Apply(IConfiguration configuration, IReadOnlySet<string> roots, out IReadOnlyList<string> unapplied)
+    public bool Apply(IConfigurationRoot configuration, IReadOnlySet<string> roots, out IReadOnlyList<string> unapplied)
     {
         var changed = Copy(configuration);
         unapplied =
@@ -44,12 +44,21 @@ internal sealed class CheckedConfiguration : ConfigurationProvider, IConfigurati
     private static bool Same(IDictionary<string, string?> one, Dictionary<string, string?> other, string key) =>
         one.TryGetValue(key, out var value) == other.TryGetValue(key, out var otherValue) && value == otherValue;
 
-    // Without the sections themselves: binding would take their null for a value.
-    private static Dictionary<string, string?> Copy(IConfiguration configuration)
+    private static Dictionary<string, string?> Copy(IConfigurationRoot configuration) =>
+        Settings(configuration, null).ToDictionary(StringComparer.OrdinalIgnoreCase);
+
+    // Names are spelled as in the first source that has them. The files come first: REVERSEPROXY__CLUSTERS__USERSVC__… in the environment must
+    // not rename a cluster. Without the sections themselves: binding would take their null for a value.
+    private static IEnumerable<KeyValuePair<string, string?>> Settings(IConfigurationRoot configuration, string? parent)
     {
-        var all = configuration.AsEnumerable().ToDictionary(StringComparer.OrdinalIgnoreCase);
-        var sections = all.Keys.Where(key => key.Contains(':', StringComparison.Ordinal)).Select(key => ConfigurationPath.GetParentPath(key)!)
-            .ToHashSet(StringComparer.OrdinalIgnoreCase);
-        return all.Where(s => s.Value is not null || !sections.Contains(s.Key)).ToDictionary(StringComparer.OrdinalIgnoreCase);
+        foreach (var key in configuration.Providers.SelectMany(p => p.GetChildKeys([], parent).Distinct()).Distinct(StringComparer.OrdinalIgnoreCase))
+        {
+            var path = parent is null ? key : ConfigurationPath.Combine(parent, key);
+            List<KeyValuePair<string, string?>> below = [.. Settings(configuration, path)];
+            foreach (var setting in configuration[path] is { } value ? below.Prepend(new(path, value)) : below is [] ? [new(path, null)] : below)
+            {
+                yield return setting;
+            }
+        }
     }
 }

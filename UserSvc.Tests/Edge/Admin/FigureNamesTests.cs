@@ -1,6 +1,7 @@
 using System.Diagnostics.Metrics;
 using Microsoft.Extensions.DependencyInjection;
 using UserSvc.Tests.Edge.Discovery;
+using Yarp.ReverseProxy;
 
 namespace UserSvc.Tests.Edge.Admin;
 
@@ -33,10 +34,7 @@ public sealed class FigureNamesTests : IAsyncLifetime
     [Fact]
     public async Task Stats_OfEveryKind_HaveTheseNames()
     {
-        var stats = await _edge.Admin.AskAsync("/stats");
-
-        var names = stats.Body.TrimEnd('\n').Split('\n').Select(line => line[..line.LastIndexOf(": ", StringComparison.Ordinal)])
-            .Select(name => name.Replace(Source, "SOURCE", StringComparison.Ordinal).Replace(Authority.Replace(':', '_'), "ADDRESS", StringComparison.Ordinal));
+        var names = (await NamesAsync(_edge)).Select(name => name.Replace(Source, "SOURCE", StringComparison.Ordinal).Replace(Authority.Replace(':', '_'), "ADDRESS", StringComparison.Ordinal));
         Assert.Equal(
             [
                 .. Named("accesslog", "dropped left_out written"),
@@ -62,6 +60,17 @@ public sealed class FigureNamesTests : IAsyncLifetime
                 + "downstream_rq_1xx downstream_rq_2xx downstream_rq_3xx downstream_rq_4xx downstream_rq_5xx downstream_rq_active downstream_rq_completed downstream_rq_time downstream_rq_too_many_premature_resets downstream_rq_total ssl.connection_error");
 
         static IEnumerable<string> Named(string prefix, string names) => names.Split(' ').Select(name => $"{prefix}.{name}");
+    }
+
+    [Fact]
+    public async Task Stats_OfSettingsOverriddenInAnotherCase_HaveTheNamesOfTheFile()
+    {
+        await using var edge = await EdgeHost.StartAsync([("sds", Source)], ("Edge:RateLimits:login:Permits", "10"),
+            ("REVERSEPROXY:CLUSTERS:USERSVC:METADATA:PANIC.THRESHOLD", "40"), ("reverseproxy:routes:USER:order", "1"), ("KESTREL:ENDPOINTS:HTTP:PROTOCOLS", "Http1"));
+        await Eventually.HoldsAsync(async () => (await edge.Health.AskAsync("/ready")).Status == 200);
+
+        Assert.Equal(await NamesAsync(_edge), await NamesAsync(edge));
+        Assert.Equal(["user"], edge.Services.GetRequiredService<IProxyStateLookup>().GetRoutes().Select(r => r.Config.RouteId));
     }
 
     [Fact]
@@ -148,4 +157,7 @@ public sealed class FigureNamesTests : IAsyncLifetime
         void Note(Instrument instrument, ReadOnlySpan<KeyValuePair<string, object?>> tags) =>
             instruments[instrument.Name] = string.Join(' ', [instrument.Unit, .. tags.ToArray().Select(t => t.Key)]);
     }
+
+    private static async Task<IEnumerable<string>> NamesAsync(EdgeHost edge) =>
+        (await edge.Admin.AskAsync("/stats")).Body.TrimEnd('\n').Split('\n').Select(line => line[..line.LastIndexOf(": ", StringComparison.Ordinal)]);
 }
