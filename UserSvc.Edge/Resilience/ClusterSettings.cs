@@ -13,6 +13,13 @@ internal sealed record ClusterSettings
     /// <summary><c>ConnectTimeout</c>: name lookup, TCP and TLS handshakes together. Default 250 ms; 1 ms to 1 min.</summary>
     public required TimeSpan ConnectTimeout { get; init; }
 
+    /// <summary>
+    /// <c>IdleTimeout</c>: no request goes over a connection that has waited this long for one. Must be shorter than the time after which the
+    /// upstream closes idle connections: a POST or DELETE that meets the closing fails. Default none, and a connection is closed when it was
+    /// idle for about a minute; 100 ms to 1 h.
+    /// </summary>
+    public required TimeSpan? IdleTimeout { get; init; }
+
     /// <summary><c>Retry.Attempts</c>: the maximum number of attempts per request; 1 disables retries. Default 3; 1 to 10.</summary>
     public required int Attempts { get; init; }
 
@@ -66,6 +73,7 @@ internal sealed record ClusterSettings
         var settings = new ClusterSettings
         {
             ConnectTimeout = reader.Time("ConnectTimeout", TimeSpan.FromMilliseconds(250), TimeSpan.FromMilliseconds(1), TimeSpan.FromMinutes(1)),
+            IdleTimeout = reader.Time("IdleTimeout", TimeSpan.FromMilliseconds(100), TimeSpan.FromHours(1)),
             Attempts = reader.Number("Retry.Attempts", 3, 1, 10),
             AttemptTimeout = reader.Time("Retry.AttemptTimeout", TimeSpan.FromSeconds(1), TimeSpan.FromMilliseconds(1), TimeSpan.FromMinutes(5)),
             BudgetPercent = reader.Number("Retry.BudgetPercent", 20, 0, 100),
@@ -92,10 +100,12 @@ internal sealed record ClusterSettings
             "TransportFailureRateHealthPolicy.RateLimit",
         };
 
-        public TimeSpan Time(string key, TimeSpan defaultValue, TimeSpan min, TimeSpan max) =>
-            Find(key) is not { } text ? defaultValue
+        public TimeSpan Time(string key, TimeSpan defaultValue, TimeSpan min, TimeSpan max) => Time(key, min, max) ?? defaultValue;
+
+        public TimeSpan? Time(string key, TimeSpan min, TimeSpan max) =>
+            Find(key) is not { } text ? null
             : TimeSpan.TryParse(text, CultureInfo.InvariantCulture, out var time) && time >= min && time <= max ? time
-            : Refuse(defaultValue, $"Metadata:{key} must be a time span from {min:c} to {max:c}, not '{text}'");
+            : Refuse<TimeSpan?>(null, $"Metadata:{key} must be a time span from {min:c} to {max:c}, not '{text}'");
 
         public int Number(string key, int defaultValue, int min, int max) =>
             Find(key) is not { } text ? defaultValue

@@ -42,7 +42,7 @@ public sealed class ConfigurationTests
     [InlineData("ConnectTimeout", "00:00:00", "must be a time span from 00:00:00.0010000 to 00:01:00, not '00:00:00'")]
     [InlineData("Retry.Attempts", "-1", "must be a whole number from 1 to 10, not '-1'")]
     [InlineData("Panic.Threshold", "101", "must be a whole number from 0 to 100, not '101'")]
-    [InlineData("Retry.Attempt", "2", "is unknown; the known keys are CircuitBreaker.MaxRequests, CircuitBreaker.MaxRequestsPerDestination, ConnectTimeout, ConsecutiveFailuresHealthPolicy.Threshold, Ejection.ConsecutiveFailures, Ejection.MaxPercent, Ejection.MaxTime, Panic.Threshold, Probe.HealthyThreshold, Probe.UnhealthyThreshold, Retry.AttemptTimeout, Retry.Attempts, Retry.BudgetPerSecond, Retry.BudgetPercent, TransportFailureRateHealthPolicy.RateLimit")]
+    [InlineData("Retry.Attempt", "2", "is unknown; the known keys are CircuitBreaker.MaxRequests, CircuitBreaker.MaxRequestsPerDestination, ConnectTimeout, ConsecutiveFailuresHealthPolicy.Threshold, Ejection.ConsecutiveFailures, Ejection.MaxPercent, Ejection.MaxTime, IdleTimeout, Panic.Threshold, Probe.HealthyThreshold, Probe.UnhealthyThreshold, Retry.AttemptTimeout, Retry.Attempts, Retry.BudgetPerSecond, Retry.BudgetPercent, TransportFailureRateHealthPolicy.RateLimit")]
     [InlineData("Retry.TryTimeout", "00:00:01", "is now Retry.AttemptTimeout: rename it")]
     public void Start_WithInvalidClusterMetadata_FailsAndNamesIt(string key, string value, string reason)
     {

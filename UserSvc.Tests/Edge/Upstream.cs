@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -19,23 +20,24 @@ internal sealed class Upstream : IAsyncDisposable
     private readonly WebApplication _app;
     private int _probes;
 
-    private Upstream(string name, RequestDelegate? answer, HttpProtocols protocols)
+    private Upstream(string name, RequestDelegate? answer, HttpProtocols protocols, X509Certificate2? certificate)
     {
         Name = name;
         // Empty: the folder of the tests holds the services' appsettings.json.
         var builder = WebApplication.CreateEmptyBuilder(new());
-        builder.WebHost.UseKestrelCore().ConfigureKestrel(o =>
+        builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(o =>
         {
             o.AddServerHeader = false;
             // Headers as they are, one character a byte.
             o.RequestHeaderEncodingSelector = _ => Encoding.Latin1;
             o.ResponseHeaderEncodingSelector = _ => Encoding.Latin1;
             o.ConfigureEndpointDefaults(listener => listener.Protocols = protocols);
+            o.ConfigureHttpsDefaults(https => https.ServerCertificate = certificate);
         });
         // A test's held request must not hold its end.
         builder.Services.Configure<HostOptions>(o => o.ShutdownTimeout = TimeSpan.Zero);
         _app = builder.Build();
-        _app.Urls.Add("http://127.0.0.1:0");
+        _app.Urls.Add(certificate is null ? "http://127.0.0.1:0" : "https://127.0.0.1:0");
         _app.Run(context => context.Request.Path == "/health" ? ProbedAsync(context) : ReceivedAsync(context, answer));
     }
 
@@ -52,9 +54,14 @@ internal sealed class Upstream : IAsyncDisposable
 
     public ConcurrentQueue<Received> Requests { get; } = [];
 
-    public static async Task<Upstream> StartAsync(string name = "usersvc-1", RequestDelegate? answer = null, HttpProtocols protocols = HttpProtocols.Http1)
+    /// <param name="name">Its own, and its answer.</param>
+    /// <param name="answer">Writes another answer.</param>
+    /// <param name="protocols">What it speaks.</param>
+    /// <param name="certificate">Null for cleartext.</param>
+    public static async Task<Upstream> StartAsync(
+        string name = "usersvc-1", RequestDelegate? answer = null, HttpProtocols protocols = HttpProtocols.Http1, X509Certificate2? certificate = null)
     {
-        var upstream = new Upstream(name, answer, protocols);
+        var upstream = new Upstream(name, answer, protocols, certificate);
         await upstream._app.StartAsync(TestContext.Current.CancellationToken);
         return upstream;
     }
