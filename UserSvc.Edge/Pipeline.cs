@@ -20,7 +20,7 @@ namespace UserSvc.Edge;
 ///    │   7 RequestHeaders     refuses ambiguous requests, decides who the client is
 ///    │   8 NormalPath         one form of the path, to route and to forward
 ///    │   9 HttpsPolicy        HSTS or redirect, if configured
-///    ├─ 10 routing ─────────► admin and health endpoints
+///    ├─ 10 routing ─────────► admin and health endpoints; then CORS, if configured
 ///    │  11 YARP               takes the route's cluster and its destinations
 ///    │  12 ForwarderErrors    413; failures become problem JSON
 ///    │  13 ForwardedProbes    a sidecar's own unreadiness
@@ -47,6 +47,7 @@ internal static class Pipeline
         app.UseMiddleware<NormalPath>();
         app.UseHttpsPolicy();
         app.UseRouting();
+        app.UseCrossOrigin();
         app.UseOwnStatusProblems();
         app.MapAdmin();
         app.MapReverseProxy(proxied =>

@@ -49,7 +49,6 @@ internal sealed class KnownSettings(IEnumerable<KnownSection> sections)
         (typeof(DestinationConfig), nameof(DestinationConfig.Metadata)),
         (typeof(RouteConfig), nameof(RouteConfig.RouteId)),
         (typeof(RouteConfig), nameof(RouteConfig.AuthorizationPolicy)),
-        (typeof(RouteConfig), nameof(RouteConfig.CorsPolicy)),
         (typeof(RouteConfig), nameof(RouteConfig.OutputCachePolicy)),
     ];
 

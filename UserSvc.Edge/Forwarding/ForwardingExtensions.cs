@@ -40,6 +40,7 @@ internal static class ForwardingExtensions
             .AddResilience();
         builder.Services.AddKnownOptions<PathOptions>(PathOptions.Section)
             .Validate(o => Enum.IsDefined(o.EscapedSlashes), "Edge:Path:EscapedSlashes must be Keep or Reject");
+        builder.Services.AddCrossOrigin();
         builder.Services.AddSingleton<ForwardedClient>();
         builder.Services.AddSingleton<Via>();
         builder.Services.RemoveKeyRingAtStart();

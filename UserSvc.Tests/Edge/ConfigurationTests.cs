@@ -60,7 +60,7 @@ public sealed class ConfigurationTests
     [InlineData("ReverseProxy:Clusters:usersvc:Destinations:usersvc-1:Weight", "2",
         "{key} is not a setting. ReverseProxy:Clusters:usersvc:Destinations:usersvc-1 has Address, Health, Host.")]
     [InlineData("ReverseProxy:Routes:user:Metadata:Retries", "2", "Metadata:Retries is unknown; there is AccessLog.Requests, in the route user.")]
-    [InlineData("ReverseProxy:Routes:user:CorsPolicy", "Default", "{key} is not a setting. ReverseProxy:Routes:user has ClusterId, Match, MaxRequestBodySize, Metadata, Order, RateLimiterPolicy, Timeout, TimeoutPolicy, Transforms.")]
+    [InlineData("ReverseProxy:Routes:user:AuthorizationPolicy", "Default", "{key} is not a setting. ReverseProxy:Routes:user has ClusterId, CorsPolicy, Match, MaxRequestBodySize, Metadata, Order, RateLimiterPolicy, Timeout, TimeoutPolicy, Transforms.")]
     [InlineData("ReverseProxy:Clusters:usersvc:HttpClient:RequestHeaderEncoding", "utf-8",
         "{key} is not a setting. ReverseProxy:Clusters:usersvc:HttpClient has DangerousAcceptAnyServerCertificate, EnableMultipleHttp2Connections, MaxConnectionsPerServer, SslProtocols, WebProxy.")]
     [InlineData("ReverseProxy:Cluster:usersvc:LoadBalancingPolicy", "Random", "ReverseProxy:Cluster is not a setting. ReverseProxy has Clusters, Routes.")]
@@ -68,7 +68,7 @@ public sealed class ConfigurationTests
     [InlineData("Kestrel:Limits:Http2:MaxStreams", "1",
         "{key} is not a setting. Kestrel:Limits:Http2 has HeaderTableSize, InitialConnectionWindowSize, InitialStreamWindowSize, KeepAlivePingDelay, KeepAlivePingTimeout, MaxFrameSize, MaxRequestHeaderFieldSize, MaxStreamsPerConnection.")]
     [InlineData("Edge:Reload:Intervall", "00:00:01", "{key} is not a setting. Edge:Reload has Interval.")]
-    [InlineData("Edge:TrustedProxy:0", "10.0.0.0/8", "Edge:TrustedProxy is not a setting. Edge has AccessLog, Admin, AnswerAttemptCount, Connections, Discovery, FairShares, Https, Mode, Path, RateLimits, Reload, RequestBuffer, TraceUrl, TrustSampling, TrustedProxies.")]
+    [InlineData("Edge:TrustedProxy:0", "10.0.0.0/8", "Edge:TrustedProxy is not a setting. Edge has AccessLog, Admin, AnswerAttemptCount, Connections, Cors, Discovery, FairShares, Https, Mode, Path, RateLimits, Reload, RequestBuffer, TraceUrl, TrustSampling, TrustedProxies.")]
     [InlineData("Edge:AccessLog:Path", "Route", "{key} is not a setting. Edge:AccessLog has File, Headers, MaxFiles, MaxPerSecond, MaxSize, Paths, Query, Requests.")]
     [InlineData("Edge:RateLimits:login:Permit", "10", "{key} is not a setting. Edge:RateLimits:login has Algorithm, Burst, Partition, Permits, Shadow, Window.")]
     [InlineData("Edge:Discovery:Dns:Intervall", "00:00:10", "{key} is not a setting. Edge:Discovery:Dns has Family, HostsFile, Interval, MinInterval, ResolverFile, Server, Timeout.")]
