@@ -33,6 +33,7 @@ internal static class Program
         app.UseServiceDefaults();
         app.UseAttemptNumber();
         app.UseProblemJson();
+        app.UseNoSniffing();
         app.UseUtf8Only();
         app.MapHealthEndpoints();
         app.MapUsers();
@@ -44,6 +45,13 @@ internal static class Program
 
         return app;
     }
+
+    // Keeps a browser from taking a full name that looks like a page for one.
+    private static void UseNoSniffing(this WebApplication app) => app.Use(next => context =>
+    {
+        context.Response.Headers.XContentTypeOptions = "nosniff";
+        return next(context);
+    });
 
     private static void AddLoopbackPort(this WebApplicationBuilder builder)
     {

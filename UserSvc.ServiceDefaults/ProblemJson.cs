@@ -56,6 +56,7 @@ internal sealed class ProblemJsonWriter(Instance instance, IOptions<JsonOptions>
         // The whole body first, so that the answer has a Content-Length.
         var body = JsonSerializer.SerializeToUtf8Bytes(problem, problem.GetType(), json.Value.SerializerOptions);
         response.ContentType = "application/problem+json";
+        response.Headers.XContentTypeOptions = "nosniff";
         response.ContentLength = body.Length;
         // Without a token: a write to a client that has gone does nothing, and does not throw.
         await response.Body.WriteAsync(body);

@@ -33,6 +33,17 @@ public sealed class UserEndpointsTests(PostgresFixture postgres) : IAsyncLifetim
         Assert.Equal(new Answer(200, """{"ok":true,"msg":"user health check OK","hostname":"usersvc-1","resolvedname":"127.0.0.1"}"""), answer);
     }
 
+    [Theory]
+    [InlineData("/user/health", 200)]
+    [InlineData("/user/nobody", 404)]
+    [InlineData("/nothing", 404)]
+    public async Task Answer_OfAnyKind_ForbidsABrowserToGuessItsType(string path, int status)
+    {
+        using var response = await _client.GetAsync(path, Cancellation);
+
+        Assert.Equal((status, "nosniff"), ((int)response.StatusCode, response.Headers.GetValues("X-Content-Type-Options").Single()));
+    }
+
     [Fact]
     public async Task Put_NewUser_CreatesItWithLocationAndWeakETag()
     {

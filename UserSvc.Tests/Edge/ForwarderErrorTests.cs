@@ -18,7 +18,8 @@ public sealed class ForwarderErrorTests
         using var response = await edge.Public.GetAsync("/user/alice", TestContext.Current.CancellationToken);
 
         Assert.Equal(EdgeAnswers.NoInstance, await Answer.ReadAsync(response));
-        Assert.Equal((TimeSpan.FromSeconds(1), false), (response.Headers.RetryAfter?.Delta, response.Headers.Contains("x-envoy-overloaded")));
+        Assert.Equal((TimeSpan.FromSeconds(1), false, "nosniff"),
+            (response.Headers.RetryAfter?.Delta, response.Headers.Contains("x-envoy-overloaded"), response.Headers.GetValues("X-Content-Type-Options").Single()));
     }
 
     [Fact]
