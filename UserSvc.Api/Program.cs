@@ -11,7 +11,7 @@ namespace UserSvc.Api;
 
 internal static class Program
 {
-    private static Task Main(string[] args) => Build(args).RunAsync();
+    private static Task<int> Main(string[] args) => ServiceProgram.RunAsync(() => Build(args), Console.Error);
 
     /// <summary>Builds the service without starting it. Tests run it in-process, with their own ports and clock.</summary>
     public static WebApplication Build(string[] args, TimeProvider? time = null)
@@ -55,7 +55,7 @@ internal static class Program
 
     private static void AddLoopbackPort(this WebApplicationBuilder builder)
     {
-        builder.Services.AddOptions<ListenOptions>().BindConfiguration(ListenOptions.Section).ValidateDataAnnotations().ValidateOnStart();
+        builder.Services.AddCheckedOptions<ListenOptions>(ListenOptions.Section);
         if (builder.Configuration[$"{ListenOptions.Section}:{nameof(ListenOptions.LoopbackPort)}"] is { Length: > 0 } port)
         {
             // The options are validated before Kestrel binds. Without PreferHostingUrls, Kestrel's configured endpoints would take precedence.

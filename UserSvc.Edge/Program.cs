@@ -10,26 +10,10 @@ namespace UserSvc.Edge;
 
 internal static class Program
 {
-    private static async Task<int> Main(string[] args)
+    private static Task<int> Main(string[] args)
     {
         CompleteSocketsInline();
-        WebApplication edge;
-        try
-        {
-            edge = Build(args);
-            await edge.StartAsync();
-        }
-        catch (Exception failure) when (StartFailure.Explain(failure) is { } explanation)
-        {
-            await Console.Error.WriteLineAsync(explanation);
-            return 1;
-        }
-
-        await using (edge)
-        {
-            await edge.WaitForShutdownAsync();
-            return 0;
-        }
+        return ServiceProgram.RunAsync(() => Build(args), Console.Error);
     }
 
     // Continue on the thread that polls the sockets instead of waking another: nothing here blocks. This variable is the runtime's only

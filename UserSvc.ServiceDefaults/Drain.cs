@@ -29,7 +29,7 @@ public sealed class DrainOptions
 /// On SIGTERM readiness fails at once, requests are still served for <see cref="DrainOptions.Time"/> with answers that ask the client to
 /// close its connection (over HTTP/2 with GOAWAY), and then the host stops once the requests in flight have ended.
 /// </summary>
-public sealed partial class Drain(IOptions<DrainOptions> options, TimeProvider time, ILogger<Drain> logger) : IHostedLifecycleService
+public sealed partial class Drain(IOptions<DrainOptions> options, ServiceExit exit, TimeProvider time, ILogger<Drain> logger) : IHostedLifecycleService
 {
     /// <summary>True from SIGTERM on.</summary>
     public bool Started { get; private set; }
@@ -37,7 +37,7 @@ public sealed partial class Drain(IOptions<DrainOptions> options, TimeProvider t
     // The host awaits every service's StoppingAsync before any StopAsync, so the web server still listens here.
     public async Task StoppingAsync(CancellationToken cancellationToken)
     {
-        if (Started)
+        if (Started || exit.Requested)
         {
             // Disposing the host stops it again.
             return;

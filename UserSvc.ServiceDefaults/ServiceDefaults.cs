@@ -24,10 +24,13 @@ public static class ServiceDefaultsExtensions
         builder.AddDrain();
         builder.Services.AddOptions<InstanceOptions>().BindConfiguration(InstanceOptions.Section);
         builder.Services.AddSingleton<Instance>();
+        builder.Services.AddSingleton<ServiceExit>();
         builder.Services.AddProblemJson();
         builder.Services.AddHealthChecks().AddCheck<DrainHealthCheck>("drain", tags: [ReadyTag]);
         // A failing check would be logged on every probe. The prober sees it anyway, and whatever caused it has logged that once.
         builder.Logging.AddFilter("Microsoft.Extensions.Diagnostics.HealthChecks", LogLevel.None);
+        // ServiceProgram prints start failures itself; don't log them twice.
+        builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.Critical);
         return builder;
     }
 

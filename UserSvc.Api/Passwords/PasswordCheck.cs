@@ -55,8 +55,8 @@ internal static class PasswordExtensions
     /// <summary>Hashing and checking passwords, with the throttle that every check goes through.</summary>
     public static void AddPasswords(this IHostApplicationBuilder builder)
     {
-        builder.Services.AddOptions<PasswordHasherOptions>().BindConfiguration("Passwords").ValidateDataAnnotations().ValidateOnStart();
-        builder.Services.AddOptions<PasswordThrottleOptions>().BindConfiguration("PasswordThrottle").ValidateDataAnnotations().ValidateOnStart();
+        builder.Services.AddCheckedOptions<PasswordHasherOptions>("Passwords");
+        builder.Services.AddCheckedOptions<PasswordThrottleOptions>("PasswordThrottle");
         builder.Services.AddSingleton<PasswordHasher>();
         builder.Services.AddSingleton<HashLane>();
         builder.Services.AddSingleton<PasswordThrottle>();

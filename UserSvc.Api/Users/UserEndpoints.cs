@@ -12,8 +12,8 @@ internal static class UserEndpoints
     public static void AddUsers(this IHostApplicationBuilder builder)
     {
         UserName.RequireNormalization();
-        builder.Services.AddOptions<AdminOptions>().BindConfiguration("Admin").ValidateDataAnnotations().ValidateOnStart();
-        builder.Services.AddOptions<AuditOptions>().BindConfiguration("Audit").ValidateDataAnnotations().ValidateOnStart();
+        builder.Services.AddCheckedOptions<AdminOptions>("Admin");
+        builder.Services.AddCheckedOptions<AuditOptions>("Audit");
         builder.Services.AddOptions<ClientOptions>().BindConfiguration("Client")
             .Validate(o => o.Networks.All(n => n is not null), "Client:TrustedProxies must be addresses (10.1.2.3) or networks (10.0.0.0/8)").ValidateOnStart();
         builder.Services.AddSingleton<Administrator>();

@@ -1,6 +1,7 @@
 using System.Reflection;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Configuration.Json;
+using UserSvc.ServiceDefaults;
 using Yarp.ReverseProxy.Configuration;
 
 namespace UserSvc.Edge.Configuration;

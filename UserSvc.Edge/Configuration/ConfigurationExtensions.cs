@@ -46,8 +46,6 @@ internal static class ConfigurationExtensions
         builder.Services.AddKnownOptions<ReloadOptions>(ReloadOptions.Section)
             .Validate(o => o.Interval >= TimeSpan.FromMilliseconds(50) && o.Interval <= TimeSpan.FromHours(1),
                 $"{ReloadOptions.Section}:Interval must be between 50 ms and 1 h.");
-        // Program prints start failures itself; don't log them twice.
-        builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.Critical);
         return sources;
     }
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Microsoft.Extensions.Options;
+using UserSvc.ServiceDefaults;
 using Yarp.ReverseProxy.Configuration;
 
 namespace UserSvc.Edge.Configuration;

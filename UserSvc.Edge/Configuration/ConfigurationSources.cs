@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using UserSvc.ServiceDefaults;
 
 namespace UserSvc.Edge.Configuration;
 

@@ -61,7 +61,7 @@ public sealed class ListeningTests(PostgresFixture postgres)
         var failure = await Assert.ThrowsAsync<OptionsValidationException>(api.StartAsync);
 
         Assert.Equal(
-            ["DataAnnotation validation failed for 'ListenOptions' members: 'LoopbackPort' with the error: 'The field LoopbackPort must be between 1 and 65535.'."],
+            ["Listen:LoopbackPort must be between 1 and 65535."],
             failure.Failures);
     }
 

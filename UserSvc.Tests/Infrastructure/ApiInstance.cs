@@ -4,22 +4,24 @@ using Microsoft.AspNetCore.Builder;
 namespace UserSvc.Tests.Infrastructure;
 
 /// <summary>The API's Program and appsettings.json on a real Kestrel and a free port, as <c>usersvc-1</c> at 127.0.0.1.</summary>
-internal sealed class ApiInstance : IAsyncDisposable
+/// <param name="time">The test's clock.</param>
+/// <param name="connectionString">The database's.</param>
+/// <param name="settings">Added to the defaults below, or replacing them; null removes one.</param>
+internal sealed class ApiInstance(TimeProvider? time, string connectionString, params IEnumerable<(string Key, string? Value)> settings) : IAsyncDisposable
 {
     public const string AdminKey = "an-administrators-key";
 
-    private readonly WebApplication _app;
+    private readonly WebApplication _app = UserSvc.Api.Program.Build(Arguments(connectionString, settings), time);
     private HttpClient? _client;
 
-    /// <param name="connectionString">The database's.</param>
-    /// <param name="settings">Added to the defaults below, or replacing them; null removes one.</param>
     public ApiInstance(string connectionString, params IEnumerable<(string Key, string? Value)> settings)
         : this(null, connectionString, settings)
     {
     }
 
-    /// <summary>The same with the test's clock.</summary>
-    public ApiInstance(TimeProvider? time, string connectionString, params IEnumerable<(string Key, string? Value)> settings)
+    public IServiceProvider Services => _app.Services;
+
+    public static string[] Arguments(string connectionString, params IEnumerable<(string Key, string? Value)> settings)
     {
         var configuration = new Dictionary<string, string?>
         {
@@ -41,10 +43,8 @@ internal sealed class ApiInstance : IAsyncDisposable
             configuration[key] = value;
         }
 
-        _app = UserSvc.Api.Program.Build([.. configuration.Where(c => c.Value is not null).Select(c => $"--{c.Key}={c.Value}")], time);
+        return [.. configuration.Where(c => c.Value is not null).Select(c => $"--{c.Key}={c.Value}")];
     }
-
-    public IServiceProvider Services => _app.Services;
 
     /// <summary>Starts the instance and returns a client when it listens.</summary>
     public async Task<HttpClient> StartAsync()

@@ -1,5 +1,5 @@
 using System.Text.Json;
-using UserSvc.Edge.Configuration;
+using UserSvc.ServiceDefaults;
 
 namespace UserSvc.Tests.Edge.Sidecar;
 

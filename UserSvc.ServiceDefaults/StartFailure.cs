@@ -1,10 +1,12 @@
+using System.Net.Sockets;
 using System.Security.Cryptography;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Options;
 
-namespace UserSvc.Edge.Configuration;
+namespace UserSvc.ServiceDefaults;
 
-/// <summary>The configuration cannot be used. The message names every wrong setting, one per line.</summary>
-internal sealed class InvalidConfigurationException(string message, Exception? inner = null) : Exception(message, inner)
+/// <summary>The service cannot run as it is configured. The message says what an operator must change, one line for each mistake.</summary>
+public sealed class InvalidConfigurationException(string message, Exception? inner = null) : Exception(message, inner)
 {
     public InvalidConfigurationException(IEnumerable<string> errors)
         : this(string.Join(Environment.NewLine, errors))
@@ -19,7 +21,7 @@ internal sealed class InvalidConfigurationException(string message, Exception? i
 }
 
 /// <summary>Start-up errors an operator can fix, as one line. Everything else keeps its stack trace.</summary>
-internal static class StartFailure
+public static class StartFailure
 {
     /// <returns>Null for everything else.</returns>
     public static string? Explain(Exception failure) => failure switch
@@ -30,9 +32,10 @@ internal static class StartFailure
         // The host reads the files before any code of ours runs.
         InvalidDataException broken => new InvalidConfigurationException(broken).Message,
         DirectoryNotFoundException missing => $"The content root is not a folder: {missing.Message}",
-        // A port is already in use.
+        IOException { InnerException: AddressInUseException } => $"{failure.Message} Stop the program that listens there, or configure another port.",
         IOException => failure.Message,
-        // From Kestrel: an invalid endpoint address, https without a certificate, a key that does not match.
+        SocketException => $"Cannot listen on a configured address: {failure.Message}. Configure an address of this machine and a port that this user may open.",
+        // From Kestrel: an invalid endpoint address, https without a certificate, a key that does not match. From the binder: a value of the wrong type.
         FormatException or InvalidOperationException or CryptographicException => failure.Message,
         _ => null,
     };
