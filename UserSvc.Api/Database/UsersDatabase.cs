@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Aspire.Npgsql;
 using Npgsql;
 using UserSvc.ServiceDefaults;
 
@@ -9,15 +10,22 @@ internal static class UsersDatabase
     /// <summary>The data source, the schema with its readiness check, and everything that reads and writes users.</summary>
     public static void AddUsersDatabase(this WebApplicationBuilder builder)
     {
-        builder.AddNpgsqlDataSource("users", configureDataSourceBuilder: Configure);
+        builder.AddNpgsqlDataSource("users", ReadConnectionString, Configure);
         builder.Services.AddSingleton<DatabaseOutage>();
         builder.Services.AddHostedService(services => services.GetRequiredService<DatabaseOutage>());
         builder.Services.AddSingleton<SchemaMigration>();
         builder.Services.AddHostedService(services => services.GetRequiredService<SchemaMigration>());
         builder.Services.AddHealthChecks().AddCheck<SchemaHealthCheck>("schema", tags: [ServiceDefaultsExtensions.ReadyTag]);
-        builder.Services.AddOptions<UserLookupOptions>().BindConfiguration("Lookup").ValidateDataAnnotations().ValidateOnStart();
+        builder.Services.AddCheckedOptions<UserLookupOptions>("Lookup");
         builder.Services.AddSingleton<UserLookup>();
         builder.Services.AddSingleton<UserStore>();
+    }
+
+    private static void ReadConnectionString(NpgsqlSettings settings)
+    {
+        var connection = ConnectionString.Parse(settings.ConnectionString);
+        ConnectionString.RequireFiles(connection);
+        settings.ConnectionString = connection.ConnectionString;
     }
 
     // Defaults only: the connection string takes precedence.
@@ -36,10 +44,20 @@ internal static class UsersDatabase
         // When a command times out, Npgsql sends a cancel over a second connection. -1 only skips waiting for the command to end: the
         // connection is closed and the caller gets its error.
         Default("Cancellation Timeout", () => connection.CancellationTimeout = -1);
-        // The lookup's connection may be idle for long, and networks drop idle connections (Google Cloud after 10 minutes).
-        Default("Tcp Keepalive", () => connection.TcpKeepAlive = true);
-        Default("Tcp Keepalive Time", () => connection.TcpKeepAliveTime = 60);
-        Default("Tcp Keepalive Interval", () => connection.TcpKeepAliveInterval = 10);
+        if (connection.Host!.Split(',').All(Path.IsPathRooted))
+        {
+            // Unix sockets have neither, so libpq ignores them. With them, Npgsql cannot connect.
+            string[] network = ["Tcp Keepalive", "Tcp Keepalive Time", "Tcp Keepalive Interval", "SSL Mode"];
+            Array.ForEach(network, keyword => connection.Remove(keyword));
+        }
+        else
+        {
+            // The lookup's connection may be idle for long, and networks drop idle connections (Google Cloud after 10 minutes).
+            Default("Tcp Keepalive", () => connection.TcpKeepAlive = true);
+            Default("Tcp Keepalive Time", () => connection.TcpKeepAliveTime = 60);
+            Default("Tcp Keepalive Interval", () => connection.TcpKeepAliveInterval = 10);
+        }
+
         Default("Maximum Pool Size", () => connection.MaxPoolSize = 20);
         // Nothing here changes the state of a session. Behind a pooler that pools transactions, the reset would hit another client's session.
         Default("No Reset On Close", () => connection.NoResetOnClose = true);
