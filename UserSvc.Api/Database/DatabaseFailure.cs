@@ -1,4 +1,6 @@
 using System.Net.Sockets;
+using System.Security.Authentication;
+using System.Security.Cryptography;
 using Npgsql;
 
 namespace UserSvc.Api.Database;
@@ -18,7 +20,16 @@ internal enum DatabaseFailure
     /// <summary>The server gave up waiting: for another transaction, or at its own time limit.</summary>
     Contention,
 
-    /// <summary>The server is running but rejects us: wrong credentials, full, read-only, or without our schema or prepared statements.</summary>
+    /// <summary>The server undid the transaction because of another one. Nothing has happened: it can be sent again.</summary>
+    RolledBack,
+
+    /// <summary>The request holds a character that the database's encoding lacks.</summary>
+    Unstorable,
+
+    /// <summary>The server is running but cannot serve us now: it is full, read-only or broken.</summary>
+    Unable,
+
+    /// <summary>The server rejects us until an operator corrects the connection string, the role or the schema.</summary>
     Rejected,
 }
 
@@ -26,20 +37,26 @@ internal static class DatabaseFailureExtensions
 {
     public static DatabaseFailure ToDatabaseFailure(this Exception exception) => exception switch
     {
-        PostgresException answer => FromSqlState(answer.SqlState),
+        PostgresException answer => SqlStates.ToFailure(answer.SqlState),
         // Npgsql does not wrap the SocketException of a host name that does not resolve.
         TimeoutException or SocketException or NpgsqlException { InnerException: TimeoutException } => DatabaseFailure.NoAnswer,
+        CryptographicException or NpgsqlException { InnerException: AuthenticationException or CryptographicException } => DatabaseFailure.Rejected,
         NpgsqlException => DatabaseFailure.Lost,
         _ => DatabaseFailure.None,
     };
 
-    // PostgreSQL's appendix A. 57P is the server's end, the rest of class 57 the statement's; class 40 is a transaction that was rolled back.
-    private static DatabaseFailure FromSqlState(string state) => state switch
+    /// <returns>What an operator can do about it, without a value of the connection string; null where that is nothing.</returns>
+    public static string? ToAdvice(this Exception exception) => exception switch
     {
-        ['0', '8', ..] or ['5', '7', 'P', ..] => DatabaseFailure.Lost,
-        ['4', '0', ..] or ['5', '7', ..] or PostgresErrorCodes.LockNotAvailable => DatabaseFailure.Contention,
-        ['2', '8', ..] or ['5', '3', ..] or PostgresErrorCodes.ReadOnlySqlTransaction or PostgresErrorCodes.InvalidCatalogName
-            or PostgresErrorCodes.UndefinedTable or PostgresErrorCodes.InvalidSqlStatementName or PostgresErrorCodes.DuplicatePreparedStatement => DatabaseFailure.Rejected,
-        _ => DatabaseFailure.None,
+        PostgresException answer => SqlStates.ToAdvice(answer.SqlState),
+        // .NET does not say which it is: Npgsql checks the certificate in a callback of its own.
+        NpgsqlException { InnerException: AuthenticationException } =>
+            "PostgreSQL's certificate is refused. Root Certificate in ConnectionStrings:users must hold the CA that signed it and, unless SSL Mode is VerifyCA, Host must be a name in it.",
+        SocketException { SocketErrorCode: SocketError.HostNotFound } => "The Host of ConnectionStrings:users is not known to DNS. Correct it.",
+        // Everything that the network does has an inner exception: this is a server without TLS, or a password that is missing.
+        NpgsqlException { InnerException: null } refusal => $"PostgreSQL cannot be used with ConnectionStrings:users: {refusal.Message}",
+        CryptographicException or NpgsqlException { InnerException: CryptographicException } =>
+            "The Root Certificate, SSL Certificate or SSL Key of ConnectionStrings:users is not a certificate or key in PEM, or they do not match.",
+        _ => null,
     };
 }

@@ -17,6 +17,9 @@ internal sealed partial class DatabaseOutage(NpgsqlDataSource dataSource, TimePr
     private static readonly TimeSpan ProbeInterval = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan LogInterval = TimeSpan.FromMinutes(1);
 
+    // Of a statement whose transaction the server rolled back because of another one.
+    private const int MaxRepeats = 2;
+
     private readonly SemaphoreSlim _lost = new(0);
     private readonly Lock _gate = new();
     private Task<bool> _confirmation = Task.FromResult(true);
@@ -45,10 +48,11 @@ internal sealed partial class DatabaseOutage(NpgsqlDataSource dataSource, TimePr
     /// <param name="argument">Passed to <paramref name="call"/>.</param>
     /// <param name="mayRepeat">Whether to run it once more if only its connection was dead.</param>
     /// <exception cref="UnavailableException">The database is down, went down during the call, or did not answer in time.</exception>
+    /// <exception cref="BadHttpRequestException">The database cannot store what the request holds.</exception>
     public async Task<TResult> GuardAsync<TArgument, TResult>(Func<TArgument, Task<TResult>> call, TArgument argument, bool mayRepeat)
     {
         ThrowIfDown();
-        while (true)
+        for (var repeats = 0; ;)
         {
             try
             {
@@ -60,14 +64,19 @@ internal sealed partial class DatabaseOutage(NpgsqlDataSource dataSource, TimePr
             {
                 switch (failure)
                 {
-                    case DatabaseFailure.Rejected:
+                    case DatabaseFailure.RolledBack when repeats < MaxRepeats:
+                        repeats++;
+                        break;
+                    case DatabaseFailure.Unstorable:
+                        throw new BadHttpRequestException("The database's encoding lacks a character of the request.", e);
+                    case DatabaseFailure.Rejected or DatabaseFailure.Unable:
                         if (e is PostgresException { SqlState: PostgresErrorCodes.ReadOnlySqlTransaction })
                         {
                             // The pooled connections lead to a primary that has become a standby.
                             AbandonConnections();
                         }
 
-                        LogRarely(e is PostgresException { SqlState: PostgresErrorCodes.InvalidSqlStatementName or PostgresErrorCodes.DuplicatePreparedStatement } ? LogNotPrepared : LogAway, e);
+                        LogRarely(() => LogRejected(logger, e.ToAdvice() ?? e.Message));
                         throw Unavailable(e);
                     case DatabaseFailure.Lost or DatabaseFailure.NoAnswer when IsDown || !await ConfirmAsync(e):
                         throw Unavailable(e);
@@ -78,7 +87,7 @@ internal sealed partial class DatabaseOutage(NpgsqlDataSource dataSource, TimePr
                         throw new UnavailableException("The connection to the database was lost.", inner: e);
                     default:
                         // Marked as overload: the same database would keep another instance waiting just as long.
-                        LogRarely(LogSlow, e);
+                        LogRarely(() => LogSlow(logger, e));
                         throw new UnavailableException("The database did not answer in time.", overloaded: true, e);
                 }
             }
@@ -155,13 +164,13 @@ internal sealed partial class DatabaseOutage(NpgsqlDataSource dataSource, TimePr
     }
 
     // For what many requests meet at a time.
-    private void LogRarely(Action<ILogger, Exception> log, Exception exception)
+    private void LogRarely(Action log)
     {
         var logAt = Volatile.Read(ref _nextLogAt);
         var now = time.GetTimestamp();
         if (now >= logAt && Interlocked.CompareExchange(ref _nextLogAt, now + (long)(LogInterval.TotalSeconds * time.TimestampFrequency), logAt) == logAt)
         {
-            log(logger, exception);
+            log();
         }
     }
 
@@ -170,8 +179,8 @@ internal sealed partial class DatabaseOutage(NpgsqlDataSource dataSource, TimePr
     [LoggerMessage(Level = LogLevel.Error, Message = "The database is not available; requests that need it get 503")]
     private static partial void LogAway(ILogger logger, Exception exception);
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "A prepared statement is missing, or another connection's, as behind a pooler in transaction mode; requests get 503 (logged at most once a minute). Set Lookup:Prepare=false and leave Max Auto Prepare out of ConnectionStrings:users, or let the pooler track prepared statements")]
-    private static partial void LogNotPrepared(ILogger logger, Exception exception);
+    [LoggerMessage(Level = LogLevel.Error, Message = "The database does not serve this service; requests that need it get 503 (logged at most once a minute). {Reason}")]
+    private static partial void LogRejected(ILogger logger, string reason);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "A request waited too long for the database and got 503; the database answers others (logged at most once a minute)")]
     private static partial void LogSlow(ILogger logger, Exception exception);

@@ -32,7 +32,7 @@ internal static class DatabaseProbe
             catch (Exception e) when (!cancellationToken.IsCancellationRequested)
             {
                 // An error that is not the database's own comes from a running server: requests will find out what is wrong.
-                return e is PostgresException answer && answer.ToDatabaseFailure() is DatabaseFailure.None or DatabaseFailure.Contention;
+                return e is PostgresException && e.ToDatabaseFailure() is DatabaseFailure.None or DatabaseFailure.Contention or DatabaseFailure.RolledBack;
             }
         }
 

@@ -1,19 +1,23 @@
-using DbUp;
-using DbUp.Engine;
-using DbUp.Engine.Output;
-using DbUp.Engine.Transactions;
-using DbUp.Postgresql;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Options;
 using Npgsql;
+using UserSvc.ServiceDefaults;
 
 namespace UserSvc.Api.Database;
 
+/// <summary>Section <c>Schema</c>.</summary>
+internal sealed class SchemaOptions
+{
+    /// <summary>Exit with 0 once the schema is up to date, for a job that runs as the tables' owner. Default false: serve.</summary>
+    public bool MigrateOnly { get; set; }
+}
+
 /// <summary>
-/// Brings the schema up to date at start, under a lock in the database, so that any number of instances may start at once. While the
-/// database is down, the instance is not ready and retries at growing intervals.
+/// Brings the schema up to date at start. While the database is down, the instance is not ready and retries at growing intervals. A mistake
+/// that only an operator can correct ends the service.
 /// </summary>
 internal sealed partial class SchemaMigration(
-    NpgsqlDataSource dataSource, DatabaseOutage outage, TimeProvider time, ILogger<SchemaMigration> logger) : BackgroundService
+    NpgsqlDataSource dataSource, DatabaseOutage outage, IOptions<SchemaOptions> options, ServiceExit exit, TimeProvider time, ILogger<SchemaMigration> logger) : BackgroundService
 {
     private static readonly TimeSpan MaxDelay = TimeSpan.FromSeconds(5);
 
@@ -22,78 +26,51 @@ internal sealed partial class SchemaMigration(
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
+        var schema = new Schema(dataSource);
         for (var delay = TimeSpan.FromMilliseconds(100); !Done; delay = TimeSpan.FromTicks(Math.Min(delay.Ticks * 2, MaxDelay.Ticks)))
         {
             try
             {
-                await Task.Run(() => Migrate(stoppingToken), stoppingToken);
+                var applied = await schema.MigrateAsync(stoppingToken);
+                LogDone(logger, applied);
                 outage.Recovered();
                 Done = true;
             }
+            catch (Exception e) when (ToMistake(e) is { } mistake)
+            {
+                exit.Fail(mistake);
+                return;
+            }
             catch (Exception e) when (e.ToDatabaseFailure() is not DatabaseFailure.None)
             {
-                LogWaiting(logger, e.Message);
+                LogWaiting(logger, e.ToAdvice() ?? e.Message);
                 await Task.Delay(delay * (0.5 + Random.Shared.NextDouble()), time, stoppingToken);
             }
             catch (Exception e) when (e is not OperationCanceledException)
             {
                 // This stops the host, which would still exit with code 0.
-                Environment.ExitCode = 1;
+                exit.Fail(null);
                 throw;
             }
         }
-    }
 
-    // DbUp knows no asynchronous way.
-    private void Migrate(CancellationToken cancellationToken)
-    {
-        var connections = new PostgresqlConnectionManager(dataSource);
-        var result = DeployChanges.To
-            .PostgresqlDatabase(connections)
-            .WithScriptsEmbeddedInAssembly(typeof(SchemaMigration).Assembly, name => name.EndsWith(".sql", StringComparison.Ordinal))
-            .JournalTo((_, log) => new LockedJournal(connections, log(), cancellationToken))
-            .WithTransaction()
-            // In PostgreSQL $body$ is a quote, not a variable.
-            .WithVariablesDisabled()
-            .WithExecutionTimeout(TimeSpan.FromMinutes(1))
-            .LogToNowhere()
-            .Build()
-            .PerformUpgrade();
-        if (!result.Successful)
+        if (options.Value.MigrateOnly)
         {
-            throw result.Error;
-        }
-
-        var applied = result.Scripts.Count();
-        LogDone(logger, applied);
-    }
-
-    /// <summary>
-    /// Reads the journal under a lock. The lock ends with the migration's transaction, not with the session: behind a pooler, sessions
-    /// outlive their clients.
-    /// </summary>
-    private sealed class LockedJournal(IConnectionManager connections, IUpgradeLog log, CancellationToken cancellationToken)
-        : PostgresqlTableJournal(() => connections, () => log, "public", "schema_versions"), IJournal
-    {
-        // Arbitrary, but the same in every version.
-        private const string Lock = "SELECT pg_advisory_xact_lock(736572737663)";
-
-        string[] IJournal.GetExecutedScripts()
-        {
-            connections.ExecuteCommandsWithManagedConnection(createCommand =>
-            {
-                using var command = createCommand();
-                command.CommandText = Lock;
-                // How long another instance may migrate, in seconds.
-                command.CommandTimeout = 60;
-                using (cancellationToken.Register(command.Cancel))
-                {
-                    command.ExecuteNonQuery();
-                }
-            });
-            return GetExecutedScripts();
+            exit.Succeed();
         }
     }
+
+    // What waiting does not cure. Of several hosts, another one may take over.
+    private string? ToMistake(Exception exception) => exception switch
+    {
+        InvalidConfigurationException => exception.Message,
+        _ => exception.ToDatabaseFailure() switch
+        {
+            DatabaseFailure.Unable => null,
+            not DatabaseFailure.Rejected when dataSource is NpgsqlMultiHostDataSource => null,
+            _ => exception.ToAdvice(),
+        },
+    };
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The schema is not in place yet: {Reason}")]
     private static partial void LogWaiting(ILogger logger, string reason);

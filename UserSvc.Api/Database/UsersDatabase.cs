@@ -13,6 +13,7 @@ internal static class UsersDatabase
         builder.AddNpgsqlDataSource("users", ReadConnectionString, Configure);
         builder.Services.AddSingleton<DatabaseOutage>();
         builder.Services.AddHostedService(services => services.GetRequiredService<DatabaseOutage>());
+        builder.Services.AddCheckedOptions<SchemaOptions>("Schema");
         builder.Services.AddSingleton<SchemaMigration>();
         builder.Services.AddHostedService(services => services.GetRequiredService<SchemaMigration>());
         builder.Services.AddHealthChecks().AddCheck<SchemaHealthCheck>("schema", tags: [ServiceDefaultsExtensions.ReadyTag]);

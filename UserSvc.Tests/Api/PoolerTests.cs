@@ -109,7 +109,7 @@ public sealed class PoolerTests(DatabaseFaultTests.OwnPostgres postgres) : IClas
         await Eventually.HoldsAsync(async () => (await client.AnswerToGetAsync("/user/alice")).Status == 503);
 
         Assert.Equal(
-            ["Error: A prepared statement is missing, or another connection's, as behind a pooler in transaction mode; requests get 503 (logged at most once a minute). Set Lookup:Prepare=false and leave Max Auto Prepare out of ConnectionStrings:users, or let the pooler track prepared statements"],
+            ["Error: The database does not serve this service; requests that need it get 503 (logged at most once a minute). A prepared statement is missing, or another connection's, as behind a pooler in transaction mode. Set Lookup:Prepare=false and leave Max Auto Prepare out of ConnectionStrings:users, or let the pooler track prepared statements."],
             log.Lines.Where(line => line.StartsWith("Error", StringComparison.Ordinal)));
     }
 

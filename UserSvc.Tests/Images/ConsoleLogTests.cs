@@ -67,7 +67,8 @@ public sealed class ConsoleLogTests(PostgresFixture postgres)
         await using var collector = await OtlpReceiver.StartAsync();
         await using var container = await ContainerProcess.UsersvcAsync(database, collector.Settings);
         await using (var source = NpgsqlDataSource.Create(database))
-        await using (var command = source.CreateCommand("ALTER TABLE users RENAME COLUMN fullname TO moved"))
+        await using (var command = source.CreateCommand(
+            "ALTER TABLE users RENAME TO moved; CREATE VIEW users AS SELECT uuid, username, (1 / 0)::text AS fullname, version FROM moved"))
         {
             await command.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
         }
@@ -80,7 +81,7 @@ public sealed class ConsoleLogTests(PostgresFixture postgres)
         line["exception"] = exception[0];
         var span = collector.Spans.Single(s => s is { TraceId: ContainerProcess.TraceId, Kind: 2 });
         Assert.Equal(
-            $$$"""{"severity":"ERROR","message":"An unhandled exception has occurred while executing the request.","category":"Microsoft.AspNetCore.Diagnostics.ExceptionHandlerMiddleware","event":{"id":1,"name":"UnhandledException"},"trace_id":"{{{ContainerProcess.TraceId}}}","span_id":"{{{span.SpanId}}}","exception":"Npgsql.PostgresException (0x80004005): 42703: column \u0022fullname\u0022 does not exist"}""",
+            $$$"""{"severity":"ERROR","message":"An unhandled exception has occurred while executing the request.","category":"Microsoft.AspNetCore.Diagnostics.ExceptionHandlerMiddleware","event":{"id":1,"name":"UnhandledException"},"trace_id":"{{{ContainerProcess.TraceId}}}","span_id":"{{{span.SpanId}}}","exception":"Npgsql.PostgresException (0x80004005): 22012: division by zero"}""",
             line.ToJsonString());
         Assert.True(exception.Length > 1);
     }

@@ -11,7 +11,7 @@ internal static class TemporaryPostgres
     // A younger folder may belong to another run that is about to take its lock.
     private static readonly TimeSpan LeftoverAge = TimeSpan.FromMinutes(1);
 
-    public static async Task<PostgresServer> StartAsync(CancellationToken cancellationToken)
+    public static async Task<PostgresServer> StartAsync(CancellationToken cancellationToken, params IEnumerable<(string Name, string Value)> settings)
     {
         await DeleteLeftoversAsync(cancellationToken);
         return await PostgresServer.StartAsync(
@@ -19,7 +19,7 @@ internal static class TemporaryPostgres
             {
                 Folder = Directory.CreateTempSubdirectory(Prefix).FullName,
                 Temporary = true,
-                Settings = new Dictionary<string, string> { ["max_connections"] = "300" },
+                Settings = settings.Prepend(("max_connections", "300")).ToDictionary(),
             },
             cancellationToken);
     }
