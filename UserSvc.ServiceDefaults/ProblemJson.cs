@@ -20,8 +20,8 @@ public sealed class UnavailableException(string message, bool overloaded = false
 }
 
 /// <summary>
-/// Writes every error as RFC 9457 problem JSON with our members <c>ok</c>, <c>error</c>, <c>hostname</c> and <c>resolvedname</c>. It
-/// ignores Accept, as RFC 9110, 15.5.7 allows; for an Accept without JSON, ASP.NET's writer would leave the body empty.
+/// Writes every error as RFC 9457 problem JSON with our members <c>code</c>, <c>ok</c>, <c>error</c>, <c>hostname</c> and
+/// <c>resolvedname</c>. It ignores Accept, as RFC 9110, 15.5.7 allows; for an Accept without JSON, ASP.NET's writer would leave the body empty.
 /// </summary>
 internal sealed class ProblemJsonWriter(Instance instance, IOptions<JsonOptions> json) : IProblemDetailsWriter
 {
@@ -48,6 +48,7 @@ internal sealed class ProblemJsonWriter(Instance instance, IOptions<JsonOptions>
         problem.Type = "about:blank";
         problem.Title = ReasonPhrases.GetReasonPhrase(problem.Status.Value);
         problem.Detail ??= Explain(problem.Status.Value);
+        problem.Extensions.TryAdd(ProblemCode.Member, GetCode(response, problem.Status.Value).Name);
         problem.Extensions["ok"] = false;
         problem.Extensions["error"] = problem.Detail;
         problem.Extensions["hostname"] = instance.Name;
@@ -61,6 +62,9 @@ internal sealed class ProblemJsonWriter(Instance instance, IOptions<JsonOptions>
         // Without a token: a write to a client that has gone does nothing, and does not throw.
         await response.Body.WriteAsync(body);
     }
+
+    private static ProblemCode GetCode(HttpResponse response, int status) =>
+        response.Headers.ContainsKey(ProblemJson.OverloadedHeader) ? ProblemCode.Overloaded : ProblemCode.FromStatus(status);
 
     private static string Explain(int status) => status switch
     {

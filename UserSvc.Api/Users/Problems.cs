@@ -4,36 +4,35 @@ using UserSvc.ServiceDefaults;
 
 namespace UserSvc.Api.Users;
 
-/// <summary>The errors of the user endpoints, each with its status, sentence and headers.</summary>
+/// <summary>The errors of the user endpoints, each with its code, sentence and headers.</summary>
 internal static class Problems
 {
-    public static ProblemHttpResult InvalidName() => TypedResults.Problem(UserName.Rule, statusCode: StatusCodes.Status400BadRequest);
+    public static ProblemHttpResult InvalidName() => ProblemCode.NameInvalid.Because(UserName.Rule);
 
-    public static ProblemHttpResult IndistinctName() => TypedResults.Problem(UserName.NewRule, statusCode: StatusCodes.Status400BadRequest);
+    public static ProblemHttpResult IndistinctName() => ProblemCode.NameInvalid.Because(UserName.NewRule);
 
-    public static ProblemHttpResult NoSuchUser() => TypedResults.Problem("There is no such user.", statusCode: StatusCodes.Status404NotFound);
+    public static ProblemHttpResult NoSuchUser() => ProblemCode.UserNotFound.Because("There is no such user.");
 
-    public static ProblemHttpResult Conflict() => TypedResults.Problem(
-        "A user with this name already exists with different content. Authenticate as that user to replace it.", statusCode: StatusCodes.Status409Conflict);
+    public static ProblemHttpResult Conflict() => ProblemCode.UserExists.Because(
+        "A user with this name already exists with different content. Authenticate as that user to replace it.");
 
-    public static ProblemHttpResult PreconditionFailed() => TypedResults.Problem(
-        "The condition in If-Match or If-None-Match is not met.", statusCode: StatusCodes.Status412PreconditionFailed);
+    public static ProblemHttpResult PreconditionFailed() => ProblemCode.PreconditionFailed.Because("The condition in If-Match or If-None-Match is not met.");
 
     public static ValidationProblem Invalid(Dictionary<string, string[]> errors) =>
-        TypedResults.ValidationProblem(errors, string.Join("; ", errors.Values.Select(e => e[0])) + ".");
+        TypedResults.ValidationProblem(errors, string.Join("; ", errors.Values.Select(e => e[0])) + ".", extensions: [new(ProblemCode.Member, ProblemCode.ContentInvalid.Name)]);
 
     /// <summary>429 with Retry-After, in whole seconds.</summary>
     public static ProblemHttpResult TooManyAttempts(HttpResponse response, TimeSpan retryAfter)
     {
         response.Headers.RetryAfter = Math.Max(1, Math.Ceiling(retryAfter.TotalSeconds)).ToString(CultureInfo.InvariantCulture);
-        return TypedResults.Problem("Too many wrong passwords for this user or from this address. Try again after the time in Retry-After.", statusCode: StatusCodes.Status429TooManyRequests);
+        return ProblemCode.Throttled.Because("Too many wrong passwords for this user or from this address. Try again after the time in Retry-After.");
     }
 
     /// <summary>401 that asks for a user's credentials (RFC 7617).</summary>
     public static ProblemHttpResult WrongCredentials(HttpResponse response, string error)
     {
         response.Headers.WWWAuthenticate = "Basic realm=\"usersvc\", charset=\"UTF-8\"";
-        return TypedResults.Problem(error, statusCode: StatusCodes.Status401Unauthorized);
+        return ProblemCode.CredentialsInvalid.Because(error);
     }
 
     /// <summary>429 for a throttled check, which has a time to wait; 401 for a wrong password.</summary>
@@ -46,10 +45,10 @@ internal static class Problems
         if (status == StatusCodes.Status401Unauthorized)
         {
             response.Headers.WWWAuthenticate = "Bearer realm=\"usersvc\"";
-            return TypedResults.Problem("This request needs the administrator's key.", statusCode: status);
+            return ProblemCode.CredentialsInvalid.Because("This request needs the administrator's key.");
         }
 
-        return TypedResults.Problem("This service has no administrator's key: set Admin:Key and restart it.", statusCode: status);
+        return ProblemCode.Forbidden.Because("This service has no administrator's key: set Admin:Key and restart it.");
     }
 
     /// <summary>

@@ -86,7 +86,7 @@ internal static class UserEndpoints
                 {
                     { User: null, RetryAfter: var retryAfter } =>
                         audit.PasswordRefused(context, basic.Name, Problems.PasswordRefused(context.Response, retryAfter, "The credentials are wrong.")),
-                    { User: var owner } when owner.Name != key => TypedResults.Problem("The credentials belong to another user.", statusCode: StatusCodes.Status403Forbidden),
+                    { User: var owner } when owner.Name != key => ProblemCode.Forbidden.Because("The credentials belong to another user."),
                     { User: var owner } => await DeleteAsync(owner, byAdministrator: false),
                 };
             default:
@@ -140,13 +140,13 @@ internal static class UserEndpoints
     {
         if (limit is < 1 or > MaxPageSize)
         {
-            return TypedResults.Problem($"limit must be between 1 and {MaxPageSize}.", statusCode: StatusCodes.Status400BadRequest);
+            return ProblemCode.RequestInvalid.Because($"limit must be between 1 and {MaxPageSize}.");
         }
 
         var cursor = string.Empty;
         if (!string.IsNullOrEmpty(after) && !UserName.TryNormalize(after, out cursor))
         {
-            return TypedResults.Problem("after must be the value of next from the previous page.", statusCode: StatusCodes.Status400BadRequest);
+            return ProblemCode.RequestInvalid.Because("after must be the value of next from the previous page.");
         }
 
         // One more than asked for, to learn whether there is a next page.

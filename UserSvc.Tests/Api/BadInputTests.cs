@@ -71,7 +71,7 @@ public sealed class BadInputTests(PostgresFixture postgres) : IAsyncLifetime
     {
         var answer = await PutAsync("/user/alice", Encoding.UTF8.GetBytes(body));
 
-        Assert.Equal(Answer.Problem(400, "Bad Request", error), answer);
+        Assert.Equal(Answer.Problem(400, "request_invalid", error), answer);
     }
 
     [Theory]
@@ -89,7 +89,7 @@ public sealed class BadInputTests(PostgresFixture postgres) : IAsyncLifetime
     {
         var answer = await PutAsync("/user/alice", [.. "{\"fullname\":\"A"u8, 0xC3, 0x28, .. "\",\"password\":\"a long password\"}"u8]);
 
-        Assert.Equal(Answer.Problem(400, "Bad Request", Malformed("fullname")), answer);
+        Assert.Equal(Answer.Problem(400, "request_invalid", Malformed("fullname")), answer);
     }
 
     [Fact]
@@ -111,7 +111,7 @@ public sealed class BadInputTests(PostgresFixture postgres) : IAsyncLifetime
     {
         var answer = await PutAsync("/user/alice", Encoding.UTF8.GetBytes(Good), mediaType);
 
-        Assert.Equal(Answer.Problem(415, "Unsupported Media Type", "The Content-Type must be application/json, in UTF-8."), answer);
+        Assert.Equal(Answer.Problem(415, "media_type_unsupported", "The Content-Type must be application/json, in UTF-8."), answer);
     }
 
     [Theory]
@@ -144,7 +144,7 @@ public sealed class BadInputTests(PostgresFixture postgres) : IAsyncLifetime
 
         var answer = await PutAsync("/user/alice", body, chunked: chunked);
 
-        Assert.Equal(Answer.Problem(413, "Payload Too Large", "The request body is too large."), answer);
+        Assert.Equal(Answer.Problem(413, "body_too_large", "The request body is too large."), answer);
     }
 
     [Theory]
@@ -166,7 +166,7 @@ public sealed class BadInputTests(PostgresFixture postgres) : IAsyncLifetime
     {
         var answer = await PutAsync(path, Encoding.UTF8.GetBytes(Good));
 
-        Assert.Equal(Answer.Problem(400, "Bad Request", NameRule), answer);
+        Assert.Equal(Answer.Problem(400, "name_invalid", NameRule), answer);
     }
 
     [Fact]
@@ -215,7 +215,7 @@ public sealed class BadInputTests(PostgresFixture postgres) : IAsyncLifetime
         using var request = new HttpRequestMessage(new(method), path);
         using var response = await _client.SendAsync(request, TestContext.Current.CancellationToken);
 
-        Assert.Equal(Answer.Problem(405, "Method Not Allowed", "This path does not support the method; see the Allow header."), await Answer.ReadAsync(response));
+        Assert.Equal(Answer.Problem(405, "method_not_allowed", "This path does not support the method; see the Allow header."), await Answer.ReadAsync(response));
         Assert.Equal(allow, string.Join(", ", response.Content.Headers.Allow));
     }
 
@@ -276,7 +276,7 @@ public sealed class BadInputTests(PostgresFixture postgres) : IAsyncLifetime
     [InlineData("/user?limit=0")]
     [InlineData("/user?after=a%2Fb")]
     public async Task List_BadPageWithoutTheKey_Is401(string path) =>
-        Assert.Equal(Answer.Problem(401, "Unauthorized", "This request needs the administrator's key."), await _client.AnswerToGetAsync(path));
+        Assert.Equal(Answer.Problem(401, "credentials_invalid", "This request needs the administrator's key."), await _client.AnswerToGetAsync(path));
 
     [Theory]
     [InlineData("/user?limit=0", "limit must be between 1 and 100.")]
@@ -288,7 +288,7 @@ public sealed class BadInputTests(PostgresFixture postgres) : IAsyncLifetime
     {
         var answer = await _client.AsAdministratorAsync(HttpMethod.Get, path);
 
-        Assert.Equal(Answer.Problem(400, "Bad Request", error), answer);
+        Assert.Equal(Answer.Problem(400, "request_invalid", error), answer);
     }
 
     private static string Malformed(string field) => $"The field {field} is malformed, has the wrong type or appears twice.";

@@ -11,7 +11,7 @@ public sealed class DatabaseFaultTests(DatabaseFaultTests.OwnPostgres postgres) 
 {
     private const string Password = "a long password";
 
-    private static readonly Answer Unavailable = Answer.Problem(503, "Service Unavailable", "The database is not available.");
+    private static readonly Answer Unavailable = Answer.Problem(503, "unavailable", "The database is not available.");
 
     // Advanced only by the tests: until then the background probe does not run.
     private readonly FakeTimeProvider _time = new();
@@ -56,7 +56,7 @@ public sealed class DatabaseFaultTests(DatabaseFaultTests.OwnPostgres postgres) 
         await Eventually.HoldsAsync(async () => (await client.AnswerToGetAsync("/health")).Status == 200);
 
         Assert.Equal(
-            (Answer.Problem(503, "Service Unavailable", "schema: the database has not answered yet, or its schema is not in place"), 200, 503), before);
+            (Answer.Problem(503, "unavailable", "schema: the database has not answered yet, or its schema is not in place"), 200, 503), before);
         Assert.Equal(404, (await client.AnswerToGetAsync("/user/alice")).Status);
     }
 

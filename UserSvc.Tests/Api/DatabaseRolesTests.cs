@@ -102,7 +102,7 @@ public sealed partial class DatabaseRolesTests(PostgresFixture postgres)
 
         var answer = await client.PutUserAsync("alice", "Alice", Password);
 
-        Assert.Equal(Answer.Problem(503, "Service Unavailable", "The database did not answer in time."), answer);
+        Assert.Equal(Answer.Problem(503, "overloaded", "The database did not answer in time."), answer);
     }
 
     [Fact]

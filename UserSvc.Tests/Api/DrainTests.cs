@@ -15,7 +15,7 @@ public sealed class DrainTests(PostgresFixture postgres)
         var alive = (await client.AnswerToGetAsync("/alive")).Status;
         using var served = await client.GetAsync(new Uri("/user/health", UriKind.Relative), Cancellation);
 
-        Assert.Equal(Answer.Problem(503, "Service Unavailable", "drain: draining"), ready);
+        Assert.Equal(Answer.Problem(503, "unavailable", "drain: draining"), ready);
         Assert.Equal((200, 200, true, false), (alive, (int)served.StatusCode, served.Headers.ConnectionClose, stopping.IsCompleted));
     }
 

@@ -83,12 +83,12 @@ public sealed class LookupTests(PostgresFixture postgres) : IAsyncLifetime
         var first = await await Task.WhenAny(gets);
         await slow.EndAsync();
 
-        Assert.Equal(Answer.Problem(503, "Service Unavailable", "Too many reads are waiting for the database."), await Answer.ReadAsync(first));
+        Assert.Equal(Answer.Problem(503, "overloaded", "Too many reads are waiting for the database."), await Answer.ReadAsync(first));
         Assert.Equal(("1", "true"), (first.Headers.RetryAfter?.ToString(), first.Headers.GetValues("x-envoy-overloaded").Single()));
         Assert.Equal([200, 200, 503], (await Task.WhenAll(gets)).Select(r => (int)r.StatusCode).Order());
     }
 
     private static Answer GetExpected(string name) => name.StartsWith("user", StringComparison.Ordinal)
         ? Answer.User(200, "User " + name["user".Length..])
-        : Answer.Problem(404, "Not Found", "There is no such user.");
+        : Answer.Problem(404, "user_not_found", "There is no such user.");
 }

@@ -45,7 +45,7 @@ public sealed class PasswordTests(PostgresFixture postgres) : IAsyncLifetime
         var wrong = await _client.VerifyAsync("alice", "a wrong password");
         var unknown = await _client.VerifyAsync("nobody", Password);
 
-        var refusal = Answer.Problem(401, "Unauthorized", "There is no such user, or the password is wrong.");
+        var refusal = Answer.Problem(401, "credentials_invalid", "There is no such user, or the password is wrong.");
         Assert.Equal([refusal, refusal], [wrong, unknown]);
     }
 
@@ -165,7 +165,7 @@ public sealed class PasswordTests(PostgresFixture postgres) : IAsyncLifetime
         using var request = new HttpRequestMessage(HttpMethod.Post, "/user/alice/verify") { Content = UserRequests.Json(new { password = Password }) };
         using var response = await _client.SendAsync(request, TestContext.Current.CancellationToken);
 
-        Assert.Equal(Answer.Problem(429, "Too Many Requests", "Too many wrong passwords for this user or from this address. Try again after the time in Retry-After."), await Answer.ReadAsync(response));
+        Assert.Equal(Answer.Problem(429, "throttled", "Too many wrong passwords for this user or from this address. Try again after the time in Retry-After."), await Answer.ReadAsync(response));
         Assert.InRange(response.Headers.RetryAfter!.Delta!.Value, TimeSpan.FromMinutes(59), TimeSpan.FromHours(1));
     }
 
@@ -203,7 +203,7 @@ public sealed class PasswordTests(PostgresFixture postgres) : IAsyncLifetime
         Assert.Equal(12, refused.Count + puts.Count(r => (int)r.StatusCode == 201));
         Assert.NotEmpty(refused);
         Assert.All(refused, r => Assert.Equal(("1", "true"), (r.Headers.RetryAfter?.ToString(), r.Headers.GetValues("x-envoy-overloaded").Single())));
-        Assert.Equal(Answer.Problem(503, "Service Unavailable", "Too many passwords are waiting to be hashed."), await Answer.ReadAsync(refused[0]));
+        Assert.Equal(Answer.Problem(503, "overloaded", "Too many passwords are waiting to be hashed."), await Answer.ReadAsync(refused[0]));
     }
 
     [Theory]

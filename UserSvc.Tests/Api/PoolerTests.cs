@@ -63,7 +63,7 @@ public sealed class PoolerTests(DatabaseFaultTests.OwnPostgres postgres) : IClas
                 Answer.User(200, "Alice Adams"),
                 new(200, """{"ok":true,"users":[{"uuid":"UUID","name":"alice","fullname":"Alice Adams"},{"uuid":"UUID","name":"bob","fullname":"Bob"}],"next":null,"hostname":"usersvc-1","resolvedname":"127.0.0.1"}"""),
                 new(204, ""),
-                Answer.Problem(404, "Not Found", "There is no such user."),
+                Answer.Problem(404, "user_not_found", "There is no such user."),
                 new(200, """{"ok":true,"msg":"user health check OK","hostname":"usersvc-1","resolvedname":"127.0.0.1"}"""),
             ],
             changed);

@@ -8,7 +8,7 @@ public sealed class SlowDatabaseTests(PostgresFixture postgres) : IAsyncLifetime
 {
     private const string Password = "a long password";
 
-    private static readonly (Answer, bool) NotInTime = (Answer.Problem(503, "Service Unavailable", "The database did not answer in time."), true);
+    private static readonly (Answer, bool) NotInTime = (Answer.Problem(503, "overloaded", "The database did not answer in time."), true);
 
     private string _database = null!;
 
@@ -129,7 +129,7 @@ public sealed class SlowDatabaseTests(PostgresFixture postgres) : IAsyncLifetime
         var again = await PutAsync(client, "bob");
 
         // Not marked: a proxy may send it to another instance, whose connections are likely to be alive.
-        Assert.Equal((Answer.Problem(503, "Service Unavailable", "The connection to the database was lost."), false), lost);
+        Assert.Equal((Answer.Problem(503, "unavailable", "The connection to the database was lost."), false), lost);
         Assert.Equal((Answer.User(200, "Alice"), (Answer.User(201, "bob"), false)), (read, again));
         NoOutage(api);
     }
@@ -152,7 +152,7 @@ public sealed class SlowDatabaseTests(PostgresFixture postgres) : IAsyncLifetime
         };
         var answer = await MarkedAsync(client.SendAsync(request, Cancellation));
 
-        Assert.Equal((Answer.Problem(503, "Service Unavailable", "The user was modified concurrently; try again."), true), answer);
+        Assert.Equal((Answer.Problem(503, "overloaded", "The user was modified concurrently; try again."), true), answer);
     }
 
     private static void NoOutage(ApiInstance api)

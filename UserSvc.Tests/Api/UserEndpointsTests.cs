@@ -81,7 +81,7 @@ public sealed class UserEndpointsTests(PostgresFixture postgres) : IAsyncLifetim
 
         var answer = await _client.PutUserAsync("alice", fullname, password, basicName is null ? null : (basicName, basicPassword!));
 
-        Assert.Equal(Answer.Problem(409, "Conflict", "A user with this name already exists with different content. Authenticate as that user to replace it."), answer);
+        Assert.Equal(Answer.Problem(409, "user_exists", "A user with this name already exists with different content. Authenticate as that user to replace it."), answer);
         Assert.Equal(before, await Sql.ScalarAsync<string>(_database, "SELECT string_agg(users::text, ';') FROM users"));
     }
 
@@ -167,7 +167,7 @@ public sealed class UserEndpointsTests(PostgresFixture postgres) : IAsyncLifetim
     {
         var answer = await _client.AnswerToGetAsync("/user/nobody");
 
-        Assert.Equal(Answer.Problem(404, "Not Found", "There is no such user."), answer);
+        Assert.Equal(Answer.Problem(404, "user_not_found", "There is no such user."), answer);
     }
 
     [Fact]
@@ -196,7 +196,7 @@ public sealed class UserEndpointsTests(PostgresFixture postgres) : IAsyncLifetim
         var deleted = await _client.DeleteUserAsync(path, UserRequests.Basic(name, Password));
         var created = await _client.PutUserAsync(path, "Alice", Password);
 
-        Assert.Equal([Answer.User(200, "Alice"), Answer.User(200, "Alice"), Answer.User(200, "Alicia"), new(204, ""), Answer.Problem(400, "Bad Request", UserName.NewRule)], [read, verified, replaced, deleted, created]);
+        Assert.Equal([Answer.User(200, "Alice"), Answer.User(200, "Alice"), Answer.User(200, "Alicia"), new(204, ""), Answer.Problem(400, "name_invalid", UserName.NewRule)], [read, verified, replaced, deleted, created]);
     }
 
     [Fact]
@@ -235,12 +235,12 @@ public sealed class UserEndpointsTests(PostgresFixture postgres) : IAsyncLifetim
 
         Assert.Equal(
             [
-                Answer.Problem(401, "Unauthorized", "Deleting a user needs that user's credentials or the administrator's key."),
-                Answer.Problem(401, "Unauthorized", "The credentials are wrong."),
-                Answer.Problem(401, "Unauthorized", "The credentials are wrong."),
-                Answer.Problem(401, "Unauthorized", "Deleting a user needs that user's credentials or the administrator's key."),
-                Answer.Problem(403, "Forbidden", "The credentials belong to another user."),
-                Answer.Problem(401, "Unauthorized", "This request needs the administrator's key."),
+                Answer.Problem(401, "credentials_invalid", "Deleting a user needs that user's credentials or the administrator's key."),
+                Answer.Problem(401, "credentials_invalid", "The credentials are wrong."),
+                Answer.Problem(401, "credentials_invalid", "The credentials are wrong."),
+                Answer.Problem(401, "credentials_invalid", "Deleting a user needs that user's credentials or the administrator's key."),
+                Answer.Problem(403, "forbidden", "The credentials belong to another user."),
+                Answer.Problem(401, "credentials_invalid", "This request needs the administrator's key."),
             ],
             [none, wrong, missing, malformed, others, key]);
         Assert.Equal(2L, await Sql.ScalarAsync<long>(_database, "SELECT count(*) FROM users"));
@@ -254,7 +254,7 @@ public sealed class UserEndpointsTests(PostgresFixture postgres) : IAsyncLifetim
         var first = await _client.AsAdministratorAsync(HttpMethod.Delete, "/user/alice");
         var second = await _client.AsAdministratorAsync(HttpMethod.Delete, "/user/alice");
 
-        Assert.Equal([new(204, ""), Answer.Problem(404, "Not Found", "There is no such user.")], [first, second]);
+        Assert.Equal([new(204, ""), Answer.Problem(404, "user_not_found", "There is no such user.")], [first, second]);
     }
 
     [Fact]
@@ -283,7 +283,7 @@ public sealed class UserEndpointsTests(PostgresFixture postgres) : IAsyncLifetim
         var none = await _client.AnswerToGetAsync("/user");
         var wrong = await _client.AsAdministratorAsync(HttpMethod.Get, "/user", "another administrator's key");
 
-        var refusal = Answer.Problem(401, "Unauthorized", "This request needs the administrator's key.");
+        var refusal = Answer.Problem(401, "credentials_invalid", "This request needs the administrator's key.");
         Assert.Equal([refusal, refusal], [none, wrong]);
     }
 
@@ -296,7 +296,7 @@ public sealed class UserEndpointsTests(PostgresFixture postgres) : IAsyncLifetim
         var list = await client.AsAdministratorAsync(HttpMethod.Get, "/user");
         var delete = await client.AsAdministratorAsync(HttpMethod.Delete, "/user/alice");
 
-        var refusal = Answer.Problem(403, "Forbidden", "This service has no administrator's key: set Admin:Key and restart it.");
+        var refusal = Answer.Problem(403, "forbidden", "This service has no administrator's key: set Admin:Key and restart it.");
         Assert.Equal([refusal, refusal], [list, delete]);
     }
 }

@@ -46,7 +46,7 @@ public sealed class ConnectionTests : IAsyncLifetime
 
         Assert.Equal(("", "http.http.downstream_cx_active: 5\nhttp.http.downstream_cx_overflow: 1\n"), (refused, counted));
         Assert.Equal(
-            (new Answer(503, "PRE_INITIALIZING\n"), EdgeAnswers.Problem(503, "Service Unavailable", "listeners: Http has 5 connections, its limit"), new Answer(200, "Healthy\n")),
+            (new Answer(503, "PRE_INITIALIZING\n"), EdgeAnswers.Problem(503, "unavailable", "listeners: Http has 5 connections, its limit"), new Answer(200, "Healthy\n")),
             unready);
         Assert.Equal(new Answer(200, "usersvc-1"), await edge.Public.AskAsync("/user/alice"));
     }
@@ -213,7 +213,7 @@ public sealed class ConnectionTests : IAsyncLifetime
         var after = await GetAsync(edge);
 
         Assert.Equal((true, ready), (near.Item1.Contains(AskedToClose, StringComparison.Ordinal), near.Item2));
-        Assert.Equal(("", EdgeAnswers.Problem(503, "Service Unavailable", "listeners: Http refuses connections: memory is short")), (refused, reason));
+        Assert.Equal(("", EdgeAnswers.Problem(503, "unavailable", "listeners: Http refuses connections: memory is short")), (refused, reason));
         Assert.DoesNotContain(AskedToClose, after, StringComparison.Ordinal);
         Assert.Equal("http.http.downstream_cx_overload_reject: 1\n", await edge.StatsAsync(Refusals));
     }

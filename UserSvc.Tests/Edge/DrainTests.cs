@@ -30,7 +30,7 @@ public sealed class DrainTests
         await arrived.Task;
 
         var stopping = edge.StopAsync();
-        await Eventually.HoldsAsync(async () => await edge.Health.AskAsync("/health") == EdgeAnswers.Problem(503, "Service Unavailable", "drain: draining"));
+        await Eventually.HoldsAsync(async () => await edge.Health.AskAsync("/health") == EdgeAnswers.Problem(503, "unavailable", "drain: draining"));
         using var whileDraining = await edge.Public.GetAsync("/user/alice", TestContext.Current.CancellationToken);
         time.Advance(TimeSpan.FromSeconds(4.9));
         var alive = await edge.Health.AskAsync("/alive");

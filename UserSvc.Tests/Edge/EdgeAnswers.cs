@@ -1,13 +1,15 @@
+using Microsoft.AspNetCore.WebUtilities;
+
 namespace UserSvc.Tests.Edge;
 
 internal static class EdgeAnswers
 {
-    public static readonly Answer NotFound = Problem(404, "Not Found", "There is nothing at this path.");
+    public static readonly Answer NotFound = Problem(404, "path_not_found", "There is nothing at this path.");
 
-    public static readonly Answer NoInstance = Problem(503, "Service Unavailable", "No instance of the service is available.");
+    public static readonly Answer NoInstance = Problem(503, "unavailable", "No instance of the service is available.");
 
-    public static Answer Problem(int status, string title, string error) => new(status,
-        $$"""{"type":"about:blank","title":"{{title}}","status":{{status}},"detail":"{{error}}","ok":false,"error":"{{error}}","hostname":"edge-1","resolvedname":"127.0.0.1"}""");
+    public static Answer Problem(int status, string code, string error) => new(status,
+        $$"""{"type":"about:blank","title":"{{ReasonPhrases.GetReasonPhrase(status)}}","status":{{status}},"detail":"{{error}}","code":"{{code}}","ok":false,"error":"{{error}}","hostname":"edge-1","resolvedname":"127.0.0.1"}""");
 
     public static async Task<Answer> AskAsync(this HttpClient client, string path)
     {

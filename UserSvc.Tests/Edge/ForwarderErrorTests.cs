@@ -29,7 +29,7 @@ public sealed class ForwarderErrorTests
 
         var answer = await edge.Public.AskAsync("/user/alice");
 
-        Assert.Equal(EdgeAnswers.Problem(502, "Bad Gateway", "The service failed to answer."), answer);
+        Assert.Equal(EdgeAnswers.Problem(502, "upstream_failed", "The service failed to answer."), answer);
     }
 
     [Fact]
@@ -44,7 +44,7 @@ public sealed class ForwarderErrorTests
 
         var answer = await edge.Public.AskAsync("/user/alice");
 
-        Assert.Equal(EdgeAnswers.Problem(502, "Bad Gateway", "The service failed to answer."), answer);
+        Assert.Equal(EdgeAnswers.Problem(502, "upstream_failed", "The service failed to answer."), answer);
     }
 
     [Fact]
@@ -60,7 +60,7 @@ public sealed class ForwarderErrorTests
 
         var answer = await edge.Public.AskAsync("/user/alice");
 
-        Assert.Equal(EdgeAnswers.Problem(502, "Bad Gateway", "The service failed to answer."), answer);
+        Assert.Equal(EdgeAnswers.Problem(502, "upstream_failed", "The service failed to answer."), answer);
     }
 
     [Fact]
@@ -71,7 +71,7 @@ public sealed class ForwarderErrorTests
 
         var answer = await edge.Public.AskAsync("/user/alice");
 
-        Assert.Equal(EdgeAnswers.Problem(504, "Gateway Timeout", "The service did not answer in time."), answer);
+        Assert.Equal(EdgeAnswers.Problem(504, "upstream_timeout", "The service did not answer in time."), answer);
     }
 
     [Theory]
@@ -86,7 +86,7 @@ public sealed class ForwarderErrorTests
 
         using var response = await PutAsync(edge, chunked, length);
 
-        Assert.Equal(EdgeAnswers.Problem(413, "Payload Too Large", "The request body is too large."), await Answer.ReadAsync(response));
+        Assert.Equal(EdgeAnswers.Problem(413, "body_too_large", "The request body is too large."), await Answer.ReadAsync(response));
         Assert.True(response.Headers.ConnectionClose);
         Assert.Empty(upstream.Requests);
     }

@@ -105,7 +105,7 @@ public sealed class HopTests : IAsyncLifetime
         var answer = await RawConnection.ExchangeAsync(_edge.Public.BaseAddress!, $"POST /user/alice HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: {coding}\r\n\r\n0\r\n\r\n");
 
         Assert.StartsWith("HTTP/1.1 501 Not Implemented\r\n", answer, StringComparison.Ordinal);
-        Assert.EndsWith(EdgeAnswers.Problem(501, "Not Implemented", "The only supported Transfer-Encoding is chunked.").Body, answer, StringComparison.Ordinal);
+        Assert.EndsWith(EdgeAnswers.Problem(501, "not_implemented", "The only supported Transfer-Encoding is chunked.").Body, answer, StringComparison.Ordinal);
         Assert.Empty(_upstream.Requests);
     }
 

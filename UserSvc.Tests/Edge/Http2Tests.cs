@@ -54,7 +54,7 @@ public sealed class Http2Tests : IAsyncLifetime
         using var missing = await client.GetAsync("/nothing", TestContext.Current.CancellationToken);
         using var served = await client.GetAsync("/user/alice", TestContext.Current.CancellationToken);
 
-        Assert.Equal(EdgeAnswers.Problem(413, "Payload Too Large", "The request body is too large."), refused);
+        Assert.Equal(EdgeAnswers.Problem(413, "body_too_large", "The request body is too large."), refused);
         Assert.Equal((EdgeAnswers.NotFound, new Answer(200, "usersvc-1")), (await Answer.ReadAsync(missing), await Answer.ReadAsync(served)));
         Assert.Single(_upstream.Requests);
     }
@@ -89,7 +89,7 @@ public sealed class Http2Tests : IAsyncLifetime
         await arrived.Task;
 
         var stopping = edge.StopAsync();
-        await Eventually.HoldsAsync(async () => await edge.Health.AskAsync("/health") == EdgeAnswers.Problem(503, "Service Unavailable", "drain: draining"));
+        await Eventually.HoldsAsync(async () => await edge.Health.AskAsync("/health") == EdgeAnswers.Problem(503, "unavailable", "drain: draining"));
         await connection.SendAsync(Get(3, "/user/alice"));
         var beforeGoaway = await connection.ReadUntilAsync(read => Frames(read).Exists(f => f.Type == FrameType.Goaway));
         var alive = await edge.Health.AskAsync("/alive");

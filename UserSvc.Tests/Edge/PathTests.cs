@@ -113,7 +113,7 @@ public sealed class PathTests : IAsyncLifetime
 
         using var response = await edge.Public.GetAsWrittenAsync(path);
 
-        Assert.Equal(EdgeAnswers.Problem(400, "Bad Request", "The path has an escaped slash, which is not allowed here."), await Answer.ReadAsync(response));
+        Assert.Equal(EdgeAnswers.Problem(400, "request_invalid", "The path has an escaped slash, which is not allowed here."), await Answer.ReadAsync(response));
         Assert.Empty(_upstream.Requests);
     }
 }

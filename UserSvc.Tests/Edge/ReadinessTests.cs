@@ -33,5 +33,5 @@ public sealed class ReadinessTests
         Assert.Equal(new Answer(200, "Healthy\n"), await edge.Health.AskAsync("/health"));
     }
 
-    private static Answer NotReady(string reason) => EdgeAnswers.Problem(503, "Service Unavailable", reason);
+    private static Answer NotReady(string reason) => EdgeAnswers.Problem(503, "unavailable", reason);
 }

@@ -33,7 +33,7 @@ public sealed class SlowClientTests : IAsyncLifetime
         var answer = await RawConnection.ExchangeAsync(edge.Public.BaseAddress!, "PUT /user/alice HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n{");
 
         Assert.StartsWith("HTTP/1.1 408 Request Timeout\r\n", answer, StringComparison.Ordinal);
-        Assert.Contains(EdgeAnswers.Problem(408, "Request Timeout", "The request body arrived too slowly.").Body, answer, StringComparison.Ordinal);
+        Assert.Contains(EdgeAnswers.Problem(408, "request_too_slow", "The request body arrived too slowly.").Body, answer, StringComparison.Ordinal);
         Assert.Contains("\r\nConnection: close\r\n", answer, StringComparison.Ordinal);
         Assert.Empty(_upstream.Requests);
     }

@@ -208,7 +208,7 @@ public sealed class SmugglingTests : IAsyncLifetime
         var first = await edge.Public.AskAsync("/user/first");
         var second = await edge.Public.AskAsync("/user/second");
 
-        var failed = EdgeAnswers.Problem(502, "Bad Gateway", "The service failed to answer.");
+        var failed = EdgeAnswers.Problem(502, "upstream_failed", "The service failed to answer.");
         Assert.Equal((failed, failed), (first, second));
     }
 

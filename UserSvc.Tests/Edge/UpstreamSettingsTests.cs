@@ -35,7 +35,7 @@ public sealed class UpstreamSettingsTests
         await using var upstream = await Upstream.StartAsync(certificate: certificate);
         await using var edge = await EdgeHost.StartAsync([(upstream.Name, upstream.Address)], ($"{EdgeHost.Probing}:Enabled", "false"));
 
-        Assert.Equal(EdgeAnswers.Problem(502, "Bad Gateway", "The service failed to answer."), await edge.Public.AskAsync("/user/alice"));
+        Assert.Equal(EdgeAnswers.Problem(502, "upstream_failed", "The service failed to answer."), await edge.Public.AskAsync("/user/alice"));
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using Microsoft.AspNetCore.WebUtilities;
 
 namespace UserSvc.Tests.Infrastructure;
 
@@ -12,8 +13,8 @@ internal sealed partial record Answer(int Status, string Body)
 
     public static Answer User(int status, string fullname) => new(status, $$"""{"ok":true,"uuid":"UUID","fullname":"{{fullname}}",{{Identity}}}""");
 
-    public static Answer Problem(int status, string title, string error) => new(status,
-        $$"""{"type":"about:blank","title":"{{title}}","status":{{status}},"detail":"{{error}}","ok":false,"error":"{{error}}",{{Identity}}}""");
+    public static Answer Problem(int status, string code, string error) => new(status,
+        $$"""{"type":"about:blank","title":"{{ReasonPhrases.GetReasonPhrase(status)}}","status":{{status}},"detail":"{{error}}","code":"{{code}}","ok":false,"error":"{{error}}",{{Identity}}}""");
 
     /// <summary>A 400 with an error for each invalid field.</summary>
     public static Answer Invalid(params ReadOnlySpan<(string Field, string Error)> errors)
@@ -27,7 +28,7 @@ internal sealed partial record Answer(int Status, string Body)
         }
 
         sentence += ".";
-        return new(400, $$"""{"type":"about:blank","title":"Bad Request","status":400,"detail":"{{sentence}}","errors":{{{byField}}},"ok":false,"error":"{{sentence}}",{{Identity}}}""");
+        return new(400, $$"""{"type":"about:blank","title":"Bad Request","status":400,"detail":"{{sentence}}","errors":{{{byField}}},"code":"content_invalid","ok":false,"error":"{{sentence}}",{{Identity}}}""");
     }
 
     [GeneratedRegex("[0-9A-F]{32}")]

@@ -122,7 +122,7 @@ public sealed partial class AdminEndpointsTests : IAsyncLifetime
 
     [Fact]
     public async Task Filter_OnTheHealthPort_IsRefused() => Assert.Equal(
-        EdgeAnswers.Problem(400, "Bad Request", "Only the admin listener supports a filter."),
+        EdgeAnswers.Problem(400, "request_invalid", "Only the admin listener supports a filter."),
         await _edge.Health.AskAsync("/stats/prometheus?filter=membership"));
 
     [Fact]
@@ -164,11 +164,11 @@ public sealed partial class AdminEndpointsTests : IAsyncLifetime
     [InlineData("/stats?filter=(a)%5C1", "The filter is not a supported regular expression.")]
     [InlineData("/stats/prometheus?filter=(", "The filter is not a supported regular expression.")]
     public async Task Query_NotSupported_Is400(string path, string reason) =>
-        Assert.Equal(EdgeAnswers.Problem(400, "Bad Request", reason), await _edge.Admin.AskAsync(path));
+        Assert.Equal(EdgeAnswers.Problem(400, "request_invalid", reason), await _edge.Admin.AskAsync(path));
 
     [Fact]
     public async Task Filter_TooLong_Is400() => Assert.Equal(
-        EdgeAnswers.Problem(400, "Bad Request", "The filter is longer than 256 characters."),
+        EdgeAnswers.Problem(400, "request_invalid", "The filter is longer than 256 characters."),
         await _edge.Admin.AskAsync($"/stats?filter={new string('a', 257)}"));
 
     [Theory]
@@ -238,7 +238,7 @@ public sealed partial class AdminEndpointsTests : IAsyncLifetime
 
         Assert.Equal((new Answer(200, "OK\n"), new Answer(200, "OK\n")), (failed, restored));
         Assert.Equal((new Answer(503, "DRAINING\n"), new Answer(503, "DRAINING\n")), unready);
-        Assert.Equal(EdgeAnswers.Problem(503, "Service Unavailable", "operator: failed by POST /healthcheck/fail"), reason);
+        Assert.Equal(EdgeAnswers.Problem(503, "unavailable", "operator: failed by POST /healthcheck/fail"), reason);
         Assert.Equal(new Answer(200, ""), traffic);
         Assert.Equal("server.state: 1\n", state);
         Assert.Equal((new Answer(200, "LIVE\n"), new Answer(200, "Healthy\n")), (await _edge.Health.AskAsync("/ready"), await _edge.Health.AskAsync("/health")));

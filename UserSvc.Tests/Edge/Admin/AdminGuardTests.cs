@@ -78,7 +78,7 @@ public sealed class AdminGuardTests : IAsyncLifetime
         Assert.Equal("Edge:Admin:Hosts must be names or addresses without a port, such as edge.internal", failure?.Message);
     }
 
-    private static Answer Forbidden(string reason) => EdgeAnswers.Problem(403, "Forbidden", reason);
+    private static Answer Forbidden(string reason) => EdgeAnswers.Problem(403, "forbidden", reason);
 
     private async Task<Answer> AskAsync(string host, string method = "GET", string path = "/alive", params IEnumerable<(string Name, string Value)> headers)
     {

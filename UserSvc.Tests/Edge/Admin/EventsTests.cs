@@ -102,7 +102,7 @@ public sealed class EventsTests
         });
         streams.ForEach(s => s.Dispose());
 
-        Assert.Equal(EdgeAnswers.Problem(503, "Service Unavailable", "All 32 streams are in use; close another page first."), refused);
+        Assert.Equal(EdgeAnswers.Problem(503, "unavailable", "All 32 streams are in use; close another page first."), refused);
     }
 
     [Fact]

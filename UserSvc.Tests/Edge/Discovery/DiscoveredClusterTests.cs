@@ -45,7 +45,7 @@ public sealed class DiscoveredClusterTests : IAsyncLifetime
         _api.Refusal = null;
         await Eventually.HoldsAsync(async () => (await edge.Health.AskAsync("/ready")).Status == 200);
 
-        Assert.Equal(EdgeAnswers.Problem(503, "Service Unavailable", $"clusters: not discovered yet: {Address}"), ready);
+        Assert.Equal(EdgeAnswers.Problem(503, "unavailable", $"clusters: not discovered yet: {Address}"), ready);
         Assert.Equal(EdgeAnswers.NoInstance, answer);
         Assert.Equal(new Answer(200, "usersvc-1"), await edge.Public.AskAsync("/user/alice"));
     }

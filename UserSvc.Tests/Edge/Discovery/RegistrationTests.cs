@@ -34,7 +34,7 @@ public sealed class RegistrationTests
         await using var edge = await EdgeHost.StartAsync([("usersvc-1", "http://10.0.0.1:8080")], NotProbed);
 
         Assert.Equal(
-            EdgeAnswers.Problem(400, "Bad Request", "A service's name is 1 to 63 letters, digits, dots, hyphens and underscores."),
+            EdgeAnswers.Problem(400, "request_invalid", "A service's name is 1 to 63 letters, digits, dots, hyphens and underscores."),
             await edge.Health.AskAsync($"/v1/registration/{name}"));
     }
 

@@ -96,7 +96,7 @@ public sealed class FairShareTests : IAsyncLifetime
         _release.SetResult();
         await edge.SettlesAsync("remaining_rq", "cluster.usersvc.circuit_breakers.default.remaining_rq: 10\n");
 
-        Assert.Equal(EdgeAnswers.Problem(429, "Too Many Requests", "Too many requests of this client are in flight."), await Answer.ReadAsync(refused));
+        Assert.Equal(EdgeAnswers.Problem(429, "rate_limited", "Too many requests of this client are in flight."), await Answer.ReadAsync(refused));
         Assert.Equal((TimeSpan.FromSeconds(1), "true"), (refused.Headers.RetryAfter?.Delta, refused.Headers.GetValues("x-envoy-ratelimited").Single()));
         Assert.Equal(Enumerable.Repeat("200 OK", 10), held);
         Assert.Equal(("200 OK", "503 Service Unavailable", "200 OK"), (meanwhile, full, await SendAsync(edge, "/user/alice", client: "9.9.9.9")));

@@ -32,7 +32,7 @@ public sealed class RateLimitTests : IAsyncLifetime
         using var refused = await edge.Public.GetAsync("/user/alice", TestContext.Current.CancellationToken);
 
         Assert.Equal((200, 200), within);
-        Assert.Equal(EdgeAnswers.Problem(429, "Too Many Requests", "The rate limit login is exceeded."), await Answer.ReadAsync(refused));
+        Assert.Equal(EdgeAnswers.Problem(429, "rate_limited", "The rate limit login is exceeded."), await Answer.ReadAsync(refused));
         Assert.Equal([$"\"login\";r=0;t={wait}", "\"login\";q=2;w=3600", wait, "true"], Told(refused));
         Assert.Equal(2, _upstream.Requests.Count);
         Assert.Equal(Counted("login", enabled: 3, enforced: 1, ok: 2, over: 1), await CountedAsync(edge, "login"));

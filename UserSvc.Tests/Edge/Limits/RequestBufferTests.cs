@@ -62,7 +62,7 @@ public sealed class RequestBufferTests : IAsyncLifetime
         using var again = new StringContent("a");
         using var afterwards = await edge.Public.PutAsync("/user/alice", again, TestContext.Current.CancellationToken);
 
-        Assert.Equal(EdgeAnswers.Problem(503, "Service Unavailable", "Too many request bodies are in memory."), await Answer.ReadAsync(refused));
+        Assert.Equal(EdgeAnswers.Problem(503, "overloaded", "Too many request bodies are in memory."), await Answer.ReadAsync(refused));
         Assert.Equal((TimeSpan.FromSeconds(1), "true"), (refused.Headers.RetryAfter?.Delta, refused.Headers.GetValues("x-envoy-overloaded").Single()));
         Assert.Equal((new Answer(200, "usersvc-1"), new Answer(200, "usersvc-1"), 1), (without, await Answer.ReadAsync(afterwards), Budget(edge).Overflows.Value));
     }

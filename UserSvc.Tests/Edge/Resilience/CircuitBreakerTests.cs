@@ -18,7 +18,7 @@ public sealed class CircuitBreakerTests : IAsyncDisposable
         var ready = await edge.Health.AskAsync("/ready");
         _release.SetResult();
 
-        Assert.Equal(EdgeAnswers.Problem(503, "Service Unavailable", "Too many requests to the service are in flight."), await Answer.ReadAsync(refused));
+        Assert.Equal(EdgeAnswers.Problem(503, "overloaded", "Too many requests to the service are in flight."), await Answer.ReadAsync(refused));
         Assert.Equal((TimeSpan.FromSeconds(1), "true"), (refused.Headers.RetryAfter?.Delta, refused.Headers.GetValues("x-envoy-overloaded").Single()));
         Assert.Equal(new Answer(200, "LIVE\n"), ready);
         Assert.Equal(Enumerable.Repeat(200, 10), (await Task.WhenAll(held)).Select(a => a.Status));
@@ -39,7 +39,7 @@ public sealed class CircuitBreakerTests : IAsyncDisposable
         var refused = await edge.Public.AskAsync("/user/alice");
         _release.SetResult();
 
-        Assert.Equal(EdgeAnswers.Problem(503, "Service Unavailable", "Every instance has its maximum number of requests in flight."), refused);
+        Assert.Equal(EdgeAnswers.Problem(503, "overloaded", "Every instance has its maximum number of requests in flight."), refused);
         Assert.Equal([2, 2, 2], _upstreams.Select(u => u.Requests.Count));
         Assert.Equal(Enumerable.Repeat(200, 6), (await Task.WhenAll(held)).Select(a => a.Status));
     }

@@ -8,8 +8,8 @@ namespace UserSvc.Tests.Edge.Resilience;
 public sealed class RetryTests
 {
     private static readonly Answer Answered = new(200, "answered");
-    private static readonly Answer BadGateway = EdgeAnswers.Problem(502, "Bad Gateway", "The service failed to answer.");
-    private static readonly Answer TimedOut = EdgeAnswers.Problem(504, "Gateway Timeout", "The service did not answer in time.");
+    private static readonly Answer BadGateway = EdgeAnswers.Problem(502, "upstream_failed", "The service failed to answer.");
+    private static readonly Answer TimedOut = EdgeAnswers.Problem(504, "upstream_timeout", "The service did not answer in time.");
     private static readonly (string, string)[] Times = [(EdgeHost.AttemptTimeout, "00:00:01"), (EdgeHost.RouteTimeout, "00:00:15")];
 
     // Advanced only where an instance stays silent: nothing else can time out.

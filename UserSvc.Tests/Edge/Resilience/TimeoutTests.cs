@@ -8,7 +8,7 @@ namespace UserSvc.Tests.Edge.Resilience;
 
 public sealed class TimeoutTests
 {
-    private static readonly Answer TimedOut = EdgeAnswers.Problem(504, "Gateway Timeout", "The service did not answer in time.");
+    private static readonly Answer TimedOut = EdgeAnswers.Problem(504, "upstream_timeout", "The service did not answer in time.");
 
     private readonly FakeTimeProvider _time = new();
 

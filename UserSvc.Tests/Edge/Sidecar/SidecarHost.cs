@@ -15,6 +15,6 @@ internal static class SidecarHost
         return sidecar;
     }
 
-    public static Answer Problem(int status, string title, string error) =>
-        new(status, EdgeAnswers.Problem(status, title, error).Body.Replace("edge-1", "usersvc-1-sidecar", StringComparison.Ordinal));
+    public static Answer Problem(int status, string code, string error) =>
+        new(status, EdgeAnswers.Problem(status, code, error).Body.Replace("edge-1", "usersvc-1-sidecar", StringComparison.Ordinal));
 }

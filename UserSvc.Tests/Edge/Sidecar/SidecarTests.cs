@@ -22,7 +22,7 @@ public sealed class SidecarTests
         }
 
         Assert.Equal(["/", "/alive", "/openapi/v1.json", "/ready", "/user/alice"], instance.Requests.Select(request => request.Target));
-        Assert.Equal(SidecarHost.Problem(404, "Not Found", "There is nothing at this path."), await sidecar.Health.AskAsync("/user/alice"));
+        Assert.Equal(SidecarHost.Problem(404, "path_not_found", "There is nothing at this path."), await sidecar.Health.AskAsync("/user/alice"));
     }
 
     [Fact]
@@ -48,7 +48,7 @@ public sealed class SidecarTests
         var probe = await sidecar.Public.AskAsync("/health");
         var request = await sidecar.Public.AskAsync("/user/alice");
 
-        Assert.Equal(SidecarHost.Problem(503, "Service Unavailable", "drain: draining"), probe);
+        Assert.Equal(SidecarHost.Problem(503, "unavailable", "drain: draining"), probe);
         Assert.Equal((new Answer(200, "usersvc-1"), false), (request, stopping.IsCompleted));
     }
 
@@ -65,7 +65,7 @@ public sealed class SidecarTests
         var probe = await sidecar.Public.AskAsync("/health");
         var request = await sidecar.Public.AskAsync("/user/alice");
 
-        Assert.Equal(SidecarHost.Problem(503, "Service Unavailable", reason), probe);
+        Assert.Equal(SidecarHost.Problem(503, "unavailable", reason), probe);
         Assert.Equal(new(200, "usersvc-1"), request);
     }
 
@@ -109,7 +109,7 @@ public sealed class SidecarTests
         await instance.StopAsync();
         await Eventually.HoldsAsync(() => Task.FromResult(sidecar.Unhealthy() == 1));
 
-        var gone = SidecarHost.Problem(502, "Bad Gateway", "The service failed to answer.");
+        var gone = SidecarHost.Problem(502, "upstream_failed", "The service failed to answer.");
         Assert.Equal((gone, gone), (await sidecar.Public.AskAsync("/user/alice"), await sidecar.Public.AskAsync("/health")));
     }
 
