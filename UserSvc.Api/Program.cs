@@ -26,8 +26,7 @@ internal static class Program
         builder.AddUsersDatabase();
         builder.AddPasswords();
         builder.AddUsers();
-        // HEAD goes without saying.
-        builder.Services.AddOpenApi(document => document.ShouldInclude = operation => operation.HttpMethod != HttpMethods.Head);
+        builder.Services.AddOpenApiContract();
 
         var app = builder.Build();
         app.UseServiceDefaults();

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using UserSvc.ServiceDefaults;
 using UserSvc.Tests.AppHost;
@@ -13,6 +14,11 @@ public sealed partial class ProblemCodeTests
     [Fact]
     public void TableOfErrors_OfTheEdge_HasOnlyCodesOfTheApi() =>
         Assert.Empty(Documented("docs/edge.md").Except(Documented("docs/api.md")));
+
+    [Fact]
+    public void OpenApiDocument_Committed_HasEveryCode() =>
+        Assert.Equal(ProblemCode.All.Select(c => c.Name), JsonNode.Parse(File.ReadAllText(Manifest.RepositoryFile("docs/openapi.json")))!
+            ["components"]!["schemas"]!["Problem"]!["properties"]!["code"]!["x-extensible-enum"]!.AsArray().Select(c => c!.GetValue<string>()));
 
     private static IEnumerable<string> Documented(string page) =>
         Rows().Matches(File.ReadAllText(Manifest.RepositoryFile(page))).Select(row => $"{row.Groups["status"]} {row.Groups["code"]}");

@@ -18,8 +18,12 @@ internal static class Problems
 
     public static ProblemHttpResult PreconditionFailed() => ProblemCode.PreconditionFailed.Because("The condition in If-Match or If-None-Match is not met.");
 
-    public static ValidationProblem Invalid(Dictionary<string, string[]> errors) =>
-        TypedResults.ValidationProblem(errors, string.Join("; ", errors.Values.Select(e => e[0])) + ".", extensions: [new(ProblemCode.Member, ProblemCode.ContentInvalid.Name)]);
+    public static ProblemHttpResult Invalid(Dictionary<string, string[]> errors) => TypedResults.Problem(new HttpValidationProblemDetails(errors)
+    {
+        Status = ProblemCode.ContentInvalid.Status,
+        Detail = string.Join("; ", errors.Values.Select(e => e[0])) + ".",
+        Extensions = { [ProblemCode.Member] = ProblemCode.ContentInvalid.Name },
+    });
 
     /// <summary>429 with Retry-After, in whole seconds.</summary>
     public static ProblemHttpResult TooManyAttempts(HttpResponse response, TimeSpan retryAfter)

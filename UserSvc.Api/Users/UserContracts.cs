@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using System.Reflection;
 using System.Text;
 using System.Text.Encodings.Web;
@@ -10,10 +11,14 @@ using UserSvc.ServiceDefaults;
 
 namespace UserSvc.Api.Users;
 
+// Until it is validated, a field can be null. The types and attributes describe a valid body, for the OpenAPI document.
+
 /// <summary>The body of PUT.</summary>
 /// <param name="Fullname">1 to 2048 Unicode scalars, no U+0000.</param>
 /// <param name="Password">8 to 256 Unicode scalars after NFC, no control characters.</param>
-internal sealed record UserContent(string? Fullname, string? Password)
+internal sealed record UserContent(
+    [property: Length(1, 2048), RegularExpression("""^[^\u0000\uFFFE]*$""")] string Fullname,
+    [property: Length(8, 256), RegularExpression(PasswordRequest.Pattern)] string Password)
 {
     /// <summary>The errors by field; empty when the content is valid.</summary>
     public Dictionary<string, string[]> Validate() => CollectErrors(("fullname", GetFullnameError()), ("password", PasswordRequest.GetError(Password)));
@@ -45,8 +50,11 @@ internal sealed record UserContent(string? Fullname, string? Password)
 }
 
 /// <summary>The body of verify.</summary>
-internal sealed record PasswordRequest(string? Password)
+internal sealed record PasswordRequest([property: Length(8, 256), RegularExpression(PasswordRequest.Pattern)] string Password)
 {
+    public const string Pattern = """^[^\p{Cc}\uFFFE]*$""";
+
+
     public Dictionary<string, string[]> Validate() => UserContent.CollectErrors(("password", GetError(Password)));
 
     public override string ToString() => nameof(PasswordRequest);
@@ -117,6 +125,7 @@ internal sealed partial class UserJson : JsonSerializerContext
         json.TypeInfoResolverChain.Insert(0, Default);
         json.PropertyNameCaseInsensitive = false;
         json.AllowDuplicateProperties = false;
+        json.NumberHandling = JsonNumberHandling.Strict;
     }
 }
 
@@ -128,7 +137,7 @@ internal static class Utf8Only
 {
     public static void UseUtf8Only(this IApplicationBuilder app) => app.Use(next => context =>
     {
-        if (context.Request.ContentType is { } contentType && contentType.Contains("charset", StringComparison.OrdinalIgnoreCase)
+        if (context.GetEndpoint()?.Metadata.GetMetadata<IAcceptsMetadata>() is not null && context.Request.ContentType is { } contentType && contentType.Contains("charset", StringComparison.OrdinalIgnoreCase)
             && MediaTypeHeaderValue.TryParse(contentType, out var type))
         {
             if (!HeaderUtilities.RemoveQuotes(type.Charset).Equals("utf-8", StringComparison.OrdinalIgnoreCase))

@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using Microsoft.AspNetCore.Http.HttpResults;
 using UserSvc.Api.Database;
 using UserSvc.Api.Passwords;
@@ -7,6 +8,8 @@ namespace UserSvc.Api.Users;
 
 internal static class UserEndpoints
 {
+    public const string Tag = "Users";
+
     private const int MaxPageSize = 100;
 
     public static void AddUsers(this IHostApplicationBuilder builder)
@@ -24,24 +27,36 @@ internal static class UserEndpoints
 
     public static void MapUsers(this IEndpointRouteBuilder endpoints)
     {
-        var users = endpoints.MapGroup("/user").WithTags("Users");
+        var users = endpoints.MapGroup("/user").WithTags(Tag);
         users.MapGet("/health", GetHealth).OnlyRead().WithName(nameof(GetHealth)).WithSummary("Names the instance that answers")
-            .Produces(StatusCodes.Status304NotModified).ProducesProblems(412);
+            .WithDescription("Needs no database: it says that a request reaches an instance.")
+            .WithCredentials(optional: true)
+            .Produces(StatusCodes.Status304NotModified).ProducesProblems();
 
         users.MapGet("/{name}", GetUser).OnlyRead().WithName(nameof(GetUser)).WithSummary("Reads a user")
-            .Produces(StatusCodes.Status304NotModified).ProducesProblems(400, 404, 412, 503);
+            .WithDescription("Names and full names are public.")
+            .WithCredentials(optional: true)
+            .Produces(StatusCodes.Status304NotModified).ProducesProblems(404);
 
-        users.MapPut("/{name}", UserPut.PutUser).WithName(nameof(UserPut.PutUser)).WithSummary("Creates a user, or replaces one with that user's credentials")
-            .ProducesProblems(400, 409, 412, 413, 415, 429, 503);
+        users.MapPut("/{name}", UserPut.PutUser).WithName(nameof(UserPut.PutUser)).WithSummary("Creates or replaces a user")
+            .WithDescription("Safe to repeat: the same content gets the same answer. Replacing other content needs the user's own credentials. The body is at most 64 KiB.")
+            .WithCredentials(optional: true, OpenApiContract.Basic)
+            .ProducesProblems(408, 409, 413, 415);
 
-        users.MapDelete("/{name}", DeleteUser).WithName(nameof(DeleteUser)).WithSummary("Deletes a user, with that user's credentials or the administrator's key")
-            .ProducesProblems(400, 401, 403, 404, 412, 429, 503);
+        users.MapDelete("/{name}", DeleteUser).WithName(nameof(DeleteUser)).WithSummary("Deletes a user")
+            .WithDescription("With that user's credentials or the administrator's key.")
+            .WithCredentials(optional: false, OpenApiContract.Basic, OpenApiContract.Bearer)
+            .ProducesProblems(401, 403, 404);
 
         users.MapPost("/{name}/verify", VerifyPassword).WithName(nameof(VerifyPassword)).WithSummary("Checks a user's password")
-            .ProducesProblems(400, 401, 412, 413, 415, 429, 503);
+            .WithDescription("A name that does not exist takes as long and gets the same answer as a wrong password. The body is at most 64 KiB.")
+            .WithCredentials(optional: true)
+            .ProducesProblems(401, 408, 413, 415);
 
-        users.MapGet("/", ListUsers).OnlyRead().RequireAdministrator().WithName(nameof(ListUsers)).WithSummary("Lists users by name, for the administrator")
-            .Produces(StatusCodes.Status304NotModified).ProducesProblems(400, 401, 403, 412, 503);
+        users.MapGet("/", ListUsers).OnlyRead().RequireAdministrator().WithName(nameof(ListUsers)).WithSummary("Lists users by name")
+            .WithDescription("For the administrator. Ask for the next page with the last page's next as after.")
+            .WithCredentials(optional: false, OpenApiContract.Bearer)
+            .Produces(StatusCodes.Status304NotModified).ProducesProblems(401, 403);
     }
 
     internal static Results<Ok<HealthAnswer>, StatusCodeHttpResult, ProblemHttpResult> GetHealth(HttpRequest request, Instance instance) =>
@@ -111,7 +126,7 @@ internal static class UserEndpoints
         }
     }
 
-    internal static async Task<Results<Ok<UserAnswer>, ValidationProblem, ProblemHttpResult>> VerifyPassword(
+    internal static async Task<Results<Ok<UserAnswer>, ProblemHttpResult>> VerifyPassword(
         string name, PasswordRequest request, HttpContext context, PasswordCheck passwords, ClientAddress clients, Audit audit, Instance instance,
         CancellationToken cancellationToken)
     {
@@ -125,7 +140,7 @@ internal static class UserEndpoints
             return Problems.Invalid(errors);
         }
 
-        return await passwords.VerifyAsync(key, request.Password!, clients.GetNetwork(context), cancellationToken) switch
+        return await passwords.VerifyAsync(key, request.Password, clients.GetNetwork(context), cancellationToken) switch
         {
             // Nothing can be read at this URL.
             { User: not null } when context.Request.ConditionFails(exists: false) => Problems.PreconditionFailed(),
@@ -136,7 +151,7 @@ internal static class UserEndpoints
     }
 
     internal static async Task<Results<Ok<UserPage>, StatusCodeHttpResult, ProblemHttpResult>> ListUsers(
-        int? limit, string? after, HttpRequest request, UserStore store, Instance instance, CancellationToken cancellationToken)
+        [Range(1, MaxPageSize)] int? limit, string? after, HttpRequest request, UserStore store, Instance instance, CancellationToken cancellationToken)
     {
         if (limit is < 1 or > MaxPageSize)
         {
@@ -154,13 +169,5 @@ internal static class UserEndpoints
         var users = await store.ListAsync(cursor, size + 1, cancellationToken);
         var page = users.Take(size).Select(u => new ListedUser(u.UuidText, u.Name, u.Fullname)).ToList();
         return request.Answer(TypedResults.Ok(new UserPage(true, page, users.Count > size ? page[^1].Name : null, instance.Name, instance.Address)));
-    }
-
-    private static void ProducesProblems(this RouteHandlerBuilder endpoint, params ReadOnlySpan<int> statuses)
-    {
-        foreach (var status in statuses)
-        {
-            endpoint.ProducesProblem(status);
-        }
     }
 }

@@ -17,7 +17,10 @@ internal static class UserName
     public const string NewRule =
         "The name of a new user must not contain invisible characters, or variants of other characters such as full-width letters and ligatures.";
 
-    private const int MaxScalars = 64;
+    public const int MaxScalars = 64;
+
+    /// <summary>The rule for clients, as a regular expression in Unicode mode. Length aside, it accepts what <see cref="TryNormalize"/> accepts.</summary>
+    public const string Pattern = """^(?![Hh][Ee][Aa][Ll][Tt][Hh]$)[\p{L}\p{Nd}][\p{L}\p{Nd}\p{M}._@+\-]*$""";
 
     // A scalar decomposes canonically into at most four scalars, each of at most two UTF-16 units.
     private const int MaxRawLength = MaxScalars * 4 * 2;

@@ -14,7 +14,7 @@ internal static class UserPut
     // How often another request may create, replace or delete the user between our read and our write before the client has to retry.
     private const int MaxRounds = 2;
 
-    internal static async Task<Results<Ok<UserAnswer>, Created<UserAnswer>, ValidationProblem, ProblemHttpResult>> PutUser(
+    internal static async Task<Results<Ok<UserAnswer>, Created<UserAnswer>, ProblemHttpResult>> PutUser(
         string name, UserContent content, HttpContext context, UserStore store, HashLane lane, PasswordHasher hasher, PasswordThrottle throttle, ClientAddress clients,
         Audit audit, Instance instance, CancellationToken cancellationToken)
     {
@@ -30,7 +30,7 @@ internal static class UserPut
 
         lane.ThrowIfFull();
         var (request, response) = (context.Request, context.Response);
-        var (fullname, password) = (content.Fullname!, content.Password!);
+        var (fullname, password) = (content.Fullname, content.Password);
         var ownPassword = Credentials.Read(request) is Credentials.Basic basic && basic.Name == key ? basic.Password : null;
         string? newHash = null;
         for (var round = 0; round < MaxRounds; round++)

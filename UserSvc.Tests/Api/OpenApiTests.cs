@@ -1,30 +1,19 @@
-using System.Text.Json;
+using UserSvc.Tests.AppHost;
 
 namespace UserSvc.Tests.Api;
 
 public sealed class OpenApiTests(PostgresFixture postgres)
 {
     [Fact]
-    public async Task Document_EveryOperation_HasEveryStatus()
+    public async Task Document_Committed_IsTheOneServed()
     {
         await using var api = new ApiInstance(await postgres.CreateDatabaseAsync());
-        var client = await api.StartAsync();
+        using var request = new HttpRequestMessage(HttpMethod.Get, "/openapi/v1.json") { Headers = { Host = "another.example" } };
 
-        using var document = JsonDocument.Parse((await client.AnswerToGetAsync("/openapi/v1.json")).Body);
+        using var response = await (await api.StartAsync()).SendAsync(request, TestContext.Current.CancellationToken);
 
-        var operations = document.RootElement.GetProperty("paths").EnumerateObject()
-            .SelectMany(path => path.Value.EnumerateObject().Select(operation =>
-                $"{operation.Name} {path.Name} {string.Join(' ', operation.Value.GetProperty("responses").EnumerateObject().Select(r => r.Name).Order())}"));
-        Assert.Equal(
-            [
-                "get /user/health 200 304 412",
-                "get /user/{name} 200 304 400 404 412 503",
-                "put /user/{name} 200 201 400 409 412 413 415 429 503",
-                "delete /user/{name} 204 400 401 403 404 412 429 503",
-                "post /user/{name}/verify 200 400 401 412 413 415 429 503",
-                "get /user 200 304 400 401 403 412 503",
-            ],
-            operations);
+        Assert.True(await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken) == await File.ReadAllTextAsync(Manifest.RepositoryFile("docs/openapi.json"), TestContext.Current.CancellationToken),
+            "docs/openapi.json is not what the service serves. Start ./up.sh, and update it with the port of a usersvc instance: curl -s http://localhost:PORT/openapi/v1.json -o docs/openapi.json");
     }
 
     [Fact]
