@@ -100,7 +100,7 @@ public sealed partial class PageTests(Browser browser) : IClassFixture<Browser>,
         var trace = page.Tab.GetByRole(AriaRole.Link, new() { Name = TraceId });
         Assert.Equal(($"https://tempo.internal/trace/{TraceId}", "noopener"), (await trace.GetAttributeAsync("href"), await trace.GetAttributeAsync("rel")));
         Assert.Equal(
-            ["connect failure", "1", "reset", "0", "try timeout", "0", "gateway error", "0", "retry budget", "0", "cluster limit", "0", "destination limit", "0"],
+            ["connect failure", "1", "reset", "0", "try timeout", "0", "gateway error", "0", "retry budget", "0", "cluster limit", "0", "client limit", "0", "destination limit", "0"],
             await page.Tab.Locator(".reasons :is(dt, dd)").AllInnerTextsAsync());
 
         async Task ShowsAsync(params string[] rows)
