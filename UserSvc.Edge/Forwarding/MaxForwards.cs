@@ -18,9 +18,16 @@ internal static class MaxForwards
             return null;
         }
 
-        if (!uint.TryParse(header.ToString(), NumberStyles.None, CultureInfo.InvariantCulture, out var forwards))
+        var digits = header.ToString();
+        if (digits.Length == 0 || digits.AsSpan().ContainsAnyExceptInRange('0', '9'))
         {
             return new Refusal(StatusCodes.Status400BadRequest, "Max-Forwards is not a number.").WriteAsync(context, problems);
+        }
+
+        // A number has no bound, but a proxy may have a maximum.
+        if (!uint.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out var forwards))
+        {
+            forwards = uint.MaxValue;
         }
 
         if (forwards > 0)

@@ -70,9 +70,11 @@ internal sealed class RequestHeaders(RequestDelegate next, ForwardedClient clien
 
     private static void RemoveNominated(string connection, IHeaderDictionary headers)
     {
-        foreach (var name in connection.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
+        foreach (var part in connection.Split(','))
         {
-            if (!NeverNominated.Contains(name) && !IsForwarded(name))
+            // TrimEntries would also take off bytes that Latin-1 reads as spaces.
+            var name = part.Trim(' ', '\t');
+            if (name.Length > 0 && !NeverNominated.Contains(name) && !IsForwarded(name))
             {
                 headers.Remove(name);
             }

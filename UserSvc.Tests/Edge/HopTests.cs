@@ -80,6 +80,7 @@ public sealed class HopTests : IAsyncLifetime
     [InlineData("OPTIONS", "00", "204 No Content", null)]
     [InlineData("OPTIONS", "1", "200 OK", "0")]
     [InlineData("OPTIONS", "4294967295", "200 OK", "4294967294")]
+    [InlineData("OPTIONS", "99999999999", "200 OK", "4294967294")]
     [InlineData("OPTIONS", "-1", "400 Bad Request", null)]
     [InlineData("OPTIONS", "", "400 Bad Request", null)]
     [InlineData("OPTIONS", "1, 1", "400 Bad Request", null)]
