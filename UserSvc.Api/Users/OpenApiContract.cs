@@ -31,12 +31,16 @@ internal static class OpenApiContract
     // Whatever the request: the edge answers, too, and every operation has conditions.
     private static readonly int[] CommonProblems = [400, 412, 429, 500, 502, 503, 504];
 
-    private static readonly Dictionary<string, string> ResponseHeaders = new()
+    private static readonly Dictionary<string, (string Description, bool Required)> ResponseHeaders = new()
     {
-        [HeaderNames.ETag] = "The user's version: a weak tag.",
-        [HeaderNames.Location] = "The user's path.",
-        [HeaderNames.RetryAfter] = "Seconds to wait before the next attempt.",
-        [HeaderNames.WWWAuthenticate] = "The kind of credentials that the request needs.",
+        [HeaderNames.ETag] = ("The user's version: a weak tag.", true),
+        [HeaderNames.Location] = ("The user's path.", true),
+        [HeaderNames.RetryAfter] = ("Seconds to wait before the next attempt.", true),
+        [HeaderNames.WWWAuthenticate] = ("The kind of credentials that the request needs.", true),
+        [ProblemJson.OverloadedHeader] = ("true, if the code is overloaded.", false),
+        ["x-envoy-ratelimited"] = ("true, if the code is rate_limited.", false),
+        ["RateLimit"] = ("What is left of the edge's limit on requests, as in draft-ietf-httpapi-ratelimit-headers.", false),
+        ["RateLimit-Policy"] = ("That limit.", false),
     };
 
     private static readonly Dictionary<string, string> RequestHeaders = new()
@@ -112,8 +116,11 @@ internal static class OpenApiContract
             {
                 "201" => [HeaderNames.ETag, HeaderNames.Location],
                 "200" or "304" when operation.OperationId is nameof(UserEndpoints.GetUser) or nameof(UserPut.PutUser) => [HeaderNames.ETag],
+                // What a client needs to correct its condition.
+                "412" when operation.OperationId is nameof(UserEndpoints.GetUser) => [HeaderNames.ETag],
                 "401" => [HeaderNames.WWWAuthenticate],
-                "429" or "503" => [HeaderNames.RetryAfter],
+                "429" => [HeaderNames.RetryAfter, "x-envoy-ratelimited", "RateLimit", "RateLimit-Policy"],
+                "503" => [HeaderNames.RetryAfter, ProblemJson.OverloadedHeader],
                 _ => [],
             };
             ((OpenApiResponse)response).Headers = headers.ToDictionary(h => h, IOpenApiHeader (h) => new OpenApiHeaderReference(h, document));
@@ -126,7 +133,7 @@ internal static class OpenApiContract
         {
             Title = "UserSvc",
             Version = "1.0.0",
-            Description = "Stores users: a name, a full name and a password. Every answer also has X-Request-Id, which names the request in the edge's log.",
+            Description = "Stores users: a name, a full name and a password. Every answer also has X-Request-Id, which names the request in the edge's log; errors have X-Content-Type-Options, and some of them Cache-Control, Expires and Pragma.",
             Contact = new() { Name = "The UserSvc authors" },
             License = new() { Name = "MIT", Url = new("https://opensource.org/license/mit") },
         };
@@ -140,7 +147,7 @@ internal static class OpenApiContract
             [Bearer] = new OpenApiSecurityScheme { Type = SecuritySchemeType.Http, Scheme = Bearer, Description = "The administrator's key." },
         };
         components.Headers = ResponseHeaders.ToDictionary(
-            h => h.Key, IOpenApiHeader (h) => new OpenApiHeader { Description = h.Value, Required = true, Schema = new OpenApiSchema { Type = JsonSchemaType.String } });
+            h => h.Key, IOpenApiHeader (h) => new OpenApiHeader { Description = h.Value.Description, Required = h.Value.Required, Schema = new OpenApiSchema { Type = JsonSchemaType.String } });
         components.Parameters = RequestHeaders.ToDictionary(
             h => h.Key, IOpenApiParameter (h) => new OpenApiParameter { Name = h.Key, In = ParameterLocation.Header, Description = h.Value, Schema = new OpenApiSchema { Type = JsonSchemaType.String } });
         // Not an enum: generated clients would fail on a code that a later version adds.
