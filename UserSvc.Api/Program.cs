@@ -20,7 +20,7 @@ internal static class Program
         builder.Services.Configure<KestrelServerOptions>(builder.Configuration.GetSection("Kestrel"));
         builder.Services.AddSingleton(time ?? TimeProvider.System);
         builder.AddLoopbackPort();
-        // Latin-1 reads any bytes: a header that the service does not use is no reason to refuse the request (RFC 9110, 5.5).
+        // Latin-1 reads any bytes. Headers that the service ignores must not fail a request (RFC 9110, 5.5).
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.RequestHeaderEncodingSelector = _ => Encoding.Latin1);
         builder.AddServiceDefaults("usersvc");
         builder.AddUsersDatabase();

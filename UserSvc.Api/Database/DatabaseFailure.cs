@@ -49,7 +49,7 @@ internal static class DatabaseFailureExtensions
     public static string? ToAdvice(this Exception exception) => exception switch
     {
         PostgresException answer => SqlStates.ToAdvice(answer.SqlState),
-        // .NET does not say which it is: Npgsql checks the certificate in a callback of its own.
+        // .NET does not say which it is, because Npgsql checks the certificate in its own callback.
         NpgsqlException { InnerException: AuthenticationException } =>
             "PostgreSQL's certificate is refused. Root Certificate in ConnectionStrings:users must hold the CA that signed it and, unless SSL Mode is VerifyCA, Host must be a name in it.",
         SocketException { SocketErrorCode: SocketError.HostNotFound } => "The Host of ConnectionStrings:users is not known to DNS. Correct it.",

@@ -27,7 +27,7 @@ internal sealed class RequestBufferBudget(IOptions<RequestBufferOptions> options
     /// <summary>Requests refused because the budget was spent.</summary>
     public Counter Overflows { get; } = new();
 
-    /// <returns>Whether all bodies, and the client's share of them, leave so much.</returns>
+    /// <returns>Whether the budget and the client's share of it have room.</returns>
     public bool TryTake(IPAddress? client, int bytes) => _bytes.Take(proxies.ShareKey(client), bytes, options.Value.MaxBytes) is null;
 
     public void Return(IPAddress? client, int bytes) => _bytes.Return(proxies.ShareKey(client), bytes);
