@@ -27,6 +27,8 @@ internal sealed class EdgeProcess : IAsyncDisposable
         var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true };
         // Its log is read as text, even where the tests themselves run in a container.
         start.Environment["DOTNET_RUNNING_IN_CONTAINER"] = "false";
+        // As with one CPU: whoever blocks the thread that polls the sockets blocks all of them.
+        start.Environment["DOTNET_SYSTEM_NET_SOCKETS_THREAD_COUNT"] = "1";
         start.ArgumentList.Add(typeof(UserSvc.Edge.Program).Assembly.Location);
         foreach (var argument in EdgeHost.Arguments(settings, (upstream.Name, upstream.Address)))
         {

@@ -54,8 +54,8 @@ internal sealed class KubernetesApi : IAsyncDisposable
     /// <summary>The status of every answer while it is set.</summary>
     public int? Refusal { get; set; }
 
-    /// <summary>Sends the half of a list, or of a refusal, and then nothing more.</summary>
-    public bool Stalling { get; set; }
+    /// <summary>Delays the second half of a list or of a refusal.</summary>
+    public Func<Task> BetweenHalves { get; set; } = () => Task.CompletedTask;
 
     /// <summary>Reports an expired version by an ERROR event in the stream (status 200), as the API may, instead of status 410.</summary>
     public bool GoneInStream { get; set; }
@@ -199,16 +199,12 @@ internal sealed class KubernetesApi : IAsyncDisposable
 
     private async Task AnswerAsync(HttpContext context, string json)
     {
+        var half = json.Length / 2;
         context.Response.ContentType = "application/json";
-        if (Stalling)
-        {
-            await context.Response.WriteAsync(json[..(json.Length / 2)]);
-            await context.Response.Body.FlushAsync();
-            await Task.Delay(Timeout.Infinite, context.RequestAborted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            return;
-        }
-
-        await context.Response.WriteAsync(json);
+        await context.Response.WriteAsync(json[..half]);
+        await context.Response.Body.FlushAsync();
+        await BetweenHalves().WaitAsync(context.RequestAborted);
+        await context.Response.WriteAsync(json[half..]);
     }
 
     private async Task WatchAsync(HttpContext context, long from)

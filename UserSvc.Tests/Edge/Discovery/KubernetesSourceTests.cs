@@ -247,10 +247,10 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
     [Theory]
     [InlineData(null)]
     [InlineData(503)]
-    public async Task Answer_ThatStalls_FailsAfterItsTimeoutAndKeepsTheEndpoints(int? status)
+    public async Task List_ThatStalls_FailsAfterItsTimeoutAndKeepsTheEndpoints(int? refusal)
     {
         await using var source = await WatchedAsync();
-        (_api.Stalling, _api.Refusal) = (true, status);
+        (_api.BetweenHalves, _api.Refusal) = (Stall, refusal);
         // A watch that ends at once has failed: a new list follows.
         _api.EndWatches();
         await source.PassAsync();
@@ -264,6 +264,30 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
         Assert.Equal((1, 2), (failures, source.Failures));
         Assert.True(source.Source.Failing);
         Assert.Equal(["usersvc-1-uid 10.0.0.1:8080", "usersvc-2-uid 10.0.0.2:8080"], source.Known);
+    }
+
+    [Fact]
+    public async Task List_WhoseSecondHalfIsLate_HoldsUpNothingElse()
+    {
+        var (half, rest) = (new TaskCompletionSource(), new TaskCompletionSource());
+        _api.Set("usersvc-a", Slices.Create(8080));
+        await using var upstream = await Upstream.StartAsync();
+        await using var edge = await EdgeProcess.ReadyAsync(upstream,
+            ("ReverseProxy:Clusters:usersvc:Destinations:watched:Address", "k8s+http://usersvc/http"), ("Edge:Discovery:Kubernetes:ApiServer", _api.Address), ("Edge:Discovery:Kubernetes:Namespace", "users"));
+        _api.BetweenHalves = () =>
+        {
+            half.TrySetResult();
+            return rest.Task;
+        };
+        await Eventually.HoldsAsync(() => Task.FromResult(_api.Watches == 1));
+        // A watch with an invalid line has failed: a new list follows.
+        _api.Send("<html>");
+        await half.Task;
+
+        var answer = await edge.Public.AskAsync("/user/alice");
+        rest.SetResult();
+
+        Assert.Equal(new Answer(200, "usersvc-1"), answer);
     }
 
     private TestSource Start(Action<DiscoveryOptions>? configure = null) => new("k8s+http://usersvc/http", o =>
@@ -281,6 +305,8 @@ public sealed class KubernetesSourceTests : IAsyncLifetime
         await Eventually.HoldsAsync(() => Task.FromResult(_api.Watches == 1));
         return source;
     }
+
+    private static Task Stall() => new TaskCompletionSource().Task;
 
     private static Task KnownAsync(TestSource source, params string[] endpoints) =>
         Eventually.HoldsAsync(() => Task.FromResult(source.Known?.SequenceEqual(endpoints) is true));

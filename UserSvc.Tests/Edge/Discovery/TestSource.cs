@@ -43,17 +43,17 @@ internal sealed class TestSource : IAsyncDisposable
     /// <summary>Waits for the source's next pause and ends it.</summary>
     public async Task<TimeSpan> PassAsync()
     {
-        var pause = await _time.Pauses.Reader.ReadAsync(TestContext.Current.CancellationToken);
+        var pause = await PausedAsync();
         _time.Advance(pause);
         return pause;
     }
 
     /// <summary>Waits for the source's next pause and leaves it there.</summary>
-    public async Task<TimeSpan> PausedAsync() => await _time.Pauses.Reader.ReadAsync(TestContext.Current.CancellationToken);
+    public Task<TimeSpan> PausedAsync() => _time.Pauses.Reader.ReadAsync(TestContext.Current.CancellationToken).AsTask().WaitAsync(Eventually.Deadline);
 
     public void Advance(TimeSpan time) => _time.Advance(time);
 
-    public ValueTask DisposeAsync() => Source.DisposeAsync();
+    public async ValueTask DisposeAsync() => await Source.DisposeAsync().AsTask().WaitAsync(Eventually.Deadline);
 
     private sealed class RecordedTime : FakeTimeProvider
     {
