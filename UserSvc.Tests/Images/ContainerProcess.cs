@@ -58,7 +58,8 @@ internal sealed class ContainerProcess : IAsyncDisposable
     [
         // "extra" has ICU; the plain chiselled base sets this to true, above the service's runtimeconfig.json.
         ("DOTNET_RUNNING_IN_CONTAINER", "true"), ("DOTNET_SYSTEM_GLOBALIZATION_INVARIANT", "false"), ("ASPNETCORE_HTTP_PORTS", "8080"),
-        .. (await ServiceImage.GetAsync(project)).Environment,
+        // Here the image's folder is the project's.
+        .. (await ServiceImage.GetAsync(project)).Environment.Select(variable => (variable.Name, variable.Value.Replace("/app/", Manifest.RepositoryFile($"{project}/"), StringComparison.Ordinal))),
     ];
 
     /// <summary>
