@@ -14,38 +14,7 @@ public sealed class AppHostProcessTests : IDisposable
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     [Fact]
-    public async Task Interrupt_RunningSystem_StopsTheEdgeThenTheInstanceAndLeavesNoProcess()
-    {
-        await using var appHost = await AppHostProcess.ReadyAsync(_folder, _ports);
-        var services = appHost.Services();
-        var ended = new ConcurrentQueue<string>();
-        var ends = services.Select(async service =>
-        {
-            await service.WaitForExitAsync(AppHostProcess.Cancellation);
-            ended.Enqueue(service.ProcessName);
-        }).ToList();
-
-        var exitCode = await appHost.EndAsync(Signals.Interrupt);
-
-        Assert.Equal((0, ""), (exitCode, Running(services)));
-        await Task.WhenAll(ends);
-        Assert.Equal(["UserSvc.Edge", "UserSvc.Api"], ended.Where(name => name.StartsWith("UserSvc.", StringComparison.Ordinal)));
-    }
-
-    [Fact]
-    public async Task Terminate_EveryServiceFrozen_LeavesNoProcess()
-    {
-        await using var appHost = await AppHostProcess.ReadyAsync(_folder, _ports);
-        var services = appHost.Services();
-        services.ForEach(service => Signals.Send(service.Id, Signals.Stop));
-
-        await appHost.EndAsync(Signals.Terminate);
-
-        Assert.Equal("", Running(services));
-    }
-
-    [Fact]
-    public async Task Start_AfterAKill_StopsTheLeftoversAndKeepsUsers()
+    public async Task KillThenFreeze_Services_LeaveNoProcessAndLoseNoUser()
     {
         List<Process> left;
         await using (var first = await AppHostProcess.ReadyAsync(_folder, _ports))
@@ -59,19 +28,34 @@ public sealed class AppHostProcessTests : IDisposable
 
         Assert.Equal(HttpStatusCode.OK, await second.GetAliceAsync());
         await Eventually.HoldsAsync(() => Task.FromResult(Running(left) == ""));
+
+        var frozen = second.Services();
+        frozen.ForEach(service => Signals.Send(service.Id, Signals.Stop));
+
+        await second.EndAsync(Signals.Terminate);
+
+        Assert.Equal("", Running(frozen));
     }
 
     [Fact]
-    public async Task Start_AgainThenFresh_KeepsTheUsersThenDeletesThem()
+    public async Task InterruptThenStartFresh_Services_EndInOrderAndUsersAreDeleted()
     {
         await using (var first = await AppHostProcess.ReadyAsync(_folder, _ports))
         {
             await first.PutAliceAsync();
-        }
+            var services = first.Services();
+            var ended = new ConcurrentQueue<string>();
+            var ends = services.Select(async service =>
+            {
+                await service.WaitForExitAsync(AppHostProcess.Cancellation);
+                ended.Enqueue(service.ProcessName);
+            }).ToList();
 
-        await using (var second = await AppHostProcess.ReadyAsync(_folder, _ports))
-        {
-            Assert.Equal(HttpStatusCode.OK, await second.GetAliceAsync());
+            var exitCode = await first.EndAsync(Signals.Interrupt);
+
+            Assert.Equal((0, ""), (exitCode, Running(services)));
+            await Task.WhenAll(ends);
+            Assert.Equal(["UserSvc.Edge", "UserSvc.Api"], ended.Where(name => name.StartsWith("UserSvc.", StringComparison.Ordinal)));
         }
 
         await using var fresh = await AppHostProcess.ReadyAsync(_folder, _ports, "--Fresh", "true");

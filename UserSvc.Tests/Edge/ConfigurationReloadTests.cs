@@ -50,7 +50,7 @@ public sealed class ConfigurationReloadTests : IAsyncLifetime
                 answers.Enqueue(await client.AskAsync("/user/alice"));
             }
         })).ToList();
-        for (var version = 1; version <= 40; version++)
+        for (var version = 1; version <= 15; version++)
         {
             _folder.Replace(ConfigurationFolder.Version(version, Change(version, second)));
             await ServesVersionAsync(edge.Public, version);
