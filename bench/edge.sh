@@ -10,7 +10,7 @@ edge-*.svg. Takes about twelve minutes; see bench/README.md.
 
   --scenarios LIST  of plain,fixed,tls,h2,connections,sidecars (default: all)
   --proxies LIST    of haproxy,nginx,edge0,edge (default: all); edge0 is the edge without telemetry; also edge-none and edge-all,
-                    the edge with an access log of nothing and of every request
+                    the edge with an access log of nothing and of every request, and yarp and invoker (plain only), which only forward
   --rate N          requests a second at the fixed rate, a multiple of 1000 up to 6000 (default: half of what the slowest proxy does)
   --before DIR      also measure an earlier edge, published with dotnet publish -c Release -o DIR, as before0 and before
   --rounds N        measured rounds of each, after one to warm up (default 5)
@@ -31,7 +31,7 @@ IFS=, read -ra proxies <<<"${proxies:-haproxy,nginx,edge0,edge}"
 
 PATH=$PATH:/usr/sbin
 for scenario in "${scenarios[@]}"; do [[ $scenario =~ ^(plain|fixed|tls|h2|connections|sidecars)$ ]] || fail "there is no scenario $scenario; see --help"; done
-for proxy in "${proxies[@]}"; do [[ $proxy =~ ^(haproxy|nginx|edge0|edge(-none|-all)?)$ ]] || fail "there is no proxy $proxy; see --help"; done
+for proxy in "${proxies[@]}"; do [[ $proxy =~ ^(haproxy|nginx|edge0|edge(-none|-all)?|yarp|invoker)$ ]] || fail "there is no proxy $proxy; see --help"; done
 if [[ $before ]]; then
     [[ -x $before/UserSvc.Edge ]] || fail "there is no published edge in $before"
     before=$(cd "$before" && pwd)
@@ -51,7 +51,7 @@ ulimit -n "$(ulimit -Hn)"
 includes() { [[ " ${scenarios[*]} " == *" $1 "* ]]; }
 
 echo "Building..."
-for project in UserSvc.Edge bench/OtlpReceiver; do publish "$project"; done
+for project in UserSvc.Edge bench/OtlpReceiver bench/Floor; do publish "$project"; done
 export DOTNET_ENVIRONMENT=Production ASPNETCORE_ENVIRONMENT=Production Drain__Time=00:00:00
 unset "${!OTEL_@}"
 
@@ -232,11 +232,15 @@ start_edge() {
     wait_http "${url[$name-health]}/ready" "$name" "$pid"
 }
 
+start_floor() {
+    start "$1" env Kestrel__Endpoints__Http__Url="${url[$1]}" "$work/bin/Floor/Floor" "$1" "${@:3}"
+}
+
 # proxy KIND NAME PATH SERVER...
 proxy() {
     url[$2]=http://127.0.0.1:$(free_port)
     tls[$2]=https://127.0.0.1:$(free_port)
-    case $1 in haproxy | nginx) "start_$1" "${@:2}" ;; *) start_edge "${@:2}" ;; esac
+    case $1 in haproxy | nginx) "start_$1" "${@:2}" ;; yarp | invoker) start_floor "${@:2}" ;; *) start_edge "${@:2}" ;; esac
     processes[$2]=$pid
     wait_http "${url[$2]}/user/alice" "$2" "$pid"
 }
@@ -278,6 +282,7 @@ verify() {
     ' "$work/echo" >"$work/echo.log" || fail "$name does not forward as it should: $(cat "$work/echo.log")"
 }
 for target in "${targets[@]}"; do
+    [[ $target =~ ^(yarp|invoker)$ ]] && continue
     verify "$target" "${url[$target]}"
     verify "$target" "${tls[$target]}" --http1.1
     verify "$target" "${tls[$target]}" --http2
@@ -328,10 +333,13 @@ usage_now() {
     if ((${#others[@]})); then cpu_tree "${others[@]}"; else echo 0; fi
     cpu_ended
     cpu_machine
+    kernel_tree $own
+    switches_tree $own
 }
 
 # measure SCENARIO PROXY FILE: appends scenario.proxy, requests/s, p50, p99, CPU of proxy, upstreams and receiver (in microseconds a
-# request), the proxy's memory in MB, and the CPU that everything else used, in % of a core.
+# request), the proxy's memory in MB, the CPU that everything else used, in % of a core, and the proxy's CPU in the kernel and its context
+# switches, a request.
 measure() {
     local before after target
     target=$(target "$1" "$2")
@@ -342,7 +350,7 @@ measure() {
         { used[NR] = $2 - $1 }
         END {
             others = used[6]; for (i = 1; i <= 5; i++) others -= used[i]
-            printf "%s\t%.0f\t%d\t%d\t%.1f\t%.1f\t%.2f\t%d\t%.0f\n", variant, n / us * 1e6, p50, p99, used[1] / n, used[2] / n, used[3] / n, mb, others / us * 100
+            printf "%s\t%.0f\t%d\t%d\t%.1f\t%.1f\t%.2f\t%d\t%.0f\t%.1f\t%.2f\n", variant, n / us * 1e6, p50, p99, used[1] / n, used[2] / n, used[3] / n, mb, others / us * 100, used[7] / n, used[8] / n
         }' >>"$3"
 }
 
@@ -379,9 +387,10 @@ declare -A title=(
     [tls]="HTTP/1.1 over TLS, 64 connections" [h2]="HTTP/2 over TLS, 8 connections of 8 streams" [connections]="HTTP/1.1, 1,000 connections"
     [sidecars]="HTTP/1.1, 64 connections, a sidecar of the same kind before each upstream"
     [haproxy]="HAProxy" [nginx]="nginx" [edge0]="edge, no telemetry" [edge]="edge, telemetry as shipped" [edge-none]="edge, no access log" [edge-all]="edge, access log of all"
+    [yarp]="YARP alone" [invoker]="Kestrel and HttpMessageInvoker alone"
     [before0]="edge before, no telemetry" [before]="edge before, telemetry as shipped"
 )
-declare -A colour=([haproxy]=#9aa5b1 [nginx]=#c3cad2 [edge0]=#7fb2e5 [edge]=#3b82c4 [edge-none]=#6ba3d6 [edge-all]=#1f5c94 [before0]=#d9c06b [before]=#d9a06b)
+declare -A colour=([haproxy]=#9aa5b1 [nginx]=#c3cad2 [edge0]=#7fb2e5 [edge]=#3b82c4 [edge-none]=#6ba3d6 [edge-all]=#1f5c94 [yarp]=#8f7fc7 [invoker]=#b3a8dc [before0]=#d9c06b [before]=#d9a06b)
 report="$work/edge.md"
 value() { median "$work/rounds" "$1" "$2"; }
 ratio() { awk -v x="$(value "$1" 5)" -v y="$(value "$2" 5)" 'BEGIN { if (y > 0) printf "%.2f", x / y; else print "–" }'; }
@@ -391,21 +400,21 @@ ratio() { awk -v x="$(value "$1" 5)" -v y="$(value "$2" 5)" 'BEGIN { if (y > 0) 
     echo
     echo "Medians of $rounds rounds of $seconds s each, taken in turn, on $(nproc) cores that also ran the load generator and the two upstreams; the range"
     echo "of the rounds is in brackets. CPU is that of the proxy with its workers and sidecars; others is what the rest of the machine used meanwhile, in % of a core."
-    echo "All send forwarding headers and a request id both ways, retry, time out, eject and count; HAProxy and the edge probe every second, open-source nginx only"
+    echo "All but those named alone send forwarding headers and a request id both ways, retry, time out, eject and count; HAProxy and the edge probe every second, open-source nginx only"
     echo "notices failed requests. Unless named for it, none logs a successful request. Memory includes workers and sidecars and counts shared pages once. At a fixed rate the first second is left out."
     echo "$(haproxy -v | awk 'NR == 1 { print "HAProxy " $3 }'), $(nginx -v 2>&1 | sed 's/.*: //; s,/, ,'), .NET $(dotnet --version). Written by bench/edge.sh."
     for scenario in "${scenarios[@]}"; do
         echo
         echo "## ${title[$scenario]}"
         echo
-        echo "| | requests/s | p50 ms | p99 ms | CPU µs a request | × HAProxy | memory MB | CPU µs: upstreams | receiver | others |"
-        echo "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+        echo "| | requests/s | p50 ms | p99 ms | CPU µs a request | × HAProxy | in the kernel | switches | memory MB | CPU µs: upstreams | receiver | others |"
+        echo "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
         for proxy in "${proxies[@]}"; do
             key=$scenario.$proxy
             awk -v title="${title[$proxy]}" -v rps="$(value "$key" 2)" -v range="$(range "$work/rounds" "$key" 2)" -v p50="$(value "$key" 3)" \
                 -v p99="$(value "$key" 4)" -v own="$(value "$key" 5)" -v owns="$(range "$work/rounds" "$key" 5)" -v ratio="$(ratio "$key" "$scenario.haproxy")" \
-                -v mb="$(value "$key" 8)" -v upstreams="$(value "$key" 6)" -v receiver="$(value "$key" 7)" -v others="$(value "$key" 9)" \
-                'BEGIN { printf "| %s | %.0f (%s) | %.2f | %.2f | %.1f (%s) | %s | %.0f | %.1f | %.2f | %.0f%% |\n", title, rps, range, p50 / 1000, p99 / 1000, own, owns, ratio, mb, upstreams, receiver, others }'
+                -v mb="$(value "$key" 8)" -v upstreams="$(value "$key" 6)" -v receiver="$(value "$key" 7)" -v others="$(value "$key" 9)" -v kernel="$(value "$key" 10)" -v switches="$(value "$key" 11)" \
+                'BEGIN { printf "| %s | %.0f (%s) | %.2f | %.2f | %.1f (%s) | %s | %.1f | %.2f | %.0f | %.1f | %.2f | %.0f%% |\n", title, rps, range, p50 / 1000, p99 / 1000, own, owns, ratio, kernel, switches, mb, upstreams, receiver, others }'
         done
     done
     if includes plain && [[ ${proxies[0]} == haproxy ]] && ((${#proxies[@]} > 1)); then

@@ -91,6 +91,12 @@ cpu_tree() {
     cat "${stats[@]}" 2>/dev/null | awk -v hz="$ticks" -v parents=$# '{ sub(/.*\) /, ""); t += $12 + $13; if (NR <= parents) t += $14 + $15 } END { print t * 1000000 / hz }'
 }
 
+# kernel_tree PID..., switches_tree PID...: of the processes and their children, the CPU time in the kernel in microseconds, and the context switches
+# of all threads.
+kernel_tree() { each_of "$@" | xargs -I{} cat /proc/{}/stat | awk -v hz="$ticks" '{ sub(/.*\) /, ""); t += $13 } END { print t * 1000000 / hz }'; }
+switches_tree() { each_of "$@" | xargs -I{} sh -c 'cat /proc/{}/task/*/status' | awk '/ctxt_switches/ { n += $2 } END { print n }'; }
+each_of() { local parent; for parent; do echo "$parent" $(cat "/proc/$parent/task/$parent/children") | tr ' ' '\n'; done; }
+
 cpu_postgres() { cpu_tree "$postmaster"; }
 
 # The same for everything this script ran that has ended: the load generators, mostly.
@@ -104,10 +110,7 @@ memory() { awk -v field="$2:" '$1 == field { printf "%.0f", $2 / 1024 }' "/proc/
 
 # memory_tree PID...: memory of several processes and their children in MB, counting shared pages once.
 memory_tree() {
-    local parent child
-    for parent; do
-        for child in "$parent" $(cat "/proc/$parent/task/$parent/children"); do cat "/proc/$child/smaps_rollup"; done
-    done | awk '
+    each_of "$@" | xargs -I{} cat /proc/{}/smaps_rollup | awk '
         $1 ~ /^Private_(Clean|Dirty):/ { private += $2 }
         $1 ~ /^Shared_(Clean|Dirty):/ { shared += $2 }
         $1 == "Locked:" { if (shared > most) most = shared; shared = 0 }
