@@ -13,22 +13,23 @@ internal sealed class ClientConnection
 {
     private readonly ListenerFeature _listener;
     private readonly ConnectionContext _connection;
-    private readonly EndPoint? _client;
+    private readonly IPAddress? _client;
     private bool _handshaking;
     private int _resets;
 
-    private ClientConnection(ListenerFeature listener, ConnectionContext connection) =>
-        (_listener, _connection, _client, _handshaking) = (listener, connection, connection.RemoteEndPoint, listener.IsHttps);
+    private ClientConnection(ListenerFeature listener, ConnectionContext connection, IPAddress? client) =>
+        (_listener, _connection, _client, _handshaking) = (listener, connection, client, listener.IsHttps);
 
     /// <summary>Counts a connection that has been accepted, if it is within the listener's limits.</summary>
     public static bool TryOpen(ListenerFeature listener, ConnectionContext connection)
     {
+        var client = (connection.RemoteEndPoint as IPEndPoint)?.Address;
         var refusal = listener.Overloaded ? ConnectionRefusal.Overload
             : listener.Listener is Listener.Public && listener.Sockets.AreUsedUp ? ConnectionRefusal.NoSockets
-            : listener.Limits.Open(connection.RemoteEndPoint);
-        if (refusal is null && listener.IsHttps && !listener.Limits.BeginHandshake(connection.RemoteEndPoint))
+            : listener.Limits.Open(client);
+        if (refusal is null && listener.IsHttps && !listener.Limits.BeginHandshake(client))
         {
-            listener.Limits.Close(connection.RemoteEndPoint);
+            listener.Limits.Close(client);
             refusal = ConnectionRefusal.Handshakes;
         }
 
@@ -40,7 +41,7 @@ internal sealed class ClientConnection
 
         listener.Statistics.Open();
         listener.Sockets.Open();
-        var opened = new ClientConnection(listener, connection);
+        var opened = new ClientConnection(listener, connection, client);
         connection.Features.Set(listener);
         connection.Features.Set(opened);
         connection.ConnectionClosed.UnsafeRegister(static state => ((ClientConnection)state!).Close(), opened);

@@ -20,27 +20,24 @@ internal sealed class ConnectionLimits(ConnectionOptions options, TrustedProxies
     public int Max => options.Max;
 
     /// <returns>Why the connection is refused; null if it counts until <see cref="Close"/>.</returns>
-    public ConnectionRefusal? Open(EndPoint? client)
-    {
-        var address = (client as IPEndPoint)?.Address;
-        return options.AddressPerSecond > 0 && proxies?.ClientKey(address) is { } key && IsTooFast(key) ? ConnectionRefusal.AddressTooFast
-            : _open.Take(proxies?.ShareKey(address), 1, Max) switch
-            {
-                Shortage.Total => ConnectionRefusal.ListenerFull,
-                Shortage.Client => ConnectionRefusal.AddressFull,
-                _ => null,
-            };
-    }
+    public ConnectionRefusal? Open(IPAddress? client) =>
+        options.AddressPerSecond > 0 && proxies?.ClientKey(client) is { } key && IsTooFast(key) ? ConnectionRefusal.AddressTooFast
+        : _open.Take(proxies?.ShareKey(client), 1, Max) switch
+        {
+            Shortage.Total => ConnectionRefusal.ListenerFull,
+            Shortage.Client => ConnectionRefusal.AddressFull,
+            _ => null,
+        };
 
-    public bool BeginHandshake(EndPoint? client) => _handshakes.Take(proxies?.ShareKey((client as IPEndPoint)?.Address), 1, options.MaxHandshakes) is null;
+    public void Close(IPAddress? client) => _open.Return(proxies?.ShareKey(client), 1);
 
-    public void EndHandshake(EndPoint? client) => _handshakes.Return(proxies?.ShareKey((client as IPEndPoint)?.Address), 1);
+    public bool BeginHandshake(IPAddress? client) => _handshakes.Take(proxies?.ShareKey(client), 1, options.MaxHandshakes) is null;
+
+    public void EndHandshake(IPAddress? client) => _handshakes.Return(proxies?.ShareKey(client), 1);
 
     /// <returns>Whether this many resets are too many, and the first to be so. A proxy passes on the resets of many clients.</returns>
-    public bool IsOneTooMany(int resets, EndPoint? client) =>
-        options.MaxResets > 0 && resets == options.MaxResets + 1 && proxies?.ClientKey((client as IPEndPoint)?.Address) is not null;
-
-    public void Close(EndPoint? client) => _open.Return(proxies?.ShareKey((client as IPEndPoint)?.Address), 1);
+    public bool IsOneTooMany(int resets, IPAddress? client) =>
+        options.MaxResets > 0 && resets == options.MaxResets + 1 && proxies?.ClientKey(client) is not null;
 
     private bool IsTooFast(ulong client)
     {

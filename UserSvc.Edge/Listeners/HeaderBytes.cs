@@ -10,7 +10,9 @@ namespace UserSvc.Edge.Listeners;
 /// </summary>
 internal static class HeaderBytes
 {
-    public static Encoding ForRequest(string header) => header == HeaderNames.ContentLength ? ContentLengthDigits.Instance : Encoding.Latin1;
+    private static readonly Digits ContentLengthDigits = new();
+
+    public static Encoding ForRequest(string header) => header == HeaderNames.ContentLength ? ContentLengthDigits : Encoding.Latin1;
 
     public static Encoding ForAnswer(string header) => Encoding.Latin1;
 
@@ -19,4 +21,24 @@ internal static class HeaderBytes
     /// <summary>A value as a person reads it: as UTF-8 if it is, otherwise as Latin-1.</summary>
     public static string? Read(string? value) =>
         value is not null && !Ascii.IsValid(value) && Encoding.Latin1.GetBytes(value) is var bytes && Utf8.IsValid(bytes) ? Encoding.UTF8.GetString(bytes) : value;
+
+    /// <summary>
+    /// Makes Kestrel refuse a Content-Length that is not all digits (RFC 9110, 8.6). Kestrel would read <c>+5</c> as 5 where a proxy in front
+    /// of the edge may see no length at all. It parses the text that a header's encoding returns.
+    /// </summary>
+    private sealed class Digits : ASCIIEncoding
+    {
+        private const string NotANumber = "-";
+
+        public override int GetChars(ReadOnlySpan<byte> bytes, Span<char> chars)
+        {
+            if (bytes.Length <= chars.Length && !bytes.ContainsAnyExceptInRange((byte)'0', (byte)'9'))
+            {
+                return base.GetChars(bytes, chars);
+            }
+
+            NotANumber.CopyTo(chars);
+            return NotANumber.Length;
+        }
+    }
 }

@@ -5,21 +5,33 @@ using UserSvc.Edge.Statistics;
 namespace UserSvc.Edge.Resilience;
 
 /// <summary>
-/// Refuses requests while the cluster has its maximum in flight (Envoy's circuit breaker, max_requests), or the client its share of that. A
-/// request counts once, however many attempts it takes, until its answer is written. Creates the request's <see cref="Attempts"/>.
+/// Refuses requests while the cluster has its maximum in flight (Envoy's circuit breaker, max_requests). A request over its client's share of
+/// that waits up to a second first. A request counts once, however many attempts it takes, until its answer is written. Creates the
+/// request's <see cref="Attempts"/>.
 /// </summary>
 internal sealed class CircuitBreaker(
     RequestDelegate next, ResilienceState state, TrustedProxies proxies, TimeProvider time, IProblemDetailsService problems)
 {
+    private const int MaxWaits = 20;
+
+    private static readonly TimeSpan Wait = TimeSpan.FromMilliseconds(50);
+
     public async Task InvokeAsync(HttpContext context)
     {
         var proxied = context.GetReverseProxyFeature();
         var cluster = state.Get(proxied.Route.Cluster!);
         var settings = cluster.GetSettings(proxied.Cluster);
         var client = proxies.ShareKey(context.Connection.RemoteIpAddress);
-        if (cluster.InFlight.Take(client, 1, settings.MaxRequests) is { } shortage)
+        Shortage? shortage;
+        // On a busy machine even a modest client's requests pile up. And refusing a pipelined flood at once would only let its next request in.
+        for (var waits = 0; (shortage = cluster.InFlight.Take(client, 1, settings.MaxRequests)) is Shortage.Client && waits < MaxWaits; waits++)
         {
-            await Refuse(shortage, cluster.Statistics).WriteAsync(context, problems);
+            await Task.Delay(Wait, time, context.RequestAborted);
+        }
+
+        if (shortage is { } reason)
+        {
+            await Refuse(reason, cluster.Statistics).WriteAsync(context, problems);
             return;
         }
 

@@ -1,6 +1,8 @@
+using System.Collections.Concurrent;
 using System.Net;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.Extensions.Time.Testing;
 using UserSvc.Tests.Edge.Admin;
 using UserSvc.Tests.Edge.Sidecar;
 
@@ -12,7 +14,7 @@ public sealed class FairShareTests : IAsyncLifetime
     private const string MaxRequests = $"{EdgeHost.Metadata}:CircuitBreaker.MaxRequests";
 
     private readonly TaskCompletionSource _release = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly List<RawConnection> _connections = [];
+    private readonly ConcurrentBag<RawConnection> _connections = [];
     private Upstream _upstream = null!;
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
@@ -22,7 +24,11 @@ public sealed class FairShareTests : IAsyncLifetime
     public async ValueTask DisposeAsync()
     {
         _release.TrySetResult();
-        _connections.ForEach(connection => connection.Dispose());
+        foreach (var connection in _connections)
+        {
+            connection.Dispose();
+        }
+
         await _upstream.DisposeAsync();
     }
 
@@ -31,10 +37,13 @@ public sealed class FairShareTests : IAsyncLifetime
     {
         await using var edge = await EdgeHost.ReadyAsync([_upstream], (MaxRequests, "200"));
         var statuses = new List<string>();
-        for (var i = 0; i < 5 * 50; i++)
+        for (var i = 0; i < 3 * 50; i++)
         {
             statuses.Add(await SendAsync(edge, "/user/begun", $"127.0.0.{2 + (i % 50)}"));
         }
+
+        // Those that are refused have waited.
+        statuses.AddRange(await Task.WhenAll(Enumerable.Range(0, 2 * 50).Select(i => SendAsync(edge, "/user/begun", $"127.0.0.{2 + (i % 50)}"))));
 
         var newcomer = await SendAsync(edge, "/user/alice", "127.0.0.52");
         await edge.SettlesAsync("pending_overflow|remaining_rq", """
@@ -48,6 +57,26 @@ public sealed class FairShareTests : IAsyncLifetime
 
         Assert.Equal("200 OK", newcomer);
         Assert.Equal([("200 OK", 176), ("429 Too Many Requests", 74)], statuses.CountBy(status => status).Select(count => (count.Key, count.Value)));
+    }
+
+    [Fact]
+    public async Task Request_OverTheShare_IsServedOnceAnotherOfItsClientHasEnded()
+    {
+        var time = new FakeTimeProvider();
+        await using var edge = await EdgeHost.ReadyAsync(time, [_upstream], (MaxRequests, "2"));
+        var held = await SendAsync(edge, "/user/begun");
+
+        var waiting = SendAsync(edge, "/user/alice");
+        await edge.SettlesAsync("^http.http.downstream_rq_active", "http.http.downstream_rq_active: 2\n");
+        _release.SetResult();
+        await edge.SettlesAsync("remaining_rq", "cluster.usersvc.circuit_breakers.default.remaining_rq: 2\n");
+        await Eventually.HoldsAsync(() =>
+        {
+            time.Advance(TimeSpan.FromMilliseconds(50));
+            return Task.FromResult(waiting.IsCompleted);
+        });
+
+        Assert.Equal(("200 OK", "200 OK", ""), (held, await waiting, await edge.StatsAsync("pending_overflow")));
     }
 
     [Theory]
