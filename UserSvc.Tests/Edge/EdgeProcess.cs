@@ -21,7 +21,9 @@ internal sealed class EdgeProcess : IAsyncDisposable
     /// <summary>What it has written to its standard output so far.</summary>
     public ConcurrentQueue<string> Output { get; } = [];
 
-    public static async Task<EdgeProcess> ReadyAsync(Upstream upstream, params (string Key, string Value)[] settings)
+    public static Task<EdgeProcess> ReadyAsync(Upstream upstream, params (string Key, string Value)[] settings) => ReadyAsync(upstream, [], settings);
+
+    public static async Task<EdgeProcess> ReadyAsync(Upstream upstream, IEnumerable<(string Name, string Value)> environment, IEnumerable<(string Key, string Value)> settings)
     {
         const string Listening = "Now listening on: ";
         var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true };
@@ -29,6 +31,11 @@ internal sealed class EdgeProcess : IAsyncDisposable
         start.Environment["DOTNET_RUNNING_IN_CONTAINER"] = "false";
         // As with one CPU: whoever blocks the thread that polls the sockets blocks all of them.
         start.Environment["DOTNET_SYSTEM_NET_SOCKETS_THREAD_COUNT"] = "1";
+        foreach (var (name, value) in environment)
+        {
+            start.Environment[name] = value;
+        }
+
         start.ArgumentList.Add(typeof(UserSvc.Edge.Program).Assembly.Location);
         foreach (var argument in EdgeHost.Arguments(settings, (upstream.Name, upstream.Address)))
         {

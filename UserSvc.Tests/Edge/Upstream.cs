@@ -20,7 +20,7 @@ internal sealed class Upstream : IAsyncDisposable
     private readonly WebApplication _app;
     private int _probes;
 
-    private Upstream(string name, RequestDelegate? answer, HttpProtocols protocols, X509Certificate2? certificate)
+    private Upstream(string name, RequestDelegate? answer, HttpProtocols protocols, X509Certificate2? certificate, int streams)
     {
         Name = name;
         // Empty: the folder of the tests holds the services' appsettings.json.
@@ -28,6 +28,7 @@ internal sealed class Upstream : IAsyncDisposable
         builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(o =>
         {
             o.AddServerHeader = false;
+            o.Limits.Http2.MaxStreamsPerConnection = streams;
             // Headers as they are, one character a byte.
             o.RequestHeaderEncodingSelector = _ => Encoding.Latin1;
             o.ResponseHeaderEncodingSelector = _ => Encoding.Latin1;
@@ -58,10 +59,11 @@ internal sealed class Upstream : IAsyncDisposable
     /// <param name="answer">Writes another answer.</param>
     /// <param name="protocols">What it speaks.</param>
     /// <param name="certificate">Null for cleartext.</param>
+    /// <param name="streams">How many requests an HTTP/2 connection may carry at a time.</param>
     public static async Task<Upstream> StartAsync(
-        string name = "usersvc-1", RequestDelegate? answer = null, HttpProtocols protocols = HttpProtocols.Http1, X509Certificate2? certificate = null)
+        string name = "usersvc-1", RequestDelegate? answer = null, HttpProtocols protocols = HttpProtocols.Http1, X509Certificate2? certificate = null, int streams = 100)
     {
-        var upstream = new Upstream(name, answer, protocols, certificate);
+        var upstream = new Upstream(name, answer, protocols, certificate, streams);
         await upstream._app.StartAsync(TestContext.Current.CancellationToken);
         return upstream;
     }

@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 
 namespace UserSvc.Tests.Edge;
 
@@ -18,9 +19,11 @@ public sealed class UpstreamSettingsTests
     [InlineData("HttpRequest:Version=2", "HTTP/2 Tls13, name none")]
     [InlineData("HttpRequest:Version=2 HttpRequest:VersionPolicy=RequestVersionOrLower", "HTTP/2 Tls13, name none")]
     [InlineData("HttpClient:SslProtocols:0=Tls12", "HTTP/1.1 Tls12, name none")]
+    [InlineData("Destinations:usersvc-1:Host=usersvc.test", "HTTP/1.1 Tls13, name usersvc.test")]
+    [InlineData("Destinations:usersvc-1:Host=usersvc.test:8443 HttpRequest:Version=2", "HTTP/2 Tls13, name usersvc.test")]
     public async Task TlsUpstream_WithASetting_IsSpokenToAccordingly(string settings, string seen)
     {
-        using var certificate = SelfSigned();
+        using var certificate = SelfSigned("usersvc.test");
         await using var upstream = await Upstream.StartAsync(answer: Describe, protocols: HttpProtocols.Http1AndHttp2, certificate: certificate);
         await using var edge = await EdgeHost.ReadyAsync([upstream],
             [($"{HttpClient}:DangerousAcceptAnyServerCertificate", "true"), .. settings.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(s => s.Split('=')).Select(s => ($"ReverseProxy:Clusters:usersvc:{s[0]}", s[1]))]);
@@ -31,11 +34,37 @@ public sealed class UpstreamSettingsTests
     [Fact]
     public async Task TlsUpstream_WithAnUntrustedCertificate_Is502()
     {
-        using var certificate = SelfSigned();
+        using var certificate = SelfSigned("usersvc.test");
         await using var upstream = await Upstream.StartAsync(certificate: certificate);
         await using var edge = await EdgeHost.StartAsync([(upstream.Name, upstream.Address)], ($"{EdgeHost.Probing}:Enabled", "false"));
 
         Assert.Equal(EdgeAnswers.Problem(502, "upstream_failed", "The service failed to answer."), await edge.Public.AskAsync("/user/alice"));
+    }
+
+    [Fact]
+    public async Task TlsUpstream_WithAHostOfItsOwn_MustHaveACertificateForThatName()
+    {
+        const string Destinations = "ReverseProxy:Clusters:usersvc:Destinations";
+        using var certificate = SelfSigned("a.test");
+        using var another = SelfSigned("b.test");
+        await using var a = await Upstream.StartAsync("a", Describe, certificate: certificate);
+        await using var b = await Upstream.StartAsync("b", Describe, certificate: another);
+        var authorities = Path.GetTempFileName();
+        await File.WriteAllTextAsync(authorities, certificate.ExportCertificatePem() + "\n" + another.ExportCertificatePem(), TestContext.Current.CancellationToken);
+        await using var edge = await EdgeProcess.ReadyAsync(a, [("SSL_CERT_FILE", authorities)],
+        [
+            ($"{Destinations}:a:Host", "a.test"),
+            ($"{Destinations}:b:Address", b.Address), ($"{Destinations}:b:Host", "b.test"),
+            ($"{Destinations}:wrong:Address", b.Address), ($"{Destinations}:wrong:Host", "a.test"),
+            ($"{EdgeHost.Probing}:Enabled", "false"), ($"{EdgeHost.Metadata}:Retry.Attempts", "1"),
+        ]);
+
+        Answer[] answers = [await edge.Public.AskAsync("/user/alice"), await edge.Public.AskAsync("/user/alice"), await edge.Public.AskAsync("/user/alice")];
+        File.Delete(authorities);
+
+        Assert.Equal(
+            [new(200, "HTTP/1.1 Tls13, name a.test"), new(200, "HTTP/1.1 Tls13, name b.test"), EdgeAnswers.Problem(502, "upstream_failed", "The service failed to answer.")],
+            answers.OrderBy(answer => answer.Status).ThenBy(answer => answer.Body, StringComparer.Ordinal));
     }
 
     [Fact]
@@ -61,6 +90,36 @@ public sealed class UpstreamSettingsTests
         Assert.Single(connections);
     }
 
+    [Theory]
+    [InlineData("true", 2)]
+    [InlineData("false", 1)]
+    public async Task MultipleHttp2Connections_Allowed_CarryMoreRequestsThanOneConnectionMay(string allowed, int expected)
+    {
+        var connections = new ConcurrentDictionary<string, bool>();
+        using var arrived = new SemaphoreSlim(0);
+        var release = new TaskCompletionSource();
+        await using var upstream = await Upstream.StartAsync(protocols: HttpProtocols.Http2, streams: 1, answer: async context =>
+        {
+            arrived.Release();
+            await release.Task;
+            await CountAsync(context, connections);
+        });
+        await using var edge = await EdgeHost.ReadyAsync([upstream],
+            ($"{EdgeHost.Probing}:Enabled", "false"), ($"{EdgeHost.HttpRequest}:Version", "2"), ($"{HttpClient}:EnableMultipleHttp2Connections", allowed));
+
+        var first = edge.Public.AskAsync("/user/alice");
+        await arrived.WaitAsync(TestContext.Current.CancellationToken);
+        var second = edge.Public.AskAsync("/user/bob");
+        if (expected == 2)
+        {
+            await arrived.WaitAsync(TestContext.Current.CancellationToken);
+        }
+
+        release.SetResult();
+        Assert.Equal([new Answer(200, "counted"), new Answer(200, "counted")], await Task.WhenAll(first, second));
+        Assert.Equal(expected, connections.Count);
+    }
+
     [Fact]
     public async Task Connection_OlderThanTheIdleTimeout_IsNotUsedAgain()
     {
@@ -79,7 +138,9 @@ public sealed class UpstreamSettingsTests
     private static async Task Describe(HttpContext context)
     {
         var tls = context.Features.GetRequiredFeature<ITlsHandshakeFeature>();
-        await context.Response.WriteAsync($"{context.Request.Protocol} {tls.Protocol}, name {(tls.HostName is "" ? "none" : tls.HostName)}", context.RequestAborted);
+        // The feature's own HostName is empty where a server has one certificate for all names.
+        var name = context.Features.GetRequiredFeature<ISslStreamFeature>().SslStream.TargetHostName;
+        await context.Response.WriteAsync($"{context.Request.Protocol} {tls.Protocol}, name {(name is "" ? "none" : name)}", context.RequestAborted);
     }
 
     private static Task CountAsync(HttpContext context, ConcurrentDictionary<string, bool> connections)
@@ -88,9 +149,13 @@ public sealed class UpstreamSettingsTests
         return context.Response.WriteAsync("counted", context.RequestAborted);
     }
 
-    private static X509Certificate2 SelfSigned()
+    private static X509Certificate2 SelfSigned(string name)
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        return new CertificateRequest("CN=usersvc.test", key, HashAlgorithmName.SHA256).CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
+        var request = new CertificateRequest($"CN={name}", key, HashAlgorithmName.SHA256);
+        var names = new SubjectAlternativeNameBuilder();
+        names.AddDnsName(name);
+        request.CertificateExtensions.Add(names.Build());
+        return request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
     }
 }
