@@ -1,22 +1,7 @@
 namespace UserSvc.Tests.Edge;
 
-public sealed class ForwardedRequestTests : IAsyncLifetime
+public sealed class ForwardedRequestTests : OneUpstreamTests
 {
-    private Upstream _upstream = null!;
-    private EdgeHost _edge = null!;
-
-    public async ValueTask InitializeAsync()
-    {
-        _upstream = await Upstream.StartAsync();
-        _edge = await EdgeHost.ReadyAsync([_upstream]);
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        await _edge.DisposeAsync();
-        await _upstream.DisposeAsync();
-    }
-
     [Theory]
     [InlineData("/user/alice")]
     [InlineData("/user?limit=2&after=a%2Fb%20c")]

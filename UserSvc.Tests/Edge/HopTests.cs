@@ -4,23 +4,8 @@ using UserSvc.Tests.Edge.Sidecar;
 namespace UserSvc.Tests.Edge;
 
 /// <summary>What RFC 9110 asks of a proxy: Via, Max-Forwards, Expect; and codings that it does not know.</summary>
-public sealed class HopTests : IAsyncLifetime
+public sealed class HopTests() : OneUpstreamTests(RawHttp2.Listener)
 {
-    private Upstream _upstream = null!;
-    private EdgeHost _edge = null!;
-
-    public async ValueTask InitializeAsync()
-    {
-        _upstream = await Upstream.StartAsync();
-        _edge = await EdgeHost.ReadyAsync([_upstream], RawHttp2.Listener);
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        await _edge.DisposeAsync();
-        await _upstream.DisposeAsync();
-    }
-
     [Theory]
     [InlineData("HTTP/1.1", "", "1.1 edge")]
     [InlineData("HTTP/1.0", "", "1.0 edge")]

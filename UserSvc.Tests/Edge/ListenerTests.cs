@@ -1,22 +1,7 @@
 namespace UserSvc.Tests.Edge;
 
-public sealed class ListenerTests : IAsyncLifetime
+public sealed class ListenerTests : OneUpstreamTests
 {
-    private Upstream _upstream = null!;
-    private EdgeHost _edge = null!;
-
-    public async ValueTask InitializeAsync()
-    {
-        _upstream = await Upstream.StartAsync();
-        _edge = await EdgeHost.ReadyAsync([_upstream]);
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        await _edge.DisposeAsync();
-        await _upstream.DisposeAsync();
-    }
-
     [Theory]
     [InlineData("/ready", "LIVE\n")]
     [InlineData("/alive", "Healthy\n")]

@@ -4,24 +4,9 @@ namespace UserSvc.Tests.Edge;
 /// Requests that are malformed by RFC 9113, 8: none may reach an upstream. Kestrel ends the stream (reset) or the connection (goaway) with
 /// PROTOCOL_ERROR, which is 1, or COMPRESSION_ERROR, 9; what it lets pass is the edge's 400.
 /// </summary>
-public sealed class MalformedHttp2Tests : IAsyncLifetime
+public sealed class MalformedHttp2Tests() : OneUpstreamTests(RawHttp2.Listener)
 {
     private static readonly (string Name, string Value)[] Get = [(":method", "GET"), (":scheme", "http"), (":path", "/user/alice"), (":authority", "x.example")];
-
-    private Upstream _upstream = null!;
-    private EdgeHost _edge = null!;
-
-    public async ValueTask InitializeAsync()
-    {
-        _upstream = await Upstream.StartAsync();
-        _edge = await EdgeHost.ReadyAsync([_upstream], RawHttp2.Listener);
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        await _edge.DisposeAsync();
-        await _upstream.DisposeAsync();
-    }
 
     // 8.2.2, connection-specific; 8.2 and 8.2.1, names and values; 8.3, pseudo-header fields behind ordinary ones.
     [Theory]

@@ -1,24 +1,9 @@
 namespace UserSvc.Tests.Edge;
 
 /// <summary>Bytes that two servers in a row may read as different requests, or answers. Behind each stands a request that must not be seen.</summary>
-public sealed class SmugglingTests : IAsyncLifetime
+public sealed class SmugglingTests : OneUpstreamTests
 {
     private const string Smuggled = "GET /user/smuggled HTTP/1.1\r\nHost: x\r\n\r\n";
-
-    private Upstream _upstream = null!;
-    private EdgeHost _edge = null!;
-
-    public async ValueTask InitializeAsync()
-    {
-        _upstream = await Upstream.StartAsync();
-        _edge = await EdgeHost.ReadyAsync([_upstream]);
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        await _edge.DisposeAsync();
-        await _upstream.DisposeAsync();
-    }
 
     [Theory]
     [InlineData("Content-Length: 5", "Transfer-Encoding: chunked")]
