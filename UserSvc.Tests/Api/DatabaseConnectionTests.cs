@@ -23,6 +23,9 @@ public sealed class DatabaseConnectionTests(DatabaseConnectionTests.TlsPostgres 
     [InlineData("host={folder} port={port} user=postgres password={password} dbname=postgres")]
     [InlineData("Host={folder};Port={port};Username=postgres;Passfile={passfile};Database=postgres")]
     [InlineData("Host=localhost;Port={port};Username=postgres;Password={password};Database=postgres;SSL Mode=VerifyFull;Root Certificate={ca};Timeout=60")]
+    [InlineData("Host=localhost;Port={port};Username=certified;Database=postgres;SSL Mode=VerifyFull;Root Certificate={ca};SSL Certificate={certificate};SSL Key={key};Timeout=60")]
+    [InlineData("host=localhost port={port} user=certified dbname=postgres sslmode=verify-full sslrootcert={ca} sslcert={certificate} sslkey={key} connect_timeout=60")]
+    [InlineData("postgres://certified@localhost:{port}/postgres?sslmode=verify-full&sslrootcert={ca}&sslcert={certificate}&sslkey={key}&connect_timeout=60")]
     public async Task Api_WithAWayToTheServer_IsReady(string connection)
     {
         await using var api = new ApiInstance(postgres.Fill(connection));
@@ -33,13 +36,22 @@ public sealed class DatabaseConnectionTests(DatabaseConnectionTests.TlsPostgres 
     }
 
     [Theory]
+    [InlineData("Username=certified")]
+    [InlineData("Username=postgres_2;SSL Certificate={certificate};SSL Key={key}")]
+    public Task Api_WithoutTheCertificateOfItsRole_SaysSoInOneLine(string login) => FailsAsync(
+        login + ";Host=localhost;Root Certificate={ca}",
+        "PostgreSQL rejects the login. Correct the user name or the password of ConnectionStrings:users, or allow the connection in pg_hba.conf.");
+
+    [Theory]
     [InlineData("Host=localhost;Root Certificate={other}", Refused)]
     [InlineData("Host=127.0.0.1;Root Certificate={ca}", Refused)]
     [InlineData("Host=localhost;Root Certificate=/missing", "ConnectionStrings:users names a file as Root Certificate that is missing or that this user may not read.")]
     [InlineData("Host=localhost;Root Certificate={passfile}", "The Root Certificate, SSL Certificate or SSL Key of ConnectionStrings:users is not a certificate or key in PEM, or they do not match.")]
-    public async Task Api_ThatCannotTrustTheServer_SaysSoInOneLine(string connection, string message)
+    public Task Api_ThatCannotTrustTheServer_SaysSoInOneLine(string connection, string message) => FailsAsync(connection + ";Username=postgres;Password={password}", message);
+
+    private async Task FailsAsync(string connection, string message)
     {
-        var arguments = ApiInstance.Arguments(postgres.Fill(connection + ";Port={port};Username=postgres;Password={password};SSL Mode=VerifyFull;Timeout=60"));
+        var arguments = ApiInstance.Arguments(postgres.Fill(connection + ";Port={port};Database=postgres;SSL Mode=VerifyFull;Timeout=60"));
         using var error = new StringWriter(CultureInfo.InvariantCulture);
 
         var code = await ServiceProgram.RunAsync(() => UserSvc.Api.Program.Build(arguments), error);
@@ -61,14 +73,30 @@ public sealed class DatabaseConnectionTests(DatabaseConnectionTests.TlsPostgres 
             }
 
             _server = await TemporaryPostgres.StartAsync(Cancellation, ("unix_socket_directories", _folder.FullName));
-            var (certificate, key) = Issue();
+            var (certificate, key) = Issue("localhost");
+            var client = Issue("certified");
             await File.WriteAllTextAsync(PathOf("ca"), certificate, Cancellation);
-            await File.WriteAllTextAsync(PathOf("other"), Issue().Certificate, Cancellation);
+            await File.WriteAllTextAsync(PathOf("other"), Issue("localhost").Certificate, Cancellation);
+            await File.WriteAllTextAsync(PathOf("certificate"), client.Certificate, Cancellation);
+            await File.WriteAllTextAsync(PathOf("key"), client.Key, Cancellation);
             var server = new NpgsqlConnectionStringBuilder(_server.ConnectionString("postgres"));
             SecretFile.Write(PathOf("passfile"), $"*:*:*:*:{server.Password}");
             await WriteAsync("server.crt", certificate);
             await WriteAsync("server.key", key);
-            await Sql.ExecuteAsync(server.ConnectionString, "ALTER SYSTEM SET ssl = on");
+            await WriteAsync("clients.crt", client.Certificate);
+            foreach (var statement in (string[])
+            [
+                "CREATE ROLE certified SUPERUSER LOGIN",
+                "CREATE ROLE postgres_2 SUPERUSER LOGIN",
+                // The first line that fits decides. cert includes clientcert=verify-full: the certificate's name must be the role's.
+                "COPY (SELECT 'hostssl all certified,postgres_2 all cert') TO PROGRAM 'cat - pg_hba.conf > new && mv new pg_hba.conf'",
+                "ALTER SYSTEM SET ssl_ca_file = 'clients.crt'",
+                "ALTER SYSTEM SET ssl = on",
+            ])
+            {
+                await Sql.ExecuteAsync(server.ConnectionString, statement);
+            }
+
             await Sql.ExecuteAsync(server.ConnectionString, "SELECT pg_reload_conf()");
             await Eventually.HoldsAsync(async () => await Sql.ScalarAsync<string>(server.ConnectionString + ";Pooling=false", "SHOW ssl") == "on");
 
@@ -86,6 +114,8 @@ public sealed class DatabaseConnectionTests(DatabaseConnectionTests.TlsPostgres 
                 .Replace("{folder}", _folder.FullName, StringComparison.Ordinal)
                 .Replace("{ca}", PathOf("ca"), StringComparison.Ordinal)
                 .Replace("{other}", PathOf("other"), StringComparison.Ordinal)
+                .Replace("{certificate}", PathOf("certificate"), StringComparison.Ordinal)
+                .Replace("{key}", PathOf("key"), StringComparison.Ordinal)
                 .Replace("{passfile}", PathOf("passfile"), StringComparison.Ordinal);
         }
 
@@ -97,12 +127,12 @@ public sealed class DatabaseConnectionTests(DatabaseConnectionTests.TlsPostgres 
 
         private string PathOf(string file) => Path.Combine(_folder.FullName, file);
 
-        private static (string Certificate, string Key) Issue()
+        private static (string Certificate, string Key) Issue(string name)
         {
             using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-            var request = new CertificateRequest("CN=localhost", key, HashAlgorithmName.SHA256);
+            var request = new CertificateRequest($"CN={name}", key, HashAlgorithmName.SHA256);
             var names = new SubjectAlternativeNameBuilder();
-            names.AddDnsName("localhost");
+            names.AddDnsName(name);
             request.CertificateExtensions.Add(names.Build());
             using var certificate = request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
             return (certificate.ExportCertificatePem(), key.ExportPkcs8PrivateKeyPem());
