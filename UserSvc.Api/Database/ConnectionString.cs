@@ -90,6 +90,19 @@ internal static partial class ConnectionString
         }
     }
 
+    /// <exception cref="InvalidConfigurationException">Npgsql does not take the settings together, such as Multiplexing without Pooling.</exception>
+    public static void RequireNpgsql(NpgsqlConnectionStringBuilder builder)
+    {
+        try
+        {
+            NpgsqlDataSource.Create(builder).Dispose();
+        }
+        catch (Exception e) when (e is ArgumentException or NotSupportedException)
+        {
+            throw Refuse($"cannot be used: {e.Message.TrimEnd('.')}.");
+        }
+    }
+
     private static IEnumerable<(string Key, string Value)> Split(string text) =>
         UriStart().IsMatch(text) ? ConnectionUri.Split(text)
         : Words().Match(text) is { Success: true } words

@@ -37,7 +37,7 @@ internal static class DatabaseFailureExtensions
 {
     public static DatabaseFailure ToDatabaseFailure(this Exception exception) => exception switch
     {
-        PostgresException answer => SqlStates.ToFailure(answer.SqlState),
+        PostgresException answer => SqlStates.ToFailure(answer),
         // Npgsql does not wrap the SocketException of a host name that does not resolve.
         TimeoutException or SocketException or NpgsqlException { InnerException: TimeoutException } => DatabaseFailure.NoAnswer,
         CryptographicException or NpgsqlException { InnerException: AuthenticationException or CryptographicException } => DatabaseFailure.Rejected,
@@ -48,7 +48,7 @@ internal static class DatabaseFailureExtensions
     /// <returns>What an operator can do about it, without a value of the connection string; null where that is nothing.</returns>
     public static string? ToAdvice(this Exception exception) => exception switch
     {
-        PostgresException answer => SqlStates.ToAdvice(answer.SqlState),
+        PostgresException answer => SqlStates.ToAdvice(answer),
         // .NET does not say which it is, because Npgsql checks the certificate in its own callback.
         NpgsqlException { InnerException: AuthenticationException } =>
             "PostgreSQL's certificate is refused. Root Certificate in ConnectionStrings:users must hold the CA that signed it and, unless SSL Mode is VerifyCA, Host must be a name in it.",
@@ -57,6 +57,10 @@ internal static class DatabaseFailureExtensions
         NpgsqlException { InnerException: null } refusal => $"PostgreSQL cannot be used with ConnectionStrings:users: {refusal.Message}",
         CryptographicException or NpgsqlException { InnerException: CryptographicException } =>
             "The Root Certificate, SSL Certificate or SSL Key of ConnectionStrings:users is not a certificate or key in PEM, or they do not match.",
+        // What Npgsql finds only while it connects: a way to log in that it lacks, settings that exclude each other.
+        (ArgumentException or NotSupportedException or NotImplementedException) and { Source: nameof(Npgsql) } =>
+            $"ConnectionStrings:users cannot be used: {exception.Message.TrimEnd('.')}.",
+        NpgsqlException { InnerException: ArgumentException wrong } => $"ConnectionStrings:users cannot be used: {wrong.Message.TrimEnd('.')}.",
         _ => null,
     };
 }

@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using Npgsql;
 
 namespace UserSvc.Api.Database;
 
@@ -57,10 +58,17 @@ internal static class SqlStates
     private const string NoSchema = "The tables are not there. Has the search path changed, or were they dropped?";
     private const string ServerLog = "PostgreSQL has an internal error. Look at its log.";
 
-    public static DatabaseFailure ToFailure(string state) => Find(state).Failure;
+    public static DatabaseFailure ToFailure(PostgresException answer) => Find(answer).Failure;
 
     /// <returns>What an operator can do about it; null where that is nothing.</returns>
-    public static string? ToAdvice(string state) => Find(state).Advice;
+    public static string? ToAdvice(PostgresException answer) => Find(answer).Advice;
+
+    // pgbouncer has one state for all that it refuses, so only its words tell a mistake from an outage.
+    private static (DatabaseFailure Failure, string? Advice) Find(PostgresException answer) =>
+        answer.SqlState == PostgresErrorCodes.ProtocolViolation && answer.MessageText.StartsWith("unsupported startup parameter", StringComparison.Ordinal)
+            ? (DatabaseFailure.Rejected,
+                $"The pooler does not take {answer.MessageText[(answer.MessageText.LastIndexOf(' ') + 1)..]}. Leave it out of ConnectionStrings:users and set it for the role: ALTER ROLE … SET.")
+            : Find(answer.SqlState);
 
     private static (DatabaseFailure Failure, string? Advice) Find(string state) =>
         Table.TryGetValue(state, out var exception) ? exception : Table.GetValueOrDefault(state[..2]);

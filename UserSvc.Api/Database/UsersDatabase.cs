@@ -10,7 +10,7 @@ internal static class UsersDatabase
     /// <summary>The data source, the schema with its readiness check, and everything that reads and writes users.</summary>
     public static void AddUsersDatabase(this WebApplicationBuilder builder)
     {
-        builder.AddNpgsqlDataSource("users", ReadConnectionString, Configure);
+        builder.AddNpgsqlDataSource("users", ReadConnectionString, ConfigureTracing);
         builder.Services.AddSingleton<DatabaseOutage>();
         builder.Services.AddHostedService(services => services.GetRequiredService<DatabaseOutage>());
         builder.Services.AddCheckedOptions<SchemaOptions>("Schema");
@@ -26,13 +26,14 @@ internal static class UsersDatabase
     {
         var connection = ConnectionString.Parse(settings.ConnectionString);
         ConnectionString.RequireFiles(connection);
+        SetDefaults(connection);
+        ConnectionString.RequireNpgsql(connection);
         settings.ConnectionString = connection.ConnectionString;
     }
 
-    // Defaults only: the connection string takes precedence.
-    private static void Configure(NpgsqlDataSourceBuilder dataSource)
+    // The connection string takes precedence.
+    private static void SetDefaults(NpgsqlConnectionStringBuilder connection)
     {
-        var connection = dataSource.ConnectionStringBuilder;
         if (connection.Host?.Contains(',') == true)
         {
             Default("Target Session Attributes", () => connection.TargetSessionAttributes = "primary");
@@ -48,24 +49,22 @@ internal static class UsersDatabase
         if (connection.Host!.Split(',').All(Path.IsPathRooted))
         {
             // Unix sockets have neither, so libpq ignores them. With them, Npgsql cannot connect.
-            string[] network = ["Tcp Keepalive", "Tcp Keepalive Time", "Tcp Keepalive Interval", "SSL Mode"];
+            string[] network = ["Tcp Keepalive", "Tcp Keepalive Time", "Tcp Keepalive Interval", "SSL Mode", "SSL Negotiation"];
             Array.ForEach(network, keyword => connection.Remove(keyword));
         }
         else
         {
             // The lookup's connection may be idle for long, and networks drop idle connections (Google Cloud after 10 minutes).
             Default("Tcp Keepalive", () => connection.TcpKeepAlive = true);
-            Default("Tcp Keepalive Time", () => connection.TcpKeepAliveTime = 60);
-            Default("Tcp Keepalive Interval", () => connection.TcpKeepAliveInterval = 10);
+            // Npgsql turns keepalives on if it has a time for them, and refuses an interval without one.
+            Default("Tcp Keepalive Time", () => connection.TcpKeepAliveTime = connection.TcpKeepAlive ? 60 : 0);
+            Default("Tcp Keepalive Interval", () => connection.TcpKeepAliveInterval = connection.TcpKeepAliveTime > 0 ? 10 : 0);
         }
 
         Default("Maximum Pool Size", () => connection.MaxPoolSize = 20);
         // Nothing here changes the state of a session. Behind a pooler that pools transactions, the reset would hit another client's session.
         Default("No Reset On Close", () => connection.NoResetOnClose = true);
         Default("Application Name", () => connection.ApplicationName = "usersvc");
-
-        // Commands have spans only inside recorded traces: an unsampled request pays nothing for them.
-        dataSource.ConfigureTracing(tracing => tracing.ConfigureCommandFilter(_ => Activity.Current is { Recorded: true }).EnablePhysicalOpenTracing(false));
 
         void Default(string keyword, Action set)
         {
@@ -76,4 +75,8 @@ internal static class UsersDatabase
             }
         }
     }
+
+    // Commands have spans only inside recorded traces: an unsampled request pays nothing for them.
+    private static void ConfigureTracing(NpgsqlDataSourceBuilder dataSource) =>
+        dataSource.ConfigureTracing(tracing => tracing.ConfigureCommandFilter(_ => Activity.Current is { Recorded: true }).EnablePhysicalOpenTracing(false));
 }

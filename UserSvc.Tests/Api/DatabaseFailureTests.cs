@@ -43,6 +43,13 @@ public sealed class DatabaseFailureTests
     public void Answer_OfTheServer_IsTold(string sqlState, string expected) =>
         Assert.Equal(expected, $"{new PostgresException("", "ERROR", "ERROR", sqlState).ToDatabaseFailure()}");
 
+    [Theory]
+    [InlineData("unsupported startup parameter: options", "Rejected")]
+    [InlineData("server login failed: FATAL password authentication failed", "Lost")]
+    [InlineData("query_wait_timeout", "Lost")]
+    public void Refusal_OfAPooler_IsToldByItsWords(string message, string expected) =>
+        Assert.Equal(expected, $"{new PostgresException(message, "FATAL", "FATAL", "08P01").ToDatabaseFailure()}");
+
     [Fact]
     public void HostName_ThatDoesNotExist_IsAnOperatorsMistake()
     {

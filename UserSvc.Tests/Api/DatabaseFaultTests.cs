@@ -119,15 +119,18 @@ public sealed class DatabaseFaultTests(DatabaseFaultTests.OwnPostgres postgres) 
     }
 
     [Theory]
-    [InlineData("", 3)]
-    [InlineData(";Command Timeout=7", 7)]
-    public async Task Connections_WithAndWithoutASetting_HaveTheirDefaults(string setting, int commandTimeout)
+    [InlineData("", 3, true, 60, 10)]
+    [InlineData(";Command Timeout=7", 7, true, 60, 10)]
+    [InlineData(";Tcp Keepalive=false", 3, false, 0, 0)]
+    [InlineData(";Tcp Keepalive Time=0", 3, true, 0, 0)]
+    public async Task Connections_WithAndWithoutASetting_HaveTheirDefaults(string setting, int commandTimeout, bool keepalive, int keepaliveTime, int keepaliveInterval)
     {
         await using var api = new ApiInstance("Host=127.0.0.1;Username=usersvc" + setting);
 
         var connection = new NpgsqlConnectionStringBuilder(api.Services.GetRequiredService<NpgsqlDataSource>().ConnectionString);
 
         Assert.Equal(("usersvc", 2, commandTimeout, 20, true), (connection.ApplicationName, connection.Timeout, connection.CommandTimeout, connection.MaxPoolSize, connection.NoResetOnClose));
+        Assert.Equal((keepalive, keepaliveTime, keepaliveInterval), (connection.TcpKeepAlive, connection.TcpKeepAliveTime, connection.TcpKeepAliveInterval));
     }
 
     [Fact]
@@ -179,7 +182,7 @@ public sealed class DatabaseFaultTests(DatabaseFaultTests.OwnPostgres postgres) 
         await using var second = new ApiInstance(_database);
         var clients = new[] { await first.ReadyAsync(), await second.ReadyAsync() };
         using var stop = new CancellationTokenSource();
-        var writers = Enumerable.Range(0, 8).Select(w => WriteAsync(clients[w % 2], $"writer{w}", stop.Token)).ToList();
+        var writers = Enumerable.Range(0, 8).Select(w => clients[w % 2].PutUsersAsync($"writer{w}", Password, stop.Token)).ToList();
         await Eventually.HoldsAsync(() => CountAsync(50));
 
         _server.Kill();
@@ -202,18 +205,6 @@ public sealed class DatabaseFaultTests(DatabaseFaultTests.OwnPostgres postgres) 
         _time.Advance(TimeSpan.FromSeconds(0.5));
         return await client.AnswerToGetAsync("/user/alice") == Answer.User(200, "Alice");
     });
-
-    private static async Task<List<(string Name, int Status)>> WriteAsync(HttpClient client, string prefix, CancellationToken stop)
-    {
-        var outcomes = new List<(string, int)>();
-        for (var i = 0; !stop.IsCancellationRequested; i++)
-        {
-            var name = $"{prefix}.{i}";
-            outcomes.Add((name, (await client.PutUserAsync(name, name, Password)).Status));
-        }
-
-        return outcomes;
-    }
 
     private async Task<bool> CountAsync(long atLeast) =>
         await Sql.EventuallyScalarAsync<long>(_database, "SELECT count(*) FROM users") >= atLeast;

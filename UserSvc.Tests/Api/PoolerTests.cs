@@ -1,6 +1,9 @@
+using System.Globalization;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Npgsql;
 using UserSvc.AppHost.Postgres;
+using UserSvc.ServiceDefaults;
 
 namespace UserSvc.Tests.Api;
 
@@ -80,7 +83,7 @@ public sealed class PoolerTests(DatabaseFaultTests.OwnPostgres postgres) : IClas
         await using var second = Instance(pooler, prepare);
         HttpClient[] clients = [await first.ReadyAsync(), await second.ReadyAsync()];
         using var stop = new CancellationTokenSource();
-        var writers = Enumerable.Range(0, 4).Select(w => WriteAsync(clients[w % 2], $"writer{w}", stop.Token)).ToList();
+        var writers = Enumerable.Range(0, 4).Select(w => clients[w % 2].PutUsersAsync($"writer{w}", Password, stop.Token)).ToList();
         await Eventually.HoldsAsync(() => HasUsersAsync(20));
 
         await _server.StopAsync();
@@ -113,6 +116,22 @@ public sealed class PoolerTests(DatabaseFaultTests.OwnPostgres postgres) : IClas
             log.Lines.Where(line => line.StartsWith("Error", StringComparison.Ordinal)));
     }
 
+    [Theory]
+    [InlineData("Search Path", "app", "The pooler does not take search_path. Leave it out of ConnectionStrings:users and set it for the role: ALTER ROLE … SET.")]
+    [InlineData("Options", "-c search_path=app", "The pooler does not take {0}. Leave it out of ConnectionStrings:users and set it for the role: ALTER ROLE … SET.")]
+    public async Task Start_WithWhatThePoolerRefuses_SaysSoInOneLine(string keyword, string value, string message)
+    {
+        await using var pooler = await PgBouncer.StartAsync(_server, _name, "session");
+        var connection = new NpgsqlConnectionStringBuilder(pooler.ConnectionString) { [keyword] = value };
+        using var error = new StringWriter(CultureInfo.InvariantCulture);
+
+        var code = await ServiceProgram.RunAsync(() => UserSvc.Api.Program.Build(ApiInstance.Arguments(connection.ConnectionString)), error);
+
+        // Versions that track statements read what is in the options, too.
+        var expected = string.Format(CultureInfo.InvariantCulture, message, PgBouncer.CanTrackStatements ? "search_path" : "options");
+        Assert.Equal((1, expected + Environment.NewLine), (code, error.ToString()));
+    }
+
     private static ApiInstance Instance(PgBouncer pooler, bool prepare) => new(pooler.ConnectionString, ("Lookup:Prepare", prepare ? null : "false"));
 
     private Task<PgBouncer> StartPoolerAsync(string mode, bool prepare)
@@ -123,16 +142,4 @@ public sealed class PoolerTests(DatabaseFaultTests.OwnPostgres postgres) : IClas
     }
 
     private async Task<bool> HasUsersAsync(long atLeast) => await Sql.EventuallyScalarAsync<long>(_direct, "SELECT count(*) FROM users") >= atLeast;
-
-    private static async Task<List<(string Name, int Status)>> WriteAsync(HttpClient client, string prefix, CancellationToken stop)
-    {
-        var outcomes = new List<(string, int)>();
-        for (var i = 0; !stop.IsCancellationRequested; i++)
-        {
-            var name = $"{prefix}.{i}";
-            outcomes.Add((name, (await client.PutUserAsync(name, name, Password)).Status));
-        }
-
-        return outcomes;
-    }
 }

@@ -19,6 +19,20 @@ internal static class UserRequests
         return await client.AnswerAsync(request);
     }
 
+    /// <summary>Creates users until it is stopped.</summary>
+    /// <returns>The name of each, and what became of it.</returns>
+    public static async Task<List<(string Name, int Status)>> PutUsersAsync(this HttpClient client, string prefix, string password, CancellationToken stop)
+    {
+        var outcomes = new List<(string, int)>();
+        for (var i = 0; !stop.IsCancellationRequested; i++)
+        {
+            var name = $"{prefix}.{i}";
+            outcomes.Add((name, (await client.PutUserAsync(name, name, password)).Status));
+        }
+
+        return outcomes;
+    }
+
     public static async Task<Answer> VerifyAsync(this HttpClient client, string name, string password)
     {
         using var request = new HttpRequestMessage(HttpMethod.Post, $"/user/{name}/verify") { Content = Json(new { password }) };
