@@ -27,6 +27,7 @@ internal static class Program
         builder.AddPasswords();
         builder.AddUsers();
         builder.Services.AddOpenApiContract();
+        KnownSettings.Require(builder.Services, builder.Configuration);
 
         var app = builder.Build();
         app.UseServiceDefaults();

@@ -6,10 +6,14 @@ namespace UserSvc.ServiceDefaults;
 
 public static class CheckedOptions
 {
-    /// <summary>Options bound to a section and validated at start by their annotations. An error names the setting, as in <c>Lookup:QueueLimit</c>.</summary>
+    /// <summary>
+    /// Options bound to a section, in which every key must be one of their properties, and validated at start by their annotations. An error
+    /// names the setting, as in <c>Lookup:QueueLimit</c>.
+    /// </summary>
     public static OptionsBuilder<TOptions> AddCheckedOptions<TOptions>(this IServiceCollection services, string section)
         where TOptions : class
     {
+        services.AddSingleton(new KnownSection(section, typeof(TOptions)));
         services.AddSingleton<IValidateOptions<TOptions>>(new Annotations<TOptions>(section));
         return services.AddOptions<TOptions>().BindConfiguration(section).ValidateOnStart();
     }

@@ -89,10 +89,9 @@ public static class DrainExtensions
 
     internal static void AddDrain(this IHostApplicationBuilder builder)
     {
-        builder.Services.AddOptions<DrainOptions>().BindConfiguration(DrainOptions.Section)
+        builder.Services.AddCheckedOptions<DrainOptions>(DrainOptions.Section)
             .Validate(o => o.Time >= TimeSpan.Zero && o.Time <= MaxPeriod && o.Grace >= TimeSpan.Zero && o.Grace <= MaxPeriod,
-                "Drain:Time and Drain:Grace must be between 0 and 5 minutes")
-            .ValidateOnStart();
+                "Drain:Time and Drain:Grace must be between 0 and 5 minutes");
         builder.Services.AddOptions<HostOptions>().Configure<IOptions<DrainOptions>>(
             (host, drain) => host.ShutdownTimeout = drain.Value.Time + drain.Value.Grace);
         builder.Services.TryAddSingleton(TimeProvider.System);

@@ -22,7 +22,7 @@ public static class ServiceDefaultsExtensions
         builder.AddConsoleLog();
         builder.AddTelemetry(service, trustRemoteSampling);
         builder.AddDrain();
-        builder.Services.AddOptions<InstanceOptions>().BindConfiguration(InstanceOptions.Section);
+        builder.Services.AddCheckedOptions<InstanceOptions>(InstanceOptions.Section);
         builder.Services.AddSingleton<Instance>();
         builder.Services.AddSingleton<ServiceExit>();
         builder.Services.AddProblemJson();

@@ -23,6 +23,10 @@ public sealed class InvalidConfigurationException(string message, Exception? inn
 /// <summary>Start-up errors an operator can fix, as one line. Everything else keeps its stack trace.</summary>
 public static class StartFailure
 {
+    // The assemblies that read settings. From any other, these exceptions are a bug.
+    private static readonly string[] Readers =
+        ["Microsoft.AspNetCore.Http", "Microsoft.AspNetCore.Server.Kestrel.Core", "Microsoft.Extensions.Configuration.Binder", "Microsoft.Extensions.Configuration.CommandLine"];
+
     /// <returns>Null for everything else.</returns>
     public static string? Explain(Exception failure) => failure switch
     {
@@ -35,8 +39,10 @@ public static class StartFailure
         IOException { InnerException: AddressInUseException } => $"{failure.Message} Stop the program that listens there, or configure another port.",
         IOException => failure.Message,
         SocketException => $"Cannot listen on a configured address: {failure.Message}. Configure an address of this machine and a port that this user may open.",
-        // From Kestrel: an invalid endpoint address, https without a certificate, a key that does not match. From the binder: a value of the wrong type.
-        FormatException or InvalidOperationException or CryptographicException => failure.Message,
+        // A certificate or a key that cannot be used.
+        CryptographicException => failure.Message,
+        // An invalid URL, https without a certificate, a value of the wrong type.
+        FormatException or InvalidOperationException when Readers.Contains(failure.Source) => failure.Message,
         _ => null,
     };
 }

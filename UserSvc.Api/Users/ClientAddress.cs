@@ -13,7 +13,7 @@ internal sealed class ClientOptions
     /// </summary>
     public string[]? TrustedProxies { get; set; }
 
-    public IPNetwork?[] Networks => [.. (TrustedProxies ?? ["127.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "::1", "fc00::/7"]).Select(Parse)];
+    public IPNetwork?[] ParseProxies() => [.. (TrustedProxies ?? ["127.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "::1", "fc00::/7"]).Select(Parse)];
 
     private static IPNetwork? Parse(string proxy) =>
         IPNetwork.TryParse(proxy, out var network) ? network
@@ -24,7 +24,7 @@ internal sealed class ClientOptions
 /// <summary>Who the client is: whom the edge names in <c>x-envoy-external-address</c>, otherwise the peer.</summary>
 internal sealed class ClientAddress(IOptions<ClientOptions> options)
 {
-    private readonly IPNetwork[] _proxies = [.. options.Value.Networks.Select(network => network!.Value)];
+    private readonly IPNetwork[] _proxies = [.. options.Value.ParseProxies().Select(network => network!.Value)];
 
     public string Get(HttpContext context) => Find(context)?.ToString() ?? "unknown";
 

@@ -17,8 +17,8 @@ internal static class UserEndpoints
         UserName.RequireNormalization();
         builder.Services.AddCheckedOptions<AdminOptions>("Admin");
         builder.Services.AddCheckedOptions<AuditOptions>("Audit");
-        builder.Services.AddOptions<ClientOptions>().BindConfiguration("Client")
-            .Validate(o => o.Networks.All(n => n is not null), "Client:TrustedProxies must be addresses (10.1.2.3) or networks (10.0.0.0/8)").ValidateOnStart();
+        builder.Services.AddCheckedOptions<ClientOptions>("Client")
+            .Validate(o => o.ParseProxies().All(n => n is not null), "Client:TrustedProxies must be addresses (10.1.2.3) or networks (10.0.0.0/8)");
         builder.Services.AddSingleton<Administrator>();
         builder.Services.AddSingleton<ClientAddress>();
         builder.Services.AddSingleton<Audit>();

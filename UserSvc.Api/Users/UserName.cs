@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Text;
+using UserSvc.ServiceDefaults;
 
 namespace UserSvc.Api.Users;
 
@@ -32,12 +33,12 @@ internal static class UserName
         (0x3164, 0x3164), (0xFE00, 0xFE0F), (0xFEFF, 0xFEFF), (0xFFA0, 0xFFA0), (0xFFF0, 0xFFF8), (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A), (0xE0000, 0xE0FFF),
     ];
 
-    /// <exception cref="InvalidOperationException">The process runs without ICU: under invariant globalization, Normalize silently does nothing.</exception>
+    /// <exception cref="InvalidConfigurationException">The process runs without ICU: under invariant globalization, Normalize silently does nothing.</exception>
     public static void RequireNormalization()
     {
         if ("e\u0301".Normalize(NormalizationForm.FormC) != "\u00e9")
         {
-            throw new InvalidOperationException(
+            throw new InvalidConfigurationException(
                 "Unicode normalization does not work, so one name could belong to several users: run with ICU and without DOTNET_SYSTEM_GLOBALIZATION_INVARIANT.");
         }
     }

@@ -1,5 +1,5 @@
 using Microsoft.Net.Http.Headers;
-using UserSvc.Edge.Configuration;
+using UserSvc.ServiceDefaults;
 using Yarp.ReverseProxy.Configuration;
 using Yarp.ReverseProxy.Configuration.RouteValidators;
 
@@ -96,7 +96,7 @@ internal static class AccessLogExtensions
 {
     public static void AddAccessLog(this IHostApplicationBuilder builder)
     {
-        builder.Services.AddKnownOptions<AccessLogOptions>(AccessLogOptions.Section)
+        builder.Services.AddCheckedOptions<AccessLogOptions>(AccessLogOptions.Section)
             .Validate(o => Enum.IsDefined(o.Requests) && Enum.IsDefined(o.Paths), $"{AccessLogOptions.Section}:Requests must be None, Failures or All, and Paths must be Full or Route.")
             .Validate(o => o.IsValid(), $"{AccessLogOptions.Section}: MaxSize must be at least 4096 bytes, MaxFiles between 1 and 100, and MaxPerSecond between 1 and 100000.")
             .Validate(o => o.NamesNoCredentials(), $"{AccessLogOptions.Section}:Headers must be names of headers other than Authorization, Proxy-Authorization and Cookie: those hold credentials.");

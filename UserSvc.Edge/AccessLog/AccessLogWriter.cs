@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Threading.Channels;
 using Microsoft.Extensions.Options;
 using UserSvc.Edge.Statistics;
+using UserSvc.ServiceDefaults;
 
 namespace UserSvc.Edge.AccessLog;
 
@@ -57,7 +58,7 @@ internal sealed partial class AccessLogWriter(
         }
     }
 
-    /// <exception cref="InvalidOperationException">The file cannot be opened.</exception>
+    /// <exception cref="InvalidConfigurationException">The file cannot be opened.</exception>
     public Task StartAsync(CancellationToken cancellationToken)
     {
         try
@@ -67,7 +68,7 @@ internal sealed partial class AccessLogWriter(
         }
         catch (Exception failure) when (IsUnwritable(failure))
         {
-            throw new InvalidOperationException($"{AccessLogOptions.Section}:File cannot be written: {failure.Message}", failure);
+            throw new InvalidConfigurationException($"{AccessLogOptions.Section}:File cannot be written: {failure.Message}", failure);
         }
 
         if (_options.File.Length > 0)

@@ -1,7 +1,6 @@
 using System.Text;
 using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Http.HttpResults;
-using UserSvc.Edge.Configuration;
 using UserSvc.Edge.Discovery;
 using UserSvc.Edge.Listeners;
 using UserSvc.ServiceDefaults;
@@ -34,7 +33,7 @@ internal static class AdminExtensions
 
     public static void AddAdmin(this IHostApplicationBuilder builder)
     {
-        builder.Services.AddKnownOptions<AdminOptions>(AdminOptions.Section)
+        builder.Services.AddCheckedOptions<AdminOptions>(AdminOptions.Section)
             .Validate(o => o.IsValid(), $"{AdminOptions.Section}:Hosts must be names or addresses without a port, such as edge.internal");
         builder.Services.AddSingleton(FailuresEndpoint.TraceUrl);
         builder.Services.AddSingleton<FailuresEndpoint>();

@@ -1,5 +1,5 @@
 using System.Text.Json.Nodes;
-using UserSvc.Edge.Configuration;
+using UserSvc.ServiceDefaults;
 using Yarp.ReverseProxy;
 using Yarp.ReverseProxy.Model;
 

@@ -3,7 +3,7 @@ using System.Text.Json;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.Extensions.Options;
 using UserSvc.Edge.AccessLog;
-using UserSvc.Edge.Configuration;
+using UserSvc.ServiceDefaults;
 
 namespace UserSvc.Edge.Admin;
 

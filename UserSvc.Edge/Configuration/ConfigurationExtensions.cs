@@ -41,27 +41,17 @@ internal static class ConfigurationExtensions
         builder.Services.AddHostedService<ConfigurationReload>();
         builder.Services.AddSingleton(new KnownSection("Kestrel", typeof(KestrelSection)));
         builder.Services.AddSingleton(new KnownSection(ModeKey, typeof(EdgeMode)));
-        builder.Services.AddSingleton(new KnownSection("Drain", typeof(DrainOptions)));
-        builder.Services.AddSingleton(new KnownSection("Instance", typeof(InstanceOptions)));
-        builder.Services.AddKnownOptions<ReloadOptions>(ReloadOptions.Section)
+        builder.Services.AddCheckedOptions<ReloadOptions>(ReloadOptions.Section)
             .Validate(o => o.Interval >= TimeSpan.FromMilliseconds(50) && o.Interval <= TimeSpan.FromHours(1),
                 $"{ReloadOptions.Section}:Interval must be between 50 ms and 1 h.");
         return sources;
-    }
-
-    /// <summary>Options bound to a section such as <c>Edge:Discovery</c>, in which every key must be one of their properties.</summary>
-    public static OptionsBuilder<TOptions> AddKnownOptions<TOptions>(this IServiceCollection services, string section)
-        where TOptions : class
-    {
-        services.AddSingleton(new KnownSection(section, typeof(TOptions)));
-        return services.AddOptions<TOptions>().BindConfiguration(section).ValidateOnStart();
     }
 
     /// <exception cref="InvalidConfigurationException">The edge cannot start with this configuration.</exception>
     /// <exception cref="OptionsValidationException">The same, found by the options' own validation.</exception>
     public static WebApplication BuildChecked(this WebApplicationBuilder builder, ConfigurationSources sources)
     {
-        var check = new ConfigurationCheck(new(builder.Services.Select(s => s.ImplementationInstance).OfType<KnownSection>()));
+        var check = new ConfigurationCheck(KnownSettings.From(builder.Services));
         check.CheckSettings(sources.Current);
 
         var app = builder.Build();

@@ -38,7 +38,7 @@ internal static class ForwardingExtensions
                 context.RequestTransforms.Add(new TraceContext(context.Services.GetRequiredService<DistributedContextPropagator>()));
             })
             .AddResilience();
-        builder.Services.AddKnownOptions<PathOptions>(PathOptions.Section)
+        builder.Services.AddCheckedOptions<PathOptions>(PathOptions.Section)
             .Validate(o => Enum.IsDefined(o.EscapedSlashes), "Edge:Path:EscapedSlashes must be Keep or Reject");
         builder.Services.AddCrossOrigin();
         builder.Services.AddSingleton<ForwardedClient>();

@@ -1,5 +1,5 @@
 using Microsoft.AspNetCore.RateLimiting;
-using UserSvc.Edge.Configuration;
+using UserSvc.ServiceDefaults;
 
 namespace UserSvc.Edge.Limits;
 
@@ -18,7 +18,7 @@ internal static class LimitsExtensions
                 limiter.AddPolicy(limit.Name, limit);
             }
         });
-        builder.Services.AddKnownOptions<RequestBufferOptions>(RequestBufferOptions.Section)
+        builder.Services.AddCheckedOptions<RequestBufferOptions>(RequestBufferOptions.Section)
             .Validate(o => o.IsValid(), $"{RequestBufferOptions.Section}:MaxBytes must be between 1048576 (1 MiB) and 68719476736 (64 GiB).");
         builder.Services.AddSingleton<RequestBufferBudget>();
     }

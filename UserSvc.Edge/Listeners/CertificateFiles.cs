@@ -2,6 +2,7 @@ using System.Net.Security;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
+using UserSvc.ServiceDefaults;
 
 namespace UserSvc.Edge.Listeners;
 
@@ -38,7 +39,7 @@ internal sealed partial class CertificateFiles
     public DateTimeOffset Expiry => _current.Expiry;
 
     /// <summary>Reads the certificate of a Kestrel endpoint from the endpoint's section.</summary>
-    /// <exception cref="InvalidOperationException">A file is not set, is missing or cannot be used; the message names setting and file.</exception>
+    /// <exception cref="InvalidConfigurationException">A file is not set, is missing or cannot be used; the message names setting and file.</exception>
     public static CertificateFiles Open(IConfigurationSection endpoint, string contentRoot, ILogger logger)
     {
         var (path, keyPath) = (Setting("Path"), Setting("KeyPath"));
@@ -48,13 +49,13 @@ internal sealed partial class CertificateFiles
         }
         catch (Exception failure) when (IsUnusable(failure))
         {
-            throw new InvalidOperationException(
+            throw new InvalidConfigurationException(
                 $"{endpoint.Path}:Certificate cannot be used, with Path {path} and KeyPath {keyPath}: {failure.Message}", failure);
         }
 
         string Setting(string name) => endpoint[$"Certificate:{name}"] is { Length: > 0 } value
             ? Path.GetFullPath(value, contentRoot)
-            : throw new InvalidOperationException($"{endpoint.Path}:Certificate:{name} is not set: {endpoint["Url"]} needs a certificate and its key, as PEM files.");
+            : throw new InvalidConfigurationException($"{endpoint.Path}:Certificate:{name} is not set: {endpoint["Url"]} needs a certificate and its key, as PEM files.");
     }
 
     /// <summary>Compares content: when Kubernetes swaps a folder's link, the links at these paths do not change.</summary>

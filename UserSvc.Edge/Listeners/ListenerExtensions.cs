@@ -4,7 +4,6 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
-using UserSvc.Edge.Configuration;
 using UserSvc.ServiceDefaults;
 
 namespace UserSvc.Edge.Listeners;
@@ -14,11 +13,11 @@ internal static class ListenerExtensions
     public static void AddListeners(this WebApplicationBuilder builder)
     {
         var section = builder.Configuration.GetSection("Kestrel");
-        builder.Services.AddKnownOptions<HttpsOptions>(HttpsOptions.Section)
+        builder.Services.AddCheckedOptions<HttpsOptions>(HttpsOptions.Section)
             .Validate(o => o.IsValid(), "Edge:Https: ReloadInterval must be between 100 ms and 1 h, HandshakeTimeout between 100 ms and 5 min, RedirectPort between 1 and 65535, and HstsMaxAge at least one second.");
-        builder.Services.AddKnownOptions<ConnectionOptions>(ConnectionOptions.Section)
+        builder.Services.AddCheckedOptions<ConnectionOptions>(ConnectionOptions.Section)
             .Validate(o => o.IsValid(), "Edge:Connections: Max must be between 1 and 1000000, AddressPerSecond between 0 and 100000, MaxHandshakes between 1 and 1000000, MaxResets between 0 and 1000000, and FirstByteTimeout between 100 ms and 1 h.");
-        builder.Services.AddKnownOptions<ClientOptions>(ClientOptions.Section)
+        builder.Services.AddCheckedOptions<ClientOptions>(ClientOptions.Section)
             .Validate(o => o.TrustedProxies.All(proxy => ClientOptions.Parse(proxy) is not null),
                 "Edge:TrustedProxies must be addresses or networks, such as 10.1.2.3 or 10.0.0.0/8");
         builder.Services.AddSingleton<TrustedProxies>();

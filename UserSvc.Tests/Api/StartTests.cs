@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 using UserSvc.ServiceDefaults;
 using UserSvc.Tests.Edge;
@@ -16,7 +17,14 @@ public sealed class StartTests(PostgresFixture postgres)
 
     [Theory]
     [InlineData("Lookup:QueueLimit", "0", "Lookup:QueueLimit must be between 1 and 100000.")]
-    [InlineData("Lookup:QueueLimit", "many", "Failed to convert configuration value 'many' at 'Lookup:QueueLimit' to type 'System.Int32'.")]
+    [InlineData("Lookup:QueueLimit", "many", "Lookup:QueueLimit is not a number in range: many")]
+    [InlineData("Lookup:QueueLimits", "5", "Lookup:QueueLimits is not a setting. Lookup has BatchLimit, Prepare, QueueLimit.")]
+    [InlineData("PasswordThrottle:Pause", "10", "PasswordThrottle:Pause is not a time span such as 00:00:10: 10")]
+    [InlineData("Audit:Names", "7", "Audit:Names is not one of Hashed, Clear: 7")]
+    [InlineData("Client:TrustedProxy:0", "10.0.0.0/8", "Client:TrustedProxy is not a setting. Client has TrustedProxies.")]
+    [InlineData("Admin", "a secret value", "Admin is a section or a list, not one value.")]
+    [InlineData("Drain:Tim", "00:00:01", "Drain:Tim is not a setting. Drain has Grace, Time.")]
+    [InlineData("Kestrel:AddServerHeader", "maybe", "Failed to convert configuration value 'maybe' at 'Kestrel:AddServerHeader' to type 'System.Boolean'.")]
     [InlineData("Drain:Time", "01:00:00", "Drain:Time and Drain:Grace must be between 0 and 5 minutes")]
     [InlineData("contentRoot", "/no/folder", "The content root is not a folder: /no/folder/")]
     [InlineData("urls", "nonsense", "Invalid url: 'nonsense'")]
@@ -24,6 +32,15 @@ public sealed class StartTests(PostgresFixture postgres)
     [InlineData("ConnectionStrings:users", "postgres://me:secret@db?sslcrl=x",
         "ConnectionStrings:users has the keyword sslcrl, which is not supported. Leave it out, or see https://www.npgsql.org/doc/connection-string-parameters.html.")]
     [InlineData("ConnectionStrings:users", null, "ConnectionStrings:users is not set. Set it to PostgreSQL's connection string, such as Host=localhost;Username=usersvc;Database=users.")]
+    [InlineData("ConnectionStrings:users", "Host=db;Multiplexing=true;Pooling=false", "ConnectionStrings:users cannot be used: Pooling must be on to use multiplexing.")]
+    [InlineData("ConnectionStrings:users", "Host=a,b;Multiplexing=true", "ConnectionStrings:users cannot be used: Multiplexing is not supported with multiple hosts.")]
+    [InlineData("ConnectionStrings:users", "Host=db;Minimum Pool Size=30", "ConnectionStrings:users cannot be used: Connection can't have 'Max Pool Size' 20 under 'Min Pool Size' 30.")]
+    [InlineData("ConnectionStrings:users", "postgres://db?sslnegotiation=direct",
+        "ConnectionStrings:users cannot be used: SSL Mode has to be Require or higher to be used with direct SSL Negotiation.")]
+    [InlineData("ConnectionStrings:users", "postgres://db?target_session_attrs=primary",
+        "ConnectionStrings:users cannot be used: Target Session Attributes other then Any is only supported with multiple hosts.")]
+    [InlineData("ConnectionStrings:users", "host=127.0.0.1 keepalives_idle=0 keepalives_interval=5",
+        "ConnectionStrings:users cannot be used: If TcpKeepAliveInterval is defined, TcpKeepAliveTime must be defined as well.")]
     public async Task Api_WithAWrongSetting_SaysSoInOneLine(string key, string? value, string message) =>
         Assert.Equal((1, message + Environment.NewLine), await RunAsync("Host=127.0.0.1;Port=9", (key, value)));
 
@@ -51,6 +68,23 @@ public sealed class StartTests(PostgresFixture postgres)
         await Sql.ExecuteAsync(database, $"INSERT INTO schema_versions (scriptname, applied) VALUES ('UserSvc.Api.Database.Scripts.{script}', now())");
 
         Assert.Equal(message is null ? (0, "") : (1, message + Environment.NewLine), await RunAsync(database, ("Schema:MigrateOnly", "true")));
+    }
+
+    public static TheoryData<Func<object>> Bugs => new()
+    {
+        () => Enumerable.Empty<string>().First(),
+        () => int.Parse("many", CultureInfo.InvariantCulture),
+        () => new ServiceCollection().BuildServiceProvider().GetRequiredService<TimeProvider>(),
+        () => throw new ArgumentException("ours"),
+    };
+
+    [Theory]
+    [MemberData(nameof(Bugs), DisableDiscoveryEnumeration = true)]
+    public async Task Bug_DuringTheStart_KeepsItsStackTrace(Func<object> bug)
+    {
+        var failure = await Record.ExceptionAsync(() => RunAsync(() => (WebApplication)bug()));
+
+        Assert.Contains(nameof(Bugs), failure?.StackTrace, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -82,7 +82,7 @@ public sealed class ConfigurationTests
     [InlineData("ReverseProxy:Clusters:usersvc:HealthCheck:Active:Enabled", "on", "{key} is not true or false: on")]
     [InlineData("ReverseProxy:Clusters:usersvc:HttpRequest:Version", "two", "{key} is not a version such as 1.1 or 2: two")]
     [InlineData("ReverseProxy:Clusters:usersvc:HttpRequest:VersionPolicy", "Exact", "{key} is not one of RequestVersionOrLower, RequestVersionOrHigher, RequestVersionExact: Exact")]
-    [InlineData("ReverseProxy:Clusters:usersvc:HttpClient:SslProtocols", "Tls13", "{key} is a section or a list, not one value: Tls13")]
+    [InlineData("ReverseProxy:Clusters:usersvc:HttpClient:SslProtocols", "Tls13", "{key} is a section or a list, not one value.")]
     [InlineData("ReverseProxy:Clusters:usersvc:LoadBalancingPolicy:Name", "Random", "ReverseProxy:Clusters:usersvc:LoadBalancingPolicy is one value, not a section or a list.")]
     [InlineData("Kestrel:Limits:MaxRequestBodySize", "64k", "{key} is not a number in range: 64k")]
     [InlineData("Kestrel:Limits:MaxRequestLineSize", "-1", "{key} cannot be -1: Value must be a positive number. (Parameter 'value')")]

@@ -2,62 +2,45 @@ using System.ComponentModel;
 using System.Globalization;
 using System.Reflection;
 using System.Security.Authentication;
-using Microsoft.AspNetCore.Server.Kestrel.Core;
-using Yarp.ReverseProxy.Configuration;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 
-namespace UserSvc.Edge.Configuration;
+namespace UserSvc.ServiceDefaults;
 
 /// <summary>
 /// A section of the configuration, such as <c>Edge:Discovery</c>, and the type whose properties are its settings. <see cref="Errors"/> finds
-/// what is wrong beyond keys and types, one sentence for each mistake.
+/// what is wrong beyond keys and types, one sentence for each mistake. <see cref="Unread"/> are properties that are not settings.
 /// </summary>
-internal sealed record KnownSection(string Path, Type Type, Func<IConfigurationSection, IEnumerable<string>>? Errors = null);
-
-/// <summary>Section <c>ReverseProxy</c>, as YARP reads it.</summary>
-internal sealed record ReverseProxySection(IReadOnlyDictionary<string, RouteConfig> Routes, IReadOnlyDictionary<string, ClusterConfig> Clusters);
-
-/// <summary>Section <c>Kestrel</c>, as Kestrel reads it. Of its TLS settings the edge supports only a certificate in PEM files.</summary>
-internal sealed record KestrelSection(
-    bool AddServerHeader,
-    bool AllowAlternateSchemes,
-    bool AllowHostHeaderOverride,
-    bool AllowResponseHeaderCompression,
-    bool AllowSynchronousIO,
-    bool DisableStringReuse,
-    KestrelServerLimits Limits,
-    EndpointDefaults EndpointDefaults,
-    IReadOnlyDictionary<string, EndpointSection> Endpoints);
-
-internal sealed record EndpointDefaults(HttpProtocols Protocols);
-
-internal sealed record EndpointSection(string Url, HttpProtocols Protocols, CertificateSection Certificate);
-
-internal sealed record CertificateSection(string Path, string KeyPath, string Password);
+public sealed record KnownSection(
+    string Path, Type Type, Func<IConfigurationSection, IEnumerable<string>>? Errors = null, IReadOnlySet<(Type, string)>? Unread = null);
 
 /// <summary>
 /// Checks the configuration's keys and values against the types they are bound to. Binding itself ignores a misspelt key, so a
 /// misspelt limit would mean no limit, and does not name the setting that has a value of the wrong type.
 /// </summary>
-internal sealed class KnownSettings(IEnumerable<KnownSection> sections)
+public sealed class KnownSettings(IEnumerable<KnownSection> sections)
 {
-    // Set by YARP itself, or by the edge for all clusters, or they need a middleware the edge does not have: every request of the route would fail.
-    private static readonly HashSet<(Type, string)> Unread =
-    [
-        (typeof(ClusterConfig), nameof(ClusterConfig.ClusterId)),
-        (typeof(HttpClientConfig), nameof(HttpClientConfig.RequestHeaderEncoding)),
-        (typeof(HttpClientConfig), nameof(HttpClientConfig.ResponseHeaderEncoding)),
-        (typeof(DestinationConfig), nameof(DestinationConfig.Metadata)),
-        (typeof(RouteConfig), nameof(RouteConfig.RouteId)),
-        (typeof(RouteConfig), nameof(RouteConfig.AuthorizationPolicy)),
-        (typeof(RouteConfig), nameof(RouteConfig.OutputCachePolicy)),
-    ];
-
     private readonly Dictionary<string, Type> _types = sections.ToDictionary(s => s.Path, s => s.Type, StringComparer.OrdinalIgnoreCase);
+    private readonly HashSet<(Type, string)> _unread = [.. sections.SelectMany(s => s.Unread ?? new HashSet<(Type, string)>())];
 
     /// <summary>The sections at the top of the configuration, such as <c>Kestrel</c>.</summary>
     public IReadOnlySet<string> Roots => _types.Keys.Select(path => path.Split(':')[0]).ToHashSet(StringComparer.OrdinalIgnoreCase);
 
     public IReadOnlyList<KnownSection> Sections { get; } = [.. sections];
+
+    /// <exception cref="InvalidConfigurationException">A key below the known sections is not a setting, or a value is of the wrong type.</exception>
+    public static void Require(IServiceCollection services, IConfiguration configuration)
+    {
+        List<string> errors = [.. From(services).Errors(configuration)];
+        if (errors.Count > 0)
+        {
+            throw new InvalidConfigurationException(errors);
+        }
+    }
+
+    /// <summary>The sections registered so far.</summary>
+    public static KnownSettings From(IServiceCollection services) => new(services.Select(s => s.ImplementationInstance).OfType<KnownSection>());
 
     /// <summary>One sentence for each setting that is wrong.</summary>
     public IEnumerable<string> Errors(IConfiguration configuration) =>
@@ -81,7 +64,7 @@ internal sealed class KnownSettings(IEnumerable<KnownSection> sections)
         }
 
         // JSON's {} and [] are read as an empty string.
-        return !string.IsNullOrEmpty(section.Value) ? [$"{section.Path} is a section or a list, not one value: {section.Value}"]
+        return !string.IsNullOrEmpty(section.Value) ? [$"{section.Path} is a section or a list, not one value."]
             : type is not null && ElementType(type) is { } element ? children.SelectMany(child => Errors(child, element))
             : ChildErrors(section, children, type is null ? [] : Settings(type));
     }
@@ -110,9 +93,9 @@ internal sealed class KnownSettings(IEnumerable<KnownSection> sections)
         }
     }
 
-    private static Dictionary<string, Type> Settings(Type type) => type
+    private Dictionary<string, Type> Settings(Type type) => type
         .GetProperties(BindingFlags.Public | BindingFlags.Instance)
-        .Where(p => !Unread.Contains((type, p.Name)) && (p.CanWrite || !IsValue(p.PropertyType) || type.GetConstructor([]) is null))
+        .Where(p => !_unread.Contains((type, p.Name)) && (p.CanWrite || !IsValue(p.PropertyType) || type.GetConstructor([]) is null))
         // TLS protocols are a list, unlike HTTP protocols.
         .ToDictionary(p => p.Name, p => (Nullable.GetUnderlyingType(p.PropertyType) ?? p.PropertyType) == typeof(SslProtocols) ? typeof(SslProtocols[]) : p.PropertyType,
             StringComparer.OrdinalIgnoreCase);
