@@ -5,34 +5,38 @@ using UserSvc.Tests.Edge;
 
 namespace UserSvc.Tests.Attacks;
 
-/// <summary>An edge in a process of its own, with an https listener, over the instances of a running system.</summary>
+/// <summary>A proxy in a process of its own, with an https listener, over the instances of a running system: the edge or, in the benchmark, a peer.</summary>
 internal sealed class AttackTarget : IAsyncDisposable
 {
     public const string Password = "a long password";
 
-    private readonly PemFiles _certificate = new();
+    private AttackTarget() => Certificate.Write(Certificate.Issue("localhost"));
 
-    private AttackTarget() => _certificate.Write(_certificate.Issue("localhost"));
+    public PemFiles Certificate { get; } = new();
 
-    public Proxy Edge { get; private set; } = null!;
+    public Proxy Proxy { get; private set; } = null!;
 
-    public Uri Http => Edge.Address;
+    public Uri Http => Proxy.Address;
 
     public Uri Https { get; } = new($"https://127.0.0.1:{Ports.Free()}");
 
     public Uri Admin { get; } = new($"http://127.0.0.1:{Ports.Free()}");
 
-    /// <summary>Starts the edge and creates the users that clients read: <c>quiet</c>, and <c>large</c> with a full name of 2,048 characters.</summary>
-    public static async Task<AttackTarget> StartAsync(ChaosSystem system, params IEnumerable<(string Key, string Value)> settings)
-    {
-        var target = new AttackTarget();
-        target.Edge = await system.AddEdgeAsync("edge-attacked", new Registry.Static(),
+    /// <summary>Starts an edge with these settings.</summary>
+    public static Task<AttackTarget> StartAsync(ChaosSystem system, params IEnumerable<(string Key, string Value)> settings) =>
+        StartAsync(target => system.AddEdgeAsync("edge-attacked", new Registry.Static(),
         [
-            .. target._certificate.Settings,
+            .. target.Certificate.Settings,
             ("Kestrel:Endpoints:Https:Url", $"{target.Https}"),
             ("Kestrel:Endpoints:Admin:Url", $"{target.Admin}"),
             .. settings,
-        ]);
+        ]));
+
+    /// <summary>Starts a proxy and creates the users that clients read: <c>quiet</c>, and <c>large</c> with a full name of 2,048 characters.</summary>
+    public static async Task<AttackTarget> StartAsync(Func<AttackTarget, Task<Proxy>> start)
+    {
+        var target = new AttackTarget();
+        target.Proxy = await start(target);
         using var client = new HttpClient { BaseAddress = target.Http };
         await client.PutUserAsync("quiet", "Quiet", Password);
         await client.PutUserAsync("large", new string('é', 2048), Password);
@@ -55,7 +59,7 @@ internal sealed class AttackTarget : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await Edge.DisposeAsync();
-        _certificate.Dispose();
+        await Proxy.DisposeAsync();
+        Certificate.Dispose();
     }
 }

@@ -17,6 +17,6 @@ internal sealed record EdgeState(int Sockets, double Connections, double Request
             stats["http.http.downstream_rq_active"] + stats["http.https.downstream_rq_active"],
             stats["cluster.usersvc.upstream_rq_active"],
             stats["cluster.usersvc.outlier_detection.ejections_active"],
-            await target.Edge.Process.IsReadyAsync());
+            await target.Proxy.Process.IsReadyAsync());
     }
 }
