@@ -85,7 +85,7 @@ public sealed class CrossOriginTests : IAsyncLifetime
         else if (refusal == "no instance")
         {
             await _upstream.StopAsync();
-            await Eventually.HoldsAsync(() => Task.FromResult(edge.Unhealthy() == 1));
+            await Eventually.HoldsAsync(() => Task.FromResult(edge.Available() == 0));
         }
 
         var answer = await AskAsync(edge, "/user/200", App, refusal == "413" ? new ByteArrayContent(new byte[70_000]) : null);

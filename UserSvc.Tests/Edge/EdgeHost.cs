@@ -108,6 +108,9 @@ internal sealed class EdgeHost : IAsyncDisposable
     public int Unhealthy() => _app.Services.GetRequiredService<IProxyStateLookup>().GetClusters()
         .Sum(c => c.DestinationsState.AllDestinations.Count(PanicThreshold.IsUnhealthy));
 
+    /// <summary>How many destinations get requests. YARP updates this shortly after a destination's health.</summary>
+    public int Available() => _app.Services.GetRequiredService<IProxyStateLookup>().GetClusters().Sum(c => c.DestinationsState.AvailableDestinations.Count);
+
     /// <summary>Where the listener of this name listens.</summary>
     public Uri Address(string listener) =>
         // Listeners are bound in the order of their names.
