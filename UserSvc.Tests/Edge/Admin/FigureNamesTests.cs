@@ -1,7 +1,8 @@
 using System.Diagnostics.Metrics;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using UserSvc.Edge.Configuration;
 using UserSvc.Tests.Edge.Discovery;
-using Yarp.ReverseProxy;
 
 namespace UserSvc.Tests.Edge.Admin;
 
@@ -62,15 +63,19 @@ public sealed class FigureNamesTests : IAsyncLifetime
         static IEnumerable<string> Named(string prefix, string names) => names.Split(' ').Select(name => $"{prefix}.{name}");
     }
 
+    // The figures of a cluster have its name in the configuration.
     [Fact]
-    public async Task Stats_OfSettingsOverriddenInAnotherCase_HaveTheNamesOfTheFile()
+    public void Settings_OverriddenInAnotherCase_KeepTheNamesOfTheFirstSource()
     {
-        await using var edge = await EdgeHost.StartAsync([("sds", Source)], ("Edge:RateLimits:login:Permits", "10"),
-            ("REVERSEPROXY:CLUSTERS:USERSVC:METADATA:PANIC.THRESHOLD", "40"), ("reverseproxy:routes:USER:order", "1"), ("KESTREL:ENDPOINTS:HTTP:PROTOCOLS", "Http1"));
-        await Eventually.HoldsAsync(async () => (await edge.Health.AskAsync("/ready")).Status == 200);
+        var sources = new ConfigurationBuilder()
+            .AddInMemoryCollection([new("ReverseProxy:Clusters:usersvc:LoadBalancingPolicy", "Random"), new("ReverseProxy:Routes:user:Order", "2")])
+            .AddInMemoryCollection([new("REVERSEPROXY:CLUSTERS:USERSVC:METADATA:PANIC.THRESHOLD", "40"), new("reverseproxy:routes:USER:order", "1")]);
 
-        Assert.Equal(await NamesAsync(_edge), await NamesAsync(edge));
-        Assert.Equal(["user"], edge.Services.GetRequiredService<IProxyStateLookup>().GetRoutes().Select(r => r.Config.RouteId));
+        var settings = new ConfigurationRoot([new CheckedConfiguration(sources.Build())]);
+
+        Assert.Equal("usersvc", Assert.Single(settings.GetSection("ReverseProxy:Clusters").GetChildren()).Key);
+        Assert.Equal("user", Assert.Single(settings.GetSection("ReverseProxy:Routes").GetChildren()).Key);
+        Assert.Equal(("40", "1"), (settings["ReverseProxy:Clusters:usersvc:Metadata:Panic.Threshold"], settings["ReverseProxy:Routes:user:Order"]));
     }
 
     [Fact]
