@@ -40,7 +40,7 @@ public sealed class DatabaseFailureTests
     [InlineData("58030", "Unable")]
     [InlineData("72000", "RolledBack")]
     [InlineData("XX001", "Unable")]
-    public void Answer_OfTheServer_IsTold(string sqlState, string expected) =>
+    public void Answer_OfTheServer_IsClassified(string sqlState, string expected) =>
         Assert.Equal(expected, $"{new PostgresException("", "ERROR", "ERROR", sqlState).ToDatabaseFailure()}");
 
     [Theory]
@@ -71,5 +71,5 @@ public sealed class DatabaseFailureTests
 
     [Theory]
     [MemberData(nameof(Failures), DisableDiscoveryEnumeration = true)]
-    public void Failure_OfTheClient_IsTold(Exception failure, string expected) => Assert.Equal(expected, $"{failure.ToDatabaseFailure()}");
+    public void Failure_OfTheClient_IsClassified(Exception failure, string expected) => Assert.Equal(expected, $"{failure.ToDatabaseFailure()}");
 }

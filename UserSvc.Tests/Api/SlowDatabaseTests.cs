@@ -29,6 +29,7 @@ public sealed class SlowDatabaseTests(PostgresFixture postgres) : IAsyncLifetime
     [Theory]
     [InlineData(";Command Timeout=1")]
     [InlineData(";Options=-c lock_timeout=100ms")]
+    [InlineData(";Options=-c statement_timeout=1s")]
     public async Task Read_TableLocked_Is503MarkedAsOverloadAndNoOutage(string limit)
     {
         await using var api = new ApiInstance(_database + limit);
