@@ -30,6 +30,9 @@ public class RunningAppHost : IAsyncLifetime
 
     internal HttpClient Edge { get; private set; } = null!;
 
+    /// <summary>What the AppHost and its resources had logged when the edge was healthy for the first time.</summary>
+    internal IReadOnlyList<string> StartLog { get; private set; } = [];
+
     public async ValueTask InitializeAsync()
     {
         var builder = await DistributedApplicationTestingBuilder.CreateAsync<Projects.UserSvc_AppHost>(
@@ -41,6 +44,7 @@ public class RunningAppHost : IAsyncLifetime
             await App.StartAsync(Cancellation).WaitAsync(Eventually.Deadline, Cancellation);
             await HealthyAsync("edge");
             Edge = App.CreateHttpClient("edge", "http");
+            StartLog = [.. _log.Lines];
         }
         catch
         {

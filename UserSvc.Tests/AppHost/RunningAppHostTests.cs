@@ -22,6 +22,9 @@ public sealed class RunningAppHostTests(RunningAppHost system) : IClassFixture<R
     }
 
     [Fact]
+    public void Postgres_AtTheStart_LogsNoError() => Assert.Equal([], system.StartLog.Where(line => line.Contains("ERROR:", StringComparison.Ordinal)));
+
+    [Fact]
     public void Links_EdgeAndInstance_AreNamedAndRight()
     {
         var edge = system.App.GetEndpoint("edge", "http");
