@@ -64,11 +64,15 @@ internal static class SqlStates
     public static string? ToAdvice(PostgresException answer) => Find(answer).Advice;
 
     // pgbouncer has one state for all that it refuses, so only its words tell a mistake from an outage.
-    private static (DatabaseFailure Failure, string? Advice) Find(PostgresException answer) =>
-        answer.SqlState == PostgresErrorCodes.ProtocolViolation && answer.MessageText.StartsWith("unsupported startup parameter", StringComparison.Ordinal)
-            ? (DatabaseFailure.Rejected,
-                $"The pooler does not take {answer.MessageText[(answer.MessageText.LastIndexOf(' ') + 1)..]}. Leave it out of ConnectionStrings:users and set it for the role: ALTER ROLE … SET.")
-            : Find(answer.SqlState);
+    private static (DatabaseFailure Failure, string? Advice) Find(PostgresException answer) => answer switch
+    {
+        { SqlState: PostgresErrorCodes.ProtocolViolation, MessageText: var words } when words.StartsWith("unsupported startup parameter", StringComparison.Ordinal) =>
+            (DatabaseFailure.Rejected,
+                $"The pooler does not take {words[(words.LastIndexOf(' ') + 1)..]}. Leave it out of ConnectionStrings:users and set it for the role: ALTER ROLE … SET."),
+        { SqlState: PostgresErrorCodes.ProtocolViolation, MessageText: var words } when words.StartsWith("no such database", StringComparison.Ordinal) =>
+            Find(PostgresErrorCodes.InvalidCatalogName),
+        _ => Find(answer.SqlState),
+    };
 
     private static (DatabaseFailure Failure, string? Advice) Find(string state) =>
         Table.TryGetValue(state, out var exception) ? exception : Table.GetValueOrDefault(state[..2]);

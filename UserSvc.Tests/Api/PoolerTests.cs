@@ -117,6 +117,7 @@ public sealed class PoolerTests(DatabaseFaultTests.OwnPostgres postgres) : IClas
     }
 
     [Theory]
+    [InlineData("Database", "missing", "The database of ConnectionStrings:users does not exist. Create it, or correct the name.")]
     [InlineData("Search Path", "app", "The pooler does not take search_path. Leave it out of ConnectionStrings:users and set it for the role: ALTER ROLE … SET.")]
     [InlineData("Options", "-c search_path=app", "The pooler does not take {0}. Leave it out of ConnectionStrings:users and set it for the role: ALTER ROLE … SET.")]
     public async Task Start_WithWhatThePoolerRefuses_SaysSoInOneLine(string keyword, string value, string message)
@@ -125,7 +126,7 @@ public sealed class PoolerTests(DatabaseFaultTests.OwnPostgres postgres) : IClas
         var connection = new NpgsqlConnectionStringBuilder(pooler.ConnectionString) { [keyword] = value };
         using var error = new StringWriter(CultureInfo.InvariantCulture);
 
-        var code = await ServiceProgram.RunAsync(() => UserSvc.Api.Program.Build(ApiInstance.Arguments(connection.ConnectionString)), error);
+        var code = await ServiceProgram.RunAsync(() => UserSvc.Api.Program.Build(ApiInstance.Arguments(connection.ConnectionString)), error).WaitAsync(Eventually.Deadline, Cancellation);
 
         // Versions that track statements read what is in the options, too.
         var expected = string.Format(CultureInfo.InvariantCulture, message, PgBouncer.CanTrackStatements ? "search_path" : "options");

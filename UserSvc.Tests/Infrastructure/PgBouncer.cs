@@ -22,7 +22,8 @@ internal sealed class PgBouncer : IAsyncDisposable
     {
         var login = new NpgsqlConnectionStringBuilder(server.ConnectionString(database));
         ConnectionString = new NpgsqlConnectionStringBuilder(login.ConnectionString) { Port = _port }.ConnectionString + PostgresFixture.Patience;
-        var configuration = Path.Combine(_folder, "pgbouncer.ini");
+        var (configuration, users) = (Path.Combine(_folder, "pgbouncer.ini"), Path.Combine(_folder, "users.txt"));
+        SecretFile.Write(users, $"\"{login.Username}\" \"\"\n");
         SecretFile.Write(configuration, string.Join('\n',
         [
             "[databases]",
@@ -31,8 +32,9 @@ internal sealed class PgBouncer : IAsyncDisposable
             "listen_addr = 127.0.0.1",
             $"listen_port = {_port}",
             "unix_socket_dir =",
-            // Anyone may connect; pgbouncer itself logs in to the server.
-            "auth_type = any",
+            // No client needs a password; pgbouncer itself logs in to the server.
+            "auth_type = trust",
+            $"auth_file = {users}",
             "server_round_robin = 1",
             // Seconds until it tries a server again that was away.
             "server_login_retry = 1",
@@ -41,6 +43,7 @@ internal sealed class PgBouncer : IAsyncDisposable
         ]));
         // Like PostgreSQL, it refuses to run as root.
         var user = Environment.IsPrivilegedProcess ? SystemUser.Find("postgres", "nobody") : null;
+        user?.TakeOwnership(users);
         user?.TakeOwnership(configuration);
         string[] command = [Program, "--quiet", configuration];
         _process = Command.Start(Command.InOwnSession(user?.RunAs(command) ?? command));
