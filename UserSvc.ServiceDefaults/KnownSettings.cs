@@ -29,10 +29,10 @@ public sealed class KnownSettings(IEnumerable<KnownSection> sections)
 
     public IReadOnlyList<KnownSection> Sections { get; } = [.. sections];
 
-    /// <exception cref="InvalidConfigurationException">A key below the known sections is not a setting, or a value is of the wrong type.</exception>
+    /// <exception cref="InvalidConfigurationException">A key below the known sections is not a setting, a value is of the wrong type, or Kestrel refuses a limit.</exception>
     public static void Require(IServiceCollection services, IConfiguration configuration)
     {
-        List<string> errors = [.. From(services).Errors(configuration)];
+        List<string> errors = [.. From(services).Errors(configuration), .. KestrelLimits.Errors(configuration)];
         if (errors.Count > 0)
         {
             throw new InvalidConfigurationException(errors);

@@ -1,5 +1,3 @@
-using System.Reflection;
-using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Configuration.Json;
 using UserSvc.ServiceDefaults;
 using Yarp.ReverseProxy.Configuration;
@@ -18,7 +16,7 @@ internal sealed class ConfigurationCheck(KnownSettings settings)
     public void CheckSettings(IConfigurationRoot configuration)
     {
         Require([.. UnknownSections(configuration), .. settings.Errors(configuration)]);
-        Require([.. LimitsErrors(configuration.GetSection("Kestrel:Limits"))]);
+        Require([.. LimitsErrors(configuration)]);
         foreach (var section in settings.Sections)
         {
             Require([.. section.Errors?.Invoke(configuration.GetSection(section.Path)) ?? []]);
@@ -66,30 +64,9 @@ internal sealed class ConfigurationCheck(KnownSettings settings)
             && !key.StartsWith("OTEL_", StringComparison.OrdinalIgnoreCase)
         select $"{key} in {file.Source.Path} is not a known section. The sections are {string.Join(", ", settings.Roots.Concat(ForeignSections).Order(StringComparer.Ordinal))}.";
 
-    private static IEnumerable<string> LimitsErrors(IConfigurationSection section)
-    {
-        // One by one: the exception of a limit does not name the limit.
-        var limits = section.AsEnumerable(makePathsRelative: true).Where(s => s.Value is not null)
-            .Select(s => Error($"{section.Path}:{s.Key}", s.Value, () => new ConfigurationBuilder().AddInMemoryCollection([s]).Build().Bind(new KestrelServerLimits())));
-        var rates = new[] { nameof(KestrelServerLimits.MinRequestBodyDataRate), nameof(KestrelServerLimits.MinResponseDataRate) }.Select(section.GetSection)
-            .Select(rate => Error(rate.Path, $"{rate["BytesPerSecond"]}, {rate["GracePeriod"]}", () => rate.Get<MinDataRate>()));
-        var replaced = section["MaxConcurrentConnections"] is null ? null
-            : $"{section.Path}:MaxConcurrentConnections is not used, because Kestrel does not count every connection that ends; set Edge:Connections:Max.";
-        return limits.Concat(rates).Append(replaced).OfType<string>();
-
-        static string? Error(string path, string? value, Action bind)
-        {
-            try
-            {
-                bind();
-                return null;
-            }
-            catch (Exception failure) when (failure is TargetInvocationException or InvalidOperationException)
-            {
-                return $"{path} cannot be {value}: {failure.GetBaseException().Message}";
-            }
-        }
-    }
+    private static IEnumerable<string> LimitsErrors(IConfiguration configuration) => configuration["Kestrel:Limits:MaxConcurrentConnections"] is null
+        ? KestrelLimits.Errors(configuration)
+        : ["Kestrel:Limits:MaxConcurrentConnections is not used, because Kestrel does not count every connection that ends; set Edge:Connections:Max."];
 
     // YARP accepts these, and answers 503 for a route without a cluster.
     private static IEnumerable<string> RouteErrors(IConfigurationSection reverseProxy)

@@ -25,6 +25,7 @@ public sealed class StartTests(PostgresFixture postgres)
     [InlineData("Admin", "a secret value", "Admin is a section or a list, not one value.")]
     [InlineData("Drain:Tim", "00:00:01", "Drain:Tim is not a setting. Drain has Grace, Time.")]
     [InlineData("Kestrel:AddServerHeader", "maybe", "Failed to convert configuration value 'maybe' at 'Kestrel:AddServerHeader' to type 'System.Boolean'.")]
+    [InlineData("Kestrel:Limits:MaxRequestBodySize", "-1", "Kestrel:Limits:MaxRequestBodySize cannot be -1: Value must be null or a non-negative number. (Parameter 'value')")]
     [InlineData("Drain:Time", "01:00:00", "Drain:Time and Drain:Grace must be between 0 and 5 minutes")]
     [InlineData("contentRoot", "/no/folder", "The content root is not a folder: /no/folder/")]
     [InlineData("urls", "nonsense", "Invalid url: 'nonsense'")]
