@@ -50,8 +50,8 @@ internal sealed class AccessLogOptions
     /// <summary>The request headers that lines hold. Default none. Headers with credentials are refused.</summary>
     public string[] Headers { get; set; } = [];
 
-    /// <summary>Under <see cref="LoggedRequests.Failures"/>, the most lines in a second; the others are counted. Default 10; 1 to 100,000.</summary>
-    public int MaxPerSecond { get; set; } = 10;
+    /// <summary>Under <see cref="LoggedRequests.Failures"/>, the most lines in a second; the others are counted. Default 5; 1 to 100,000.</summary>
+    public int MaxPerSecond { get; set; } = 5;
 
     public bool IsValid() => MaxSize >= 4 * 1024 && MaxFiles is >= 1 and <= 100 && MaxPerSecond is >= 1 and <= 100_000;
 
