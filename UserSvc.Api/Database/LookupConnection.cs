@@ -3,37 +3,20 @@ using NpgsqlTypes;
 
 namespace UserSvc.Api.Database;
 
-/// <summary>The lookup's one connection with its two statements. Opened when first needed, and again after any failure.</summary>
+/// <summary>The lookup's one connection with its statement. Opened when first needed, and again after any failure.</summary>
 /// <remarks>Not safe for concurrent use: the lookup sends one query at a time.</remarks>
 internal sealed class LookupConnection(NpgsqlDataSource dataSource, DatabaseOutage outage, bool prepare) : IAsyncDisposable
 {
     private readonly Dictionary<string, User> _found = [];
     private NpgsqlConnection? _connection;
-    private NpgsqlParameter<string> _name = new();
     private NpgsqlParameter<string[]> _names = new();
-    private NpgsqlCommand _one = new();
-    private NpgsqlCommand _many = new();
+    private NpgsqlCommand _select = new();
     private int _generation;
     // Set when a query succeeds, cleared when the next one begins.
     private bool _succeeded;
 
     // Another generation: the primary was demoted or stopped answering; reads here could be stale.
     private bool IsUsable => _succeeded && _generation == outage.Generation;
-
-    public Task<User?> FindAsync(string name) => outage.GuardAsync(static async call =>
-    {
-        var (lookup, name) = call;
-        await lookup.BeginAsync();
-        lookup._name.TypedValue = name;
-        User? user;
-        await using (var reader = await lookup._one.ExecuteReaderAsync())
-        {
-            user = await reader.ReadAsync() ? User.Read(reader) : null;
-        }
-
-        lookup._succeeded = true;
-        return user;
-    }, (this, name), mayRepeat: true);
 
     /// <summary>Sets <see cref="PendingLookup.Found"/> of each.</summary>
     public Task FindAsync(List<PendingLookup> batch) => outage.GuardAsync(static async call =>
@@ -48,7 +31,7 @@ internal sealed class LookupConnection(NpgsqlDataSource dataSource, DatabaseOuta
 
         lookup._names.TypedValue = names;
         lookup._found.Clear();
-        await using (var reader = await lookup._many.ExecuteReaderAsync())
+        await using (var reader = await lookup._select.ExecuteReaderAsync())
         {
             while (await reader.ReadAsync())
             {
@@ -77,20 +60,12 @@ internal sealed class LookupConnection(NpgsqlDataSource dataSource, DatabaseOuta
             await DisposeAsync();
             _generation = outage.Generation;
             _connection = await dataSource.OpenConnectionAsync();
-            (_one, _name) = await CreateAsync<string>($"SELECT {User.Columns} FROM users WHERE username = $1", NpgsqlDbType.Text);
-            (_many, _names) = await CreateAsync<string[]>($"SELECT {User.Columns} FROM users WHERE username = ANY($1)", NpgsqlDbType.Array | NpgsqlDbType.Text);
+            _names = new() { NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text };
+            _select = new($"SELECT {User.Columns} FROM users WHERE username = ANY($1)", _connection) { Parameters = { _names } };
+            if (prepare)
+            {
+                await _select.PrepareAsync();
+            }
         }
-    }
-
-    private async Task<(NpgsqlCommand Command, NpgsqlParameter<T> Parameter)> CreateAsync<T>(string sql, NpgsqlDbType type)
-    {
-        var parameter = new NpgsqlParameter<T> { NpgsqlDbType = type };
-        var command = new NpgsqlCommand(sql, _connection) { Parameters = { parameter } };
-        if (prepare)
-        {
-            await command.PrepareAsync();
-        }
-
-        return (command, parameter);
     }
 }

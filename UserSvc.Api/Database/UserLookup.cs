@@ -27,13 +27,14 @@ internal sealed class UserLookupOptions
 
 /// <summary>
 /// Reads users by name over one connection. While a query is in flight, lookups gather; when it returns, all of them go out as one
-/// query. A lookup that finds the connection idle runs at once, as part of its caller.
+/// query. A lookup that finds the connection idle is sent from another thread, together with those that this one reads meanwhile.
 /// </summary>
 /// <remarks>
 /// A caller that gives up does not affect the others: no caller's token reaches the connection. A failed query fails only the
 /// callers it carried, and the next query opens a new connection.
 /// </remarks>
-internal sealed class UserLookup(NpgsqlDataSource dataSource, DatabaseOutage outage, IOptions<UserLookupOptions> options, IMeterFactory meters) : IAsyncDisposable
+internal sealed class UserLookup(NpgsqlDataSource dataSource, DatabaseOutage outage, IOptions<UserLookupOptions> options, IMeterFactory meters)
+    : IThreadPoolWorkItem, IAsyncDisposable
 {
     private static readonly ActivitySource Source = new("UserSvc.Api");
 
@@ -47,18 +48,21 @@ internal sealed class UserLookup(NpgsqlDataSource dataSource, DatabaseOutage out
 
     /// <exception cref="UnavailableException">The database is down, or the queue is full.</exception>
     public ValueTask<User?> FindAsync(string name, CancellationToken cancellationToken) =>
-        Activity.Current is { Recorded: true } ? FindTracedAsync(name, cancellationToken) : FindAsync(name, default, cancellationToken);
+        Activity.Current is { Recorded: true } ? FindTracedAsync(name, cancellationToken) : FindAsync(name, null, cancellationToken);
 
     public int Waiting => _queue.Count;
 
     public ValueTask DisposeAsync() => _connection.DisposeAsync();
+
+    // On the thread pool, without a caller's context: the others' queries are not part of its trace.
+    void IThreadPoolWorkItem.Execute() => _ = RunAsync(TakeBatch()!);
 
     private async ValueTask<User?> FindTracedAsync(string name, CancellationToken cancellationToken)
     {
         using var span = Source.StartActivity("lookup");
         try
         {
-            return await FindAsync(name, span?.Context ?? default, cancellationToken);
+            return await FindAsync(name, span, cancellationToken);
         }
         catch (UnavailableException)
         {
@@ -67,46 +71,28 @@ internal sealed class UserLookup(NpgsqlDataSource dataSource, DatabaseOutage out
         }
     }
 
-    private ValueTask<User?> FindAsync(string name, ActivityContext span, CancellationToken cancellationToken)
+    private ValueTask<User?> FindAsync(string name, Activity? span, CancellationToken cancellationToken)
     {
         outage.ThrowIfDown();
-        PendingLookup? pending = null;
+        var pending = new PendingLookup(name, span);
+        bool wasBusy;
         lock (_gate)
         {
-            if (!_busy)
-            {
-                _busy = true;
-            }
-            else if (_queue.Count < _queueLimit)
-            {
-                pending = new(name, span);
-                _queue.Add(pending);
-            }
-            else
+            if (_queue.Count >= _queueLimit)
             {
                 throw new UnavailableException("Too many reads are waiting for the database.", overloaded: true);
             }
+
+            _queue.Add(pending);
+            (wasBusy, _busy) = (_busy, true);
         }
 
-        return pending is null ? FindAloneAsync(name) : new(pending.Task.WaitAsync(cancellationToken));
-    }
+        if (!wasBusy)
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+        }
 
-    private async ValueTask<User?> FindAloneAsync(string name)
-    {
-        try
-        {
-            var user = await _connection.FindAsync(name);
-            _batchSize.Record(1);
-            return user;
-        }
-        finally
-        {
-            if (TakeBatch() is { } batch)
-            {
-                // On the thread pool, without the caller's context: the caller must not wait for the others' query, nor its trace contain it.
-                ThreadPool.UnsafeQueueUserWorkItem(static s => _ = s.Lookup.RunAsync(s.Batch), (Lookup: this, Batch: batch), preferLocal: false);
-            }
-        }
+        return new(pending.Task.WaitAsync(cancellationToken));
     }
 
     private List<PendingLookup>? TakeBatch()
@@ -182,15 +168,22 @@ internal sealed class UserLookup(NpgsqlDataSource dataSource, DatabaseOutage out
         }
     }
 
-    // Starts a new trace, linked to the recorded requests that the batch serves. Null when none is recorded.
+    // A query for one request belongs to its trace. One for several starts a new trace, linked to the recorded requests that it serves. Null when
+    // there is no new span.
     private static Activity? StartBatchSpan(List<PendingLookup> batch)
     {
+        if (batch is [{ Span: { } only }])
+        {
+            Activity.Current = only;
+            return null;
+        }
+
         List<ActivityLink>? links = null;
         foreach (var pending in batch)
         {
-            if (pending.Span != default)
+            if (pending.Span is { } span)
             {
-                (links ??= []).Add(new(pending.Span));
+                (links ??= []).Add(new(span.Context));
             }
         }
 
@@ -199,13 +192,13 @@ internal sealed class UserLookup(NpgsqlDataSource dataSource, DatabaseOutage out
     }
 }
 
-internal sealed class PendingLookup(string name, ActivityContext span)
+internal sealed class PendingLookup(string name, Activity? span)
     : TaskCompletionSource<User?>(TaskCreationOptions.RunContinuationsAsynchronously)
 {
     public string Name { get; } = name;
 
-    /// <summary>The request's span to link to; default when the request is not recorded.</summary>
-    public ActivityContext Span { get; } = span;
+    /// <summary>The request's span; null when the request is not recorded.</summary>
+    public Activity? Span { get; } = span;
 
     public User? Found { get; set; }
 

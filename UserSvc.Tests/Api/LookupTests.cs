@@ -78,14 +78,18 @@ public sealed class LookupTests(PostgresFixture postgres) : IAsyncLifetime
         await using var api = new ApiInstance(_database, ("Lookup:QueueLimit", "1"));
         var client = await api.ReadyAsync();
         await using var slow = await SlowDatabase.BeginAsync(_database);
-        var gets = Enumerable.Range(1, 3).Select(i => client.GetAsync(new Uri($"/user/user{i}", UriKind.Relative), Cancellation)).ToList();
+        var inFlight = GetAsync(1);
+        await slow.HasBlockedAsync();
+        List<Task<HttpResponseMessage>> gets = [GetAsync(2), GetAsync(3)];
 
         var first = await await Task.WhenAny(gets);
         await slow.EndAsync();
 
         Assert.Equal(Answer.Problem(503, "overloaded", "Too many reads are waiting for the database."), await Answer.ReadAsync(first));
         Assert.Equal(("1", "true"), (first.Headers.RetryAfter?.ToString(), first.Headers.GetValues("x-envoy-overloaded").Single()));
-        Assert.Equal([200, 200, 503], (await Task.WhenAll(gets)).Select(r => (int)r.StatusCode).Order());
+        Assert.Equal([200, 200, 503], (await Task.WhenAll([inFlight, .. gets])).Select(r => (int)r.StatusCode).Order());
+
+        Task<HttpResponseMessage> GetAsync(int i) => client.GetAsync(new Uri($"/user/user{i}", UriKind.Relative), Cancellation);
     }
 
     private static Answer GetExpected(string name) => name.StartsWith("user", StringComparison.Ordinal)

@@ -90,7 +90,7 @@ public sealed class SlowDatabaseTests(PostgresFixture postgres) : IAsyncLifetime
         await using var api = new ApiInstance(_database);
         var client = await api.ReadyAsync();
         await client.AnswerToGetAsync("/user/alice");
-        await TerminateAsync("query LIKE '%WHERE username = $1'");
+        await TerminateAsync("query LIKE '%WHERE username = ANY($1)'");
 
         var read = await client.AnswerToGetAsync("/user/alice");
 
