@@ -36,6 +36,8 @@ public static class ServiceProgram
             if (started)
             {
                 await app.WaitForShutdownAsync();
+                // The last connection may have ended on a socket's thread. Telemetry's last export, below, blocks until sockets have sent it.
+                await Task.Yield();
             }
         }
 

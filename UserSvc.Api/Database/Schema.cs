@@ -50,7 +50,8 @@ internal sealed class Schema(NpgsqlDataSource dataSource)
             .WithExecutionTimeout(TimeSpan.FromMinutes(1))
             .LogToNowhere()
             .Build();
-        var result = engine.PerformUpgrade();
+        // It blocks. Here, that could be the thread that has to read PostgreSQL's answers.
+        var result = await Task.Run(engine.PerformUpgrade, CancellationToken.None);
         if (result.Error is PostgresException { SqlState: PostgresErrorCodes.InsufficientPrivilege })
         {
             throw new InvalidConfigurationException(
