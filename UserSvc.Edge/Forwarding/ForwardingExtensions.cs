@@ -1,6 +1,8 @@
 using System.Diagnostics;
+using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.DataProtection;
 using Microsoft.AspNetCore.Http.Timeouts;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 using UserSvc.Edge.Configuration;
 using UserSvc.Edge.Discovery;
@@ -44,6 +46,8 @@ internal static class ForwardingExtensions
         builder.Services.AddSingleton<ForwardedClient>();
         builder.Services.AddSingleton<Via>();
         builder.Services.RemoveKeyRingAtStart();
+        // YARP adds authorization, and ASP.NET would put its middleware before every request. No route can use it.
+        builder.Services.RemoveAll<IAuthorizationHandlerProvider>();
         builder.Services.AddSingleton<IForwarderHttpClientFactory, UpstreamClients>();
         if (!ClientOptions.TrustsSampling(builder.Configuration))
         {
