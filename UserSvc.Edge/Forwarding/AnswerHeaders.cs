@@ -1,4 +1,5 @@
 using System.Net.Http.Headers;
+using UserSvc.Edge.Listeners;
 using Yarp.ReverseProxy.Transforms;
 
 namespace UserSvc.Edge.Forwarding;

@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Http.Timeouts;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 using UserSvc.Edge.Configuration;
+using UserSvc.Edge.Direct;
 using UserSvc.Edge.Discovery;
 using UserSvc.Edge.Listeners;
 using UserSvc.Edge.Resilience;
@@ -20,7 +21,7 @@ internal static class ForwardingExtensions
 {
     public static void AddForwarding(this IHostApplicationBuilder builder)
     {
-        builder.Services.AddReverseProxy()
+        var proxy = builder.Services.AddReverseProxy()
             .LoadFromConfig(builder.Configuration.GetSection("ReverseProxy"))
             .AddDiscovery()
             .AddConfigFilter<RouteBodySize>()
@@ -37,9 +38,12 @@ internal static class ForwardingExtensions
                 }
 
                 context.AddRequestTransform(RequestHeaders.KeepTeForHttp2);
-                context.RequestTransforms.Add(new TraceContext(context.Services.GetRequiredService<DistributedContextPropagator>()));
-            })
-            .AddResilience();
+            });
+        builder.Services.AddSingleton<UpstreamPools>();
+        builder.Services.AddHostedService(services => services.GetRequiredService<UpstreamPools>());
+        // Before AddResilience, which wraps this forwarder and YARP's.
+        builder.Services.DecorateForwarder<DirectForwarder>();
+        proxy.AddResilience();
         builder.Services.AddCheckedOptions<PathOptions>(PathOptions.Section)
             .Validate(o => Enum.IsDefined(o.EscapedSlashes), "Edge:Path:EscapedSlashes must be Keep or Reject");
         builder.Services.AddCrossOrigin();
