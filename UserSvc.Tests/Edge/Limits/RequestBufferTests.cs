@@ -31,6 +31,8 @@ public sealed class RequestBufferTests : IAsyncLifetime
             await connection.SendAsync(new string('a', 9));
             ends.Add((await connection.ReadHeadAsync()).Split("\r\n")[0]);
             connection.Dispose();
+            // The edge gives the slot back when it has sent the answer.
+            await Eventually.HoldsAsync(async () => (await edge.Admin.AskAsync("/stats?filter=remaining_rq")).Body.EndsWith(": 1\n", StringComparison.Ordinal));
         }
 
         Assert.Equal(Enumerable.Repeat(new Answer(200, "usersvc-1"), 20), answers);
