@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Microsoft.AspNetCore.Authorization;
+using Microsoft.AspNetCore.Authorization.Policy;
 using Microsoft.AspNetCore.DataProtection;
 using Microsoft.AspNetCore.Http.Timeouts;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -52,6 +53,8 @@ internal static class ForwardingExtensions
         builder.Services.RemoveKeyRingAtStart();
         // YARP adds authorization, and ASP.NET would put its middleware before every request. No route can use it.
         builder.Services.RemoveAll<IAuthorizationHandlerProvider>();
+        builder.Services.RemoveAll<IAuthorizationService>();
+        builder.Services.RemoveAll<IPolicyEvaluator>();
         builder.Services.AddSingleton<IForwarderHttpClientFactory, UpstreamClients>();
         if (!ClientOptions.TrustsSampling(builder.Configuration))
         {
