@@ -13,16 +13,9 @@ internal static class Program
 {
     private static Task<int> Main(string[] args)
     {
-        UseOneSocketThread();
+        // One thread: a read stays on it from its request to its answer, except for its query.
+        SocketThreads.CompleteInline(count: 1);
         return ServiceProgram.RunAsync(() => Build(args), Console.Error);
-    }
-
-    // One thread polls all sockets and completes what it finds, so a read stays on it from its request to its answer, except for its query. Hashes
-    // and the migration, which take long or block, run on others. These variables are the runtime's only switches; it reads them at the first socket.
-    private static void UseOneSocketThread()
-    {
-        string[] settings = ["DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS", "DOTNET_SYSTEM_NET_SOCKETS_THREAD_COUNT"];
-        Array.ForEach(settings, setting => Environment.SetEnvironmentVariable(setting, Environment.GetEnvironmentVariable(setting) ?? "1"));
     }
 
     /// <summary>Builds the service without starting it. Tests run it in-process, with their own ports and clock.</summary>
@@ -43,7 +36,6 @@ internal static class Program
         KnownSettings.Require(builder.Services, builder.Configuration);
 
         var app = builder.Build();
-        app.UseFairTurns();
         app.UseServiceDefaults();
         app.UseAttemptNumber();
         app.UseProblemJson();
@@ -59,15 +51,6 @@ internal static class Program
 
         return app;
     }
-
-    // A client that pipelines requests which wait for nothing would keep the sockets' thread to itself.
-    private static void UseFairTurns(this WebApplication app) => app.Use(next => context =>
-    {
-        var request = next(context);
-        return request.IsCompletedSuccessfully ? YieldAsync() : request;
-
-        static async Task YieldAsync() => await Task.Yield();
-    });
 
     // Keeps a browser from taking a full name that looks like a page for one.
     private static void UseNoSniffing(this WebApplication app) => app.Use(next => context =>

@@ -12,16 +12,8 @@ internal static class Program
 {
     private static Task<int> Main(string[] args)
     {
-        CompleteSocketsInline();
+        SocketThreads.CompleteInline();
         return ServiceProgram.RunAsync(() => Build(args), Console.Error);
-    }
-
-    // Continue on the thread that polls the sockets instead of waking another: nothing here blocks. This variable is the runtime's only
-    // switch, and it is read once, at the first socket.
-    private static void CompleteSocketsInline()
-    {
-        const string Setting = "DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS";
-        Environment.SetEnvironmentVariable(Setting, Environment.GetEnvironmentVariable(Setting) ?? "1");
     }
 
     /// <summary>Builds the proxy without starting it. Tests run it in-process, on their own ports and clock.</summary>

@@ -69,6 +69,23 @@ public sealed class SocketThreadTests
         Assert.InRange(edge.Waits(".NET TP Worker") - before, long.MinValue, Requests / 2);
     }
 
+    [Fact]
+    public async Task Requests_WhileAClientPipelinesWhatTheEdgeAnswersItself_AreAnswered()
+    {
+        await using var upstream = await Upstream.StartAsync();
+        await using var edge = await EdgeProcess.ReadyAsync(upstream);
+        await using var busy = await PipeliningClient.StartAsync(edge.Public.BaseAddress!, "/nothing");
+
+        var answers = new List<HttpStatusCode>();
+        for (var i = 0; i < 10; i++)
+        {
+            using var response = await edge.Public.GetAsync("/user/alice", TestContext.Current.CancellationToken);
+            answers.Add(response.StatusCode);
+        }
+
+        Assert.Equal(Enumerable.Repeat(HttpStatusCode.OK, 10), answers);
+    }
+
     // Whoever reads a pipe waits until somebody writes to it.
     private static async Task StallCertificateAsync(PemFiles files)
     {

@@ -1,6 +1,4 @@
 using System.Net;
-using System.Net.Sockets;
-using System.Text;
 
 namespace UserSvc.Tests.Images;
 
@@ -34,13 +32,7 @@ public sealed class SocketThreadTests(PostgresFixture postgres)
     public async Task Usersvc_WhileAClientPipelinesRequestsThatWaitForNothing_AnswersOthers()
     {
         await using var usersvc = await ContainerProcess.UsersvcAsync(await postgres.CreateDatabaseAsync());
-        using var busy = new TcpClient();
-        await busy.ConnectAsync(IPAddress.Loopback, usersvc.Client.BaseAddress!.Port, Cancellation);
-        var stream = busy.GetStream();
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
-        var writing = WriteAsync();
-        await stream.ReadExactlyAsync(new byte[1_000_000], Cancellation);
-        var reading = stream.CopyToAsync(Stream.Null, stop.Token);
+        await using var busy = await PipeliningClient.StartAsync(usersvc.Client.BaseAddress!, "/user/health");
 
         var statuses = new List<HttpStatusCode>();
         for (var i = 0; i < 10; i++)
@@ -48,17 +40,6 @@ public sealed class SocketThreadTests(PostgresFixture postgres)
             statuses.Add((await usersvc.Client.GetAsync(new Uri("/user/health", UriKind.Relative), Cancellation)).StatusCode);
         }
 
-        await stop.CancelAsync();
-        await Task.WhenAll(writing, reading).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
         Assert.Equal(Enumerable.Repeat(HttpStatusCode.OK, 10), statuses);
-
-        async Task WriteAsync()
-        {
-            var requests = Encoding.ASCII.GetBytes(string.Concat(Enumerable.Repeat("GET /user/health HTTP/1.1\r\nHost: usersvc\r\n\r\n", 1_000)));
-            while (true)
-            {
-                await stream.WriteAsync(requests, stop.Token);
-            }
-        }
     }
 }
