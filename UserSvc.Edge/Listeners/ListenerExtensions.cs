@@ -39,15 +39,8 @@ internal static class ListenerExtensions
         builder.Services.AddSingleton<ServerState>();
         // Kestrel asks the factory that was added last first.
         builder.Services.AddSingleton<IConnectionListenerFactory, LimitedSockets>();
-        builder.Services.Configure<SocketTransportOptions>(sockets =>
-        {
-            // A 4 KiB buffer for each idle connection costs less than one more system call for each request.
-            sockets.WaitForDataBeforeAllocatingBuffer = false;
-            // A request stays on the thread that read it from the client's socket until it is written to the upstream's, and so does its answer
-            // on the way back. Nothing here blocks.
-            sockets.UnsafePreferInlineScheduling = true;
-            sockets.IOQueueCount = 0;
-        });
+        // A 4 KiB buffer for each idle connection costs less than one more system call for each request.
+        builder.Services.Configure<SocketTransportOptions>(sockets => sockets.WaitForDataBeforeAllocatingBuffer = false);
         builder.Services.TryAddEnumerable(ServiceDescriptor.Singleton<MatcherPolicy, ListenerPolicy>());
     }
 

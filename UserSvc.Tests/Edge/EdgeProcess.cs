@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
-using System.Globalization;
 using System.Threading.Channels;
 using UserSvc.AppHost.Processes;
 
@@ -74,14 +73,6 @@ internal sealed class EdgeProcess : IAsyncDisposable
 
     /// <summary>From now on nobody reads what it writes.</summary>
     public void StopReading() => _process.CancelOutputRead();
-
-    /// <summary>How often its threads of this name have waited.</summary>
-    public long Waits(string thread) =>
-        (from task in Directory.GetDirectories($"/proc/{_process.Id}/task")
-         where File.ReadAllText($"{task}/comm").TrimEnd() == thread
-         from line in File.ReadAllLines($"{task}/status")
-         where line.StartsWith("voluntary_ctxt_switches:", StringComparison.Ordinal)
-         select long.Parse(line.Split('\t')[1], CultureInfo.InvariantCulture)).Sum();
 
     public void Terminate() => Signal(Signals.Terminate);
 
