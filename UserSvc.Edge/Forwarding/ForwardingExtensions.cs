@@ -1,9 +1,6 @@
 using System.Diagnostics;
-using Microsoft.AspNetCore.Authorization;
-using Microsoft.AspNetCore.Authorization.Policy;
 using Microsoft.AspNetCore.DataProtection;
 using Microsoft.AspNetCore.Http.Timeouts;
-using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 using UserSvc.Edge.Configuration;
 using UserSvc.Edge.Direct;
@@ -51,10 +48,6 @@ internal static class ForwardingExtensions
         builder.Services.AddSingleton<ForwardedClient>();
         builder.Services.AddSingleton<Via>();
         builder.Services.RemoveKeyRingAtStart();
-        // YARP adds authorization, and ASP.NET would put its middleware before every request. No route can use it.
-        builder.Services.RemoveAll<IAuthorizationHandlerProvider>();
-        builder.Services.RemoveAll<IAuthorizationService>();
-        builder.Services.RemoveAll<IPolicyEvaluator>();
         builder.Services.AddSingleton<IForwarderHttpClientFactory, UpstreamClients>();
         if (!ClientOptions.TrustsSampling(builder.Configuration))
         {
