@@ -16,7 +16,7 @@ internal sealed class ConfigurationCheck(KnownSettings settings)
     public void CheckSettings(IConfigurationRoot configuration)
     {
         Require([.. UnknownSections(configuration), .. settings.Errors(configuration)]);
-        Require([.. LimitsErrors(configuration)]);
+        Require([.. KestrelLimits.Errors(configuration), .. ReplacedLimits(configuration)]);
         foreach (var section in settings.Sections)
         {
             Require([.. section.Errors?.Invoke(configuration.GetSection(section.Path)) ?? []]);
@@ -64,8 +64,8 @@ internal sealed class ConfigurationCheck(KnownSettings settings)
             && !key.StartsWith("OTEL_", StringComparison.OrdinalIgnoreCase)
         select $"{key} in {file.Source.Path} is not a known section. The sections are {string.Join(", ", settings.Roots.Concat(ForeignSections).Order(StringComparer.Ordinal))}.";
 
-    private static IEnumerable<string> LimitsErrors(IConfiguration configuration) => configuration["Kestrel:Limits:MaxConcurrentConnections"] is null
-        ? KestrelLimits.Errors(configuration)
+    private static IEnumerable<string> ReplacedLimits(IConfiguration configuration) => configuration["Kestrel:Limits:MaxConcurrentConnections"] is null
+        ? []
         : ["Kestrel:Limits:MaxConcurrentConnections is not used, because Kestrel does not count every connection that ends; set Edge:Connections:Max."];
 
     // YARP accepts these, and answers 503 for a route without a cluster.
