@@ -18,27 +18,20 @@ internal static class AnswerFields
     public static void Copy(AnswerHead head, HttpContext context)
     {
         var headers = context.Response.Headers;
-        var nominated = "";
+        string? connection = null;
         foreach (var field in head.Fields)
         {
             if (!HopByHop.Contains(field.Name))
             {
                 Add(headers, field.Name, field.Value);
             }
-            else if (field.Is("Connection") && !field.Value.Equals("keep-alive", StringComparison.OrdinalIgnoreCase))
+            else if (field.Is("Connection"))
             {
-                nominated += $",{field.Value}";
+                connection = connection is null ? field.Value : $"{connection},{field.Value}";
             }
         }
 
-        foreach (var name in nominated.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
-        {
-            // Fields that describe the body go wherever the body goes.
-            if (!name.StartsWith("Content-", StringComparison.OrdinalIgnoreCase))
-            {
-                headers.Remove(name);
-            }
-        }
+        RemoveNominated(connection, headers);
 
         if (head.Status == StatusCodes.Status204NoContent)
         {
@@ -49,6 +42,23 @@ internal static class AnswerFields
         if (head.Reason is { } reason && !HttpProtocol.IsHttp2(context.Request.Protocol))
         {
             context.Features.GetRequiredFeature<IHttpResponseFeature>().ReasonPhrase = reason;
+        }
+    }
+
+    /// <summary>Removes the fields that <c>Connection</c> names, except those that describe the body: they go wherever the body goes.</summary>
+    public static void RemoveNominated(string? connection, IHeaderDictionary headers)
+    {
+        if (connection is null || connection.Equals("keep-alive", StringComparison.OrdinalIgnoreCase))
+        {
+            return;
+        }
+
+        foreach (var name in connection.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
+        {
+            if (!name.StartsWith("Content-", StringComparison.OrdinalIgnoreCase))
+            {
+                headers.Remove(name);
+            }
         }
     }
 
