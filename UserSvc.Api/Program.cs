@@ -36,6 +36,7 @@ internal static class Program
         KnownSettings.Require(builder.Services, builder.Configuration);
 
         var app = builder.Build();
+        app.UseFairTurns();
         app.UseServiceDefaults();
         app.UseAttemptNumber();
         app.UseProblemJson();

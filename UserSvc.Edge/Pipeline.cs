@@ -12,7 +12,7 @@ namespace UserSvc.Edge;
 /// <remarks><code>
 ///  client
 ///    │   1 Kestrel            connection, TLS, HTTP, limits; marks a connection with its listener
-///    │   2 service defaults   turns for all connections; the server span; asks to close while draining
+///    │   2 service defaults   completes the server span; asks to close while draining
 ///    │   3 listener counters  requests, answers, latency; at the end, the access log
 ///    │   4 RequestId          X-Request-Id on every answer
 ///    │   5 exceptions         become problem JSON

@@ -34,13 +34,9 @@ public static class ServiceDefaultsExtensions
         return builder;
     }
 
-    /// <summary>
-    /// Gives other connections their turn, completes server spans, and asks clients to close their connections while draining. Comes first in the
-    /// pipeline.
-    /// </summary>
+    /// <summary>Completes server spans, and asks clients to close their connections while draining. Comes first in the pipeline.</summary>
     public static void UseServiceDefaults(this WebApplication app)
     {
-        app.UseFairTurns();
         if (Telemetry.IsEnabled(app.Configuration))
         {
             app.UseServerSpan();

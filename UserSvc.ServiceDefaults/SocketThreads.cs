@@ -19,8 +19,11 @@ public static class SocketThreads
         static void SetDefault(string variable, string? value) => Environment.SetEnvironmentVariable(variable, Environment.GetEnvironmentVariable(variable) ?? value);
     }
 
-    /// <summary>A client that pipelines requests which wait for nothing would keep a socket's thread to itself.</summary>
-    internal static void UseFairTurns(this WebApplication app) => app.Use(next => context =>
+    /// <summary>
+    /// For a service whose Kestrel handles requests on these threads: a client that pipelines requests which wait for nothing would keep its
+    /// thread to itself. Comes first in the pipeline.
+    /// </summary>
+    public static void UseFairTurns(this WebApplication app) => app.Use(next => context =>
     {
         var request = next(context);
         return request.IsCompletedSuccessfully ? YieldAsync() : request;

@@ -66,6 +66,7 @@ public sealed class SocketThreadTests
         }
 
         Assert.Equal(Enumerable.Repeat(HttpStatusCode.OK, 10), answers);
+        Assert.True(busy.IsRunning);
     }
 
     // Whoever reads a pipe waits until somebody writes to it.

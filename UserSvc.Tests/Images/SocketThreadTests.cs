@@ -41,5 +41,6 @@ public sealed class SocketThreadTests(PostgresFixture postgres)
         }
 
         Assert.Equal(Enumerable.Repeat(HttpStatusCode.OK, 10), statuses);
+        Assert.True(busy.IsRunning);
     }
 }

@@ -10,7 +10,10 @@ internal sealed class PipeliningClient : IAsyncDisposable
     private readonly CancellationTokenSource _stop = new();
     private Task _running = Task.CompletedTask;
 
-    /// <summary>Returns when it has had many answers.</summary>
+    /// <summary>False once the service has closed the connection.</summary>
+    public bool IsRunning => !_running.IsCompleted;
+
+    /// <summary>Returns when it has received 1 MB.</summary>
     public static async Task<PipeliningClient> StartAsync(Uri service, string path)
     {
         var client = new PipeliningClient();
@@ -18,14 +21,14 @@ internal sealed class PipeliningClient : IAsyncDisposable
         var stream = client._connection.GetStream();
         var writing = client.WriteAsync(stream, Encoding.ASCII.GetBytes(string.Concat(Enumerable.Repeat($"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n", 1_000))));
         await stream.ReadExactlyAsync(new byte[1_000_000], TestContext.Current.CancellationToken);
-        client._running = Task.WhenAll(writing, stream.CopyToAsync(Stream.Null, client._stop.Token));
+        client._running = Task.WhenAny(writing, stream.CopyToAsync(Stream.Null, client._stop.Token));
         return client;
     }
 
     public async ValueTask DisposeAsync()
     {
         await _stop.CancelAsync();
-        await _running.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await _running;
         _connection.Dispose();
         _stop.Dispose();
     }
