@@ -168,8 +168,8 @@ internal sealed class UserLookup(NpgsqlDataSource dataSource, DatabaseOutage out
         }
     }
 
-    // A query for one request belongs to its trace. One for several starts a new trace, linked to the recorded requests that it serves. Null when
-    // there is no new span.
+    // A query for one request belongs to its trace. One for several starts a new trace, linked to the recorded requests that it serves. Null without
+    // a new span.
     private static Activity? StartBatchSpan(List<PendingLookup> batch)
     {
         if (batch is [{ Span: { } only }])

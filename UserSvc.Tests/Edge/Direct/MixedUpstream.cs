@@ -6,8 +6,8 @@ using System.Text;
 namespace UserSvc.Tests.Edge.Direct;
 
 /// <summary>
-/// Answers <c>/user/{n}/{kind}</c>, each n with a body of its own, in the way that the kind says, with or without an end of the connection that
-/// the answer does not announce.
+/// Answers <c>/user/{n}/{kind}</c>: n determines the body, and the kind how it is sent. After every fifth answer, closes the connection without
+/// having announced it.
 /// </summary>
 internal sealed class MixedUpstream : IAsyncDisposable
 {
