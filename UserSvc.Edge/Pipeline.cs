@@ -30,8 +30,8 @@ namespace UserSvc.Edge;
 ///    │  17 Retry ◄──────────┐ another attempt, at another destination
 ///    │  18 balancing        │ session affinity, policy, DestinationLimit
 ///    │  19 passive health   │ ConsecutiveFailures judges the outcome
-///    │  20 AttemptForwarder ┘ clock, span, TraceContext, counters; outcome and decision
-///    ▼  21 DirectForwarder    or YARP's, with OriginalTarget; AnswerHeaders, OnAnswer
+///    │  20 AttemptForwarder ┘ clock, span, counters; outcome and decision
+///    ▼  21 YARP's forwarder   OriginalTarget, TraceContext; AnswerHeaders, OnAnswer
 ///  upstream
 /// </code></remarks>
 internal static class Pipeline

@@ -11,7 +11,7 @@ public sealed partial class FolderOrderTests
     [Theory]
     [InlineData("UserSvc.AppHost", "Processes Postgres Topology Kubernetes Resources")]
     [InlineData("UserSvc.Api", "Database Passwords Users")]
-    [InlineData("UserSvc.Edge", "Configuration Statistics Discovery Listeners Limits Resilience Direct Forwarding AccessLog Admin")]
+    [InlineData("UserSvc.Edge", "Configuration Statistics Discovery Listeners Limits Resilience Forwarding AccessLog Admin")]
     public void Folder_OfAProject_UsesOnlyTheFoldersBelowIt(string project, string order)
     {
         var folders = order.Split(' ');

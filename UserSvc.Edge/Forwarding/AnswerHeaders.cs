@@ -1,5 +1,4 @@
-using UserSvc.Edge.Direct;
-using UserSvc.Edge.Listeners;
+using System.Net.Http.Headers;
 using Yarp.ReverseProxy.Transforms;
 
 namespace UserSvc.Edge.Forwarding;
@@ -18,7 +17,7 @@ internal sealed class AnswerHeaders(Via via) : ResponseTransform
             RequireClearLength(response);
             if (response.Headers.NonValidated.TryGetValues("Connection", out var connection))
             {
-                AnswerFields.RemoveNominated(connection.ToString(), context.HttpContext.Response.Headers);
+                RemoveNominated(connection, context.HttpContext.Response.Headers);
             }
 
             via.Append(context.HttpContext.Response.Headers, response.Version);
@@ -36,6 +35,21 @@ internal sealed class AnswerHeaders(Via via) : ResponseTransform
             : hasLength && (length.Count != 1 || length.ToString().AsSpan().ContainsAnyExceptInRange('0', '9')))
         {
             throw new HttpRequestException("The answer's length is ambiguous.");
+        }
+    }
+
+    private static void RemoveNominated(HeaderStringValues connection, IHeaderDictionary headers)
+    {
+        foreach (var value in connection)
+        {
+            foreach (var name in value.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
+            {
+                // Headers that describe the body go wherever the body goes.
+                if (!name.StartsWith("Content-", StringComparison.OrdinalIgnoreCase))
+                {
+                    headers.Remove(name);
+                }
+            }
         }
     }
 }

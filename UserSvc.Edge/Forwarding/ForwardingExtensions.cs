@@ -3,7 +3,6 @@ using Microsoft.AspNetCore.DataProtection;
 using Microsoft.AspNetCore.Http.Timeouts;
 using Microsoft.Extensions.Options;
 using UserSvc.Edge.Configuration;
-using UserSvc.Edge.Direct;
 using UserSvc.Edge.Discovery;
 using UserSvc.Edge.Listeners;
 using UserSvc.Edge.Resilience;
@@ -19,7 +18,7 @@ internal static class ForwardingExtensions
 {
     public static void AddForwarding(this IHostApplicationBuilder builder)
     {
-        var proxy = builder.Services.AddReverseProxy()
+        builder.Services.AddReverseProxy()
             .LoadFromConfig(builder.Configuration.GetSection("ReverseProxy"))
             .AddDiscovery()
             .AddConfigFilter<RouteBodySize>()
@@ -36,12 +35,9 @@ internal static class ForwardingExtensions
                 }
 
                 context.AddRequestTransform(RequestHeaders.KeepTeForHttp2);
-            });
-        builder.Services.AddSingleton<UpstreamPools>();
-        builder.Services.AddHostedService(services => services.GetRequiredService<UpstreamPools>());
-        // Before AddResilience, which wraps this forwarder and YARP's.
-        builder.Services.DecorateForwarder<DirectForwarder>();
-        proxy.AddResilience();
+                context.RequestTransforms.Add(new TraceContext(context.Services.GetRequiredService<DistributedContextPropagator>()));
+            })
+            .AddResilience();
         builder.Services.AddCheckedOptions<PathOptions>(PathOptions.Section)
             .Validate(o => Enum.IsDefined(o.EscapedSlashes), "Edge:Path:EscapedSlashes must be Keep or Reject");
         builder.Services.AddCrossOrigin();

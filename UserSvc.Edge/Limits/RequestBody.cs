@@ -21,12 +21,6 @@ internal sealed class RequestBody(
     /// <summary>False once more than the limit has been read.</summary>
     public bool CanReplay { get; private set; } = true;
 
-    /// <summary>Whether all of it is in memory.</summary>
-    public bool IsWhole => HasEnded && BytesRead == _count;
-
-    /// <summary>What is in memory.</summary>
-    public ReadOnlyMemory<byte> Kept => _kept.AsMemory(0, _count);
-
     /// <summary>The bytes that were taken from the budget.</summary>
     public int Taken => _kept.Length;
 

@@ -15,8 +15,6 @@ internal sealed class AttemptClock : IDisposable
     private readonly TimeProvider _time;
     private readonly ITimer _timer;
     private long _deadline = Never;
-    private long _patience = Never;
-    private long _moved;
     private long _rings = Never;
     private bool _passed;
 
@@ -31,12 +29,6 @@ internal sealed class AttemptClock : IDisposable
     }
 
     public CancellationToken Token => _ended.Token;
-
-    /// <summary>Whether the attempt was ended because nothing moved, before its time had passed.</summary>
-    public bool Stalled { get; private set; }
-
-    // The earlier of the two ends.
-    private long Due => Math.Min(_deadline, _patience == Never ? Never : Volatile.Read(ref _moved) + _patience);
 
     // Milliseconds.
     private long Now => _time.GetTimestamp() / (_time.TimestampFrequency / 1_000);
@@ -55,25 +47,12 @@ internal sealed class AttemptClock : IDisposable
         }
     }
 
-    /// <param name="patience">How long after the last <see cref="Touch"/> the attempt is ended too.</param>
-    public void Watch(TimeSpan patience)
-    {
-        var now = Now;
-        lock (_lock)
-        {
-            (_patience, _moved) = ((long)Math.Ceiling(patience.TotalMilliseconds), now);
-            Wind(now);
-        }
-    }
-
-    public void Touch() => Volatile.Write(ref _moved, Now);
-
     /// <returns>Whether the time had passed.</returns>
     public bool Stop()
     {
         lock (_lock)
         {
-            _deadline = _patience = Never;
+            _deadline = Never;
             return _passed;
         }
     }
@@ -86,14 +65,13 @@ internal sealed class AttemptClock : IDisposable
         lock (_lock)
         {
             _rings = Never;
-            if (Due > now)
+            if (_deadline > now)
             {
                 Wind(now);
                 return;
             }
 
-            _passed = _deadline <= now;
-            Stalled = !_passed;
+            _passed = true;
         }
 
         // Cancels no other attempt: the pool does not take this clock back.
@@ -102,10 +80,10 @@ internal sealed class AttemptClock : IDisposable
 
     private void Wind(long now)
     {
-        if (Due is var due && due < _rings)
+        if (_deadline < _rings)
         {
-            _rings = due;
-            _timer.Change(TimeSpan.FromMilliseconds(Math.Max(0, due - now)), Timeout.InfiniteTimeSpan);
+            _rings = _deadline;
+            _timer.Change(TimeSpan.FromMilliseconds(Math.Max(0, _deadline - now)), Timeout.InfiniteTimeSpan);
         }
     }
 
@@ -113,6 +91,6 @@ internal sealed class AttemptClock : IDisposable
     {
         public override AttemptClock Create() => new(time);
 
-        public override bool Return(AttemptClock obj) => !obj._passed && !obj.Stalled;
+        public override bool Return(AttemptClock obj) => !obj._passed;
     }
 }

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Net;
-using System.Runtime.CompilerServices;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.ObjectPool;
 using Yarp.ReverseProxy.Forwarder;
@@ -9,15 +8,14 @@ using Yarp.ReverseProxy.Transforms;
 namespace UserSvc.Edge.Resilience;
 
 /// <summary>
-/// Runs one attempt: a forwarder with a clock, a span and counters around it. The clock ends an attempt whose headers do not arrive in
+/// Runs one attempt: YARP's forwarder with a clock, a span and counters around it. The clock ends an attempt whose headers do not arrive in
 /// time or that outlasts its request. YARP's <c>ActivityTimeout</c> would also cut bodies that pause that long; ASP.NET's timeout
 /// middleware costs another timer, linked token and state machine.
 /// </summary>
-internal sealed class AttemptForwarder(IHttpForwarder forwarder, ResilienceState state, TraceContext trace, TimeProvider time) : IHttpForwarder
+internal sealed class AttemptForwarder(IHttpForwarder forwarder, ResilienceState state, TimeProvider time) : IHttpForwarder
 {
     private readonly ObjectPool<AttemptClock> _clocks = AttemptClock.CreatePool(time);
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<ForwarderError> SendAsync(
         HttpContext context, string destinationPrefix, HttpMessageInvoker httpClient, ForwarderRequestConfig requestConfig, HttpTransformer transformer)
     {
@@ -27,7 +25,6 @@ internal sealed class AttemptForwarder(IHttpForwarder forwarder, ResilienceState
         destination.Begin();
         var begun = time.GetTimestamp();
         using var span = UpstreamSpan.Start(context, destinationPrefix, attempts.Number - 1);
-        trace.Set(context.Request.Headers);
         var clock = _clocks.Get();
         attempts.Start(clock, begun);
         ForwarderError error;

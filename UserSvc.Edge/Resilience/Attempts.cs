@@ -68,9 +68,6 @@ internal sealed class Attempts(
     /// <summary>The time from the start of this attempt to the answer's headers; null without an answer.</summary>
     public TimeSpan? ServiceTime => _answered == 0 ? null : time.GetElapsedTime(_started, _answered);
 
-    /// <summary>Whether the edge ended this attempt because nothing moved for too long. Known until <see cref="Stop"/>.</summary>
-    public bool Stalled => _clock?.Stalled == true;
-
     /// <summary>
     /// How long this attempt may wait for the answer's headers. Null means as long as the request may take: the last attempt has no other to
     /// make way for, and a body may take the client that long to send.
@@ -123,12 +120,6 @@ internal sealed class Attempts(
         clock.Set(left is null || Timeout < left ? Timeout ?? left : left);
         _clock = clock;
     }
-
-    /// <summary>From now on, the attempt also ends when nothing has moved for this long.</summary>
-    public void Watch(TimeSpan patience) => _clock?.Watch(patience);
-
-    /// <summary>Something has moved, in either direction.</summary>
-    public void Touch() => _clock?.Touch();
 
     /// <summary>
     /// The answer's headers have arrived. From here on, the attempt may take as long as the request may; an upgraded connection has no limit.

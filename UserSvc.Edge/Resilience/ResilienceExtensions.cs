@@ -21,8 +21,7 @@ internal static class ResilienceExtensions
         proxy.Services.AddSingleton<ClusterStatuses>();
         proxy.Services.AddHostedService<Sampling>();
         proxy.Services.AddSingleton<Ejections>();
-        proxy.Services.AddSingleton<TraceContext>();
-        proxy.Services.DecorateForwarder<AttemptForwarder>();
+        proxy.Services.AddAttemptForwarder();
         proxy.Services.AddSingleton<IClusterValidator, ClusterSettingsValidator>();
         proxy.Services.AddSingleton<IPassiveHealthCheckPolicy, ConsecutiveFailures>();
         proxy.Services.AddSingleton<IActiveHealthCheckPolicy, ProbeThresholds>();
@@ -58,12 +57,11 @@ internal static class ResilienceExtensions
         });
     }
 
-    /// <summary>Wraps the forwarder registered so far, at first YARP's own.</summary>
-    public static void DecorateForwarder<TForwarder>(this IServiceCollection services)
-        where TForwarder : class, IHttpForwarder
+    /// <summary>Wraps YARP's own forwarder.</summary>
+    private static void AddAttemptForwarder(this IServiceCollection services)
     {
-        var inner = services.Single(s => s.ServiceType == typeof(IHttpForwarder));
-        services.Replace(ServiceDescriptor.Singleton<IHttpForwarder>(provider => ActivatorUtilities.CreateInstance<TForwarder>(
-            provider, inner.ImplementationFactory?.Invoke(provider) ?? ActivatorUtilities.CreateInstance(provider, inner.ImplementationType!))));
+        var forwarder = services.Single(s => s.ServiceType == typeof(IHttpForwarder)).ImplementationType!;
+        services.Replace(ServiceDescriptor.Singleton<IHttpForwarder>(
+            provider => ActivatorUtilities.CreateInstance<AttemptForwarder>(provider, ActivatorUtilities.CreateInstance(provider, forwarder))));
     }
 }

@@ -1,3 +1,4 @@
+using System.Net;
 using Microsoft.Net.Http.Headers;
 using UserSvc.Edge.Statistics;
 using UserSvc.ServiceDefaults;
@@ -35,12 +36,9 @@ internal static class RetryRules
     };
 
     public static AttemptOutcome Classify(HttpResponseMessage answer) =>
-        Classify((int)answer.StatusCode, answer.Headers.NonValidated.Contains(ProblemJson.OverloadedHeader));
-
-    public static AttemptOutcome Classify(int status, bool overloaded) =>
-        status < StatusCodes.Status500InternalServerError ? AttemptOutcome.Answered
-        : overloaded ? AttemptOutcome.Overloaded
-        : status is StatusCodes.Status502BadGateway or StatusCodes.Status503ServiceUnavailable ? AttemptOutcome.GatewayError
+        answer.StatusCode < HttpStatusCode.InternalServerError ? AttemptOutcome.Answered
+        : answer.Headers.NonValidated.Contains(ProblemJson.OverloadedHeader) ? AttemptOutcome.Overloaded
+        : answer.StatusCode is HttpStatusCode.BadGateway or HttpStatusCode.ServiceUnavailable ? AttemptOutcome.GatewayError
         : AttemptOutcome.Failed;
 
     /// <param name="failure">The forwarder's error.</param>

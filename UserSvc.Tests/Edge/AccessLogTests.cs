@@ -27,8 +27,8 @@ public sealed partial class AccessLogTests : IDisposable
     [InlineData("silence", "504", "UT", "TimedOut NoOtherDestination", "N", null)]
     [InlineData("reset", "502", "UC", "Reset NoOtherDestination", "N", "Connection reset by peer")]
     [InlineData("stream reset", "502", "UR", "Reset NoOtherDestination", "N", "The HTTP/2 server reset the stream. HTTP/2 error code 'INTERNAL_ERROR' (0x2). (HttpProtocolError)")]
-    [InlineData("not HTTP", "502", "UPE", "Reset NoOtherDestination", "N", "The answer's status line is malformed.")]
-    [InlineData("two lengths", "502", "UPE", "Reset NoOtherDestination", "N", "The answer's length is ambiguous.")]
+    [InlineData("not HTTP", "502", "UPE", "Reset NoOtherDestination", "N", "Received an invalid status line: 'nonsense'.")]
+    [InlineData("two lengths", "502", "UPE", "BrokenAnswer Final", "N", "The answer's length is ambiguous.")]
     [InlineData("503", "503", "-", "GatewayError NoOtherDestination", "0", null)]
     [InlineData("500", "500", "-", "Failed Final", "0", null)]
     public async Task FailedAttempt_IsALineWithItsFlag(string fault, string status, string flags, string attempt, string? sent, string? reason)

@@ -6,7 +6,7 @@ namespace UserSvc.Tests.Edge;
 public sealed class HeaderTests : IAsyncLifetime
 {
     private static readonly string[] EdgesOwn =
-        ["Host", "Via", "x-envoy-attempt-count", "x-envoy-external-address", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Request-Id"];
+        ["Host", "Via", "x-envoy-attempt-count", "x-envoy-external-address", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Request-ID"];
 
     private Upstream _upstream = null!;
 

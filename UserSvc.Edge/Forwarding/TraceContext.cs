@@ -1,18 +1,23 @@
 using System.Diagnostics;
+using System.Net.Http.Headers;
+using Yarp.ReverseProxy.Transforms;
 
-namespace UserSvc.Edge.Resilience;
+namespace UserSvc.Edge.Forwarding;
 
 /// <summary>
 /// Sets the trace context that upstreams get: the edge's own, or, when the edge traces nothing, the client's without its sampled flag.
 /// HttpClient's own handler would create an activity for every request, recorded or not.
 /// </summary>
-internal sealed class TraceContext(DistributedContextPropagator propagator)
+internal sealed class TraceContext(DistributedContextPropagator propagator) : RequestTransform
 {
+    private const string TraceParent = "traceparent";
+
     private readonly string[] _fields = [.. propagator.Fields];
     private readonly bool _untrusted = propagator is UntrustedSampling;
 
-    public void Set(IHeaderDictionary headers)
+    public override ValueTask ApplyAsync(RequestTransformContext context)
     {
+        var headers = context.ProxyRequest.Headers;
         if (Activity.Current is { } activity)
         {
             foreach (var field in _fields)
@@ -20,12 +25,15 @@ internal sealed class TraceContext(DistributedContextPropagator propagator)
                 headers.Remove(field);
             }
 
-            propagator.Inject(activity, headers, static (carrier, name, value) => ((IHeaderDictionary)carrier!)[name] = value);
+            propagator.Inject(activity, headers, static (carrier, name, value) => ((HttpRequestHeaders)carrier!).TryAddWithoutValidation(name, value));
         }
-        else if (_untrusted && headers.TraceParent is { Count: > 0 } sent)
+        else if (_untrusted && headers.NonValidated.TryGetValues(TraceParent, out var sent))
         {
-            headers.TraceParent = UntrustedSampling.Unsampled(sent.ToString());
+            headers.Remove(TraceParent);
+            headers.TryAddWithoutValidation(TraceParent, UntrustedSampling.Unsampled(sent.ToString()));
         }
+
+        return default;
     }
 }
 

@@ -1,7 +1,7 @@
 using Microsoft.Extensions.Primitives;
 using UserSvc.Edge.Configuration;
 
-namespace UserSvc.Edge.Listeners;
+namespace UserSvc.Edge.Forwarding;
 
 /// <summary>
 /// Appends this proxy to <c>Via</c> of what it forwards, in both directions (RFC 9110, 7.6.3): the version it was received in and the
